@@ -1,0 +1,434 @@
+"""The typed configuration: one file an instrument, validated on load, every default stated once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from polarbgb.errors import UserError, nearest
+from polarbgb.expressions import Expression, parse
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(Section):
+    """Where the rows are."""
+
+    path: Path = Field(Path("data/nf1rate.root"), description="ROOT file read where no --input is given")
+    tree: Name = Field(description="name of the TTree")
+    time: Name = Field("unix_time", description="branch of the row's start time, unix seconds")
+    cadence: Positive = Field(1.0, description="nominal row length, s")
+
+
+class Rates(Section):
+    """What is predicted."""
+
+    values: tuple[Name, ...] = Field(min_length=1, description="rates, Hz; 'rate[0:2]' means rate[0], rate[1]")
+    errors: tuple[Name, ...] = Field(min_length=1, description="their one-sigma errors, Hz, in the same order")
+    labels: tuple[str, ...] = Field((), description="what each bin is, for plots and tables")
+    exposure: str | Positive | None = Field(
+        None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
+    )
+    related: tuple[Name, ...] = Field((), description="other branches made from the same counts, never features")
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if len(self.names) != len(self.error_names):
+            raise ValueError(f"{len(self.names)} values but {len(self.error_names)} errors")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("a rate is named twice")
+        if self.labels and len(self.labels) != len(self.names):
+            raise ValueError(f"{len(self.names)} values but {len(self.labels)} labels")
+        return self
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the rates, slices written out; their order numbers the bins 0, 1, 2 and so on."""
+        return tuple(_written_out(self.values))
+
+    @cached_property
+    def error_names(self) -> tuple[str, ...]:
+        """Columns of the errors, slices written out."""
+        return tuple(_written_out(self.errors))
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """A title a bin: its label, or the name of its column."""
+        return self.labels or self.names
+
+
+class History(Section):
+    """Features from a column's past: each names itself after the column, what was done, and the horizon."""
+
+    columns: tuple[Name, ...] = Field(min_length=1)
+    lags: tuple[Positive, ...] = Field((), description="value so many seconds ago")
+    differences: tuple[Positive, ...] = Field((), description="change over the last so many seconds")
+    means: tuple[Positive, ...] = Field((), description="mean of the last so many seconds")
+    guard: NotNegative = Field(0.0, description="nothing younger than so many seconds is used")
+
+    @model_validator(mode="after")
+    def _something_asked(self) -> Self:
+        if not (self.lags or self.differences or self.means):
+            raise ValueError("give at least one of lags, differences, means")
+        if any(lag < self.guard for lag in self.lags):
+            raise ValueError(f"a lag is shorter than the guard of {self.guard:g} s")
+        return self
+
+
+class Features(Section):
+    """What the background is predicted from."""
+
+    columns: tuple[Name, ...] = Field((), description="branches or derived columns taken as they are")
+    history: tuple[History, ...] = ()
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.columns and not self.history:
+            raise ValueError("no feature is asked for")
+        return self
+
+
+class Orbit(Section):
+    """How rows are numbered by orbit."""
+
+    period: Positive = Field(description="orbital period, s")
+    epoch: float | None = Field(None, description="unix time at which orbit `first` begins; not given: first row")
+    first: int = Field(0, description="number of the orbit that begins at the epoch")
+
+
+class KnownEvents(Section):
+    """Transients already known: kept out of training, matched to what is found."""
+
+    file: Path = Field(description="CSV file; a relative path is taken from the configuration's folder")
+    time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
+    name: Name = Field("name", description="column of the event's name")
+    before: NotNegative = Field(100.0, description="s before the trigger kept out of training")
+    after: NotNegative = Field(100.0, description="s after the trigger kept out of training")
+    match: NotNegative = Field(5.0, description="s: largest distance of an interval that still counts as a match")
+
+
+class Folds(Section):
+    """Who is predicted by whom."""
+
+    scheme: Literal["orbits", "blocks"] = Field(
+        "orbits",
+        description="orbits: every row is predicted by a model that never saw its orbit; blocks: the published "
+        "split of each block of rows into 98 % training, 1 % validation and 1 % test, in time order",
+    )
+    count: Annotated[int, Field(ge=2)] = Field(5, description="folds of scheme 'orbits'")
+    group: Count = Field(1, description="consecutive orbits that are held out together")
+    embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
+    block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
+    seed: int = 0
+
+
+class Model(Section):
+    """The boosted trees, one regressor a bin and fold."""
+
+    backend: Literal["xgboost", "lightgbm"] = "xgboost"
+    objective: Literal["poisson", "squared"] = Field(
+        "poisson",
+        description="poisson: Poisson likelihood of the counts; squared: squared error weighted by 1/error**2, as published",
+    )
+    device: Literal["cpu", "cuda"] = "cpu"
+    trees: Count = Field(300, description="largest number of trees")
+    learning_rate: Fraction = 0.1
+    depth: Annotated[int, Field(ge=1, le=16)] = 6
+    min_rows: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")
+    row_fraction: Fraction = Field(1.0, description="rows drawn for each tree")
+    column_fraction: Fraction = Field(1.0, description="features drawn for each tree")
+    l2: NotNegative = Field(1.0, description="ridge penalty on leaf values, in rows of mean weight")
+    bins: Annotated[int, Field(ge=2, le=1024)] = Field(255, description="quantiles a feature is cut into")
+    patience: Count = Field(30, description="trees without improvement before training stops")
+    stopping_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.1, description="part of the training orbits that decides when to stop"
+    )
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Noise(Section):
+    """How wide the pulls' unit is before it is scaled to width 1."""
+
+    error: Literal["observed", "predicted"] = Field(
+        "observed",
+        description="observed: the error column, as published; predicted: sqrt(prediction/exposure)",
+    )
+
+
+class Intervals(Section):
+    """Which rows are an excess, and which runs of them are kept."""
+
+    sigma: Positive = Field(5.0, description="a row is flagged where its pull exceeds this many sigma")
+    discard: NotNegative = Field(30.0, description="s without missing data asked before and after a cluster")
+    more_than: Annotated[int, Field(ge=0)] = Field(3, description="an event is flagged in more than this many bins")
+    longest: Positive = Field(300.0, description="s: longest transient sought; guards of rate features exceed it")
+    context: tuple[Name, ...] = Field((), description="columns noted with each event, at its peak")
+
+
+class Tune(Section):
+    """The Optuna study."""
+
+    trials: Count = 30
+    timeout: Positive | None = Field(None, description="s after which no new trial starts")
+    rows: Count = Field(400_000, description="rows the study uses at most, drawn evenly over the mission")
+    folds: Count = Field(3, description="folds of [folds] that a trial is scored on at most")
+
+
+class Explain(Section):
+    """SHAP."""
+
+    rows: Count = Field(3000, description="rows explained, a stratified sample; more for finer means")
+    shown: Count = Field(15, description="features shown in the plots")
+    seed: int = 0
+
+
+class Config(Section):
+    """All of it."""
+
+    name: Name = Field(description="the instrument, for titles and the default run folder")
+    input: Input
+    rates: Rates
+    derived: Mapping[str, str] = Field({}, description="new columns as expressions")
+    filters: Mapping[str, str] = Field({}, description="rows are kept where every expression holds")
+    features: Features
+    orbit: Orbit
+    known_events: KnownEvents | None = None
+    folds: Folds = Folds()
+    model: Model = Model()
+    noise: Noise = Noise()
+    intervals: Intervals = Intervals()
+    tune: Tune = Tune()
+    explain: Explain = Explain()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        try:
+            _ = self.derivations, self.cuts, self.exposure, self.branches
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        if len(self.filters) > 16:
+            raise ValueError("at most 16 filters")
+        if self.folds.embargo > self.orbit.period:
+            raise ValueError("folds.embargo is longer than an orbit")
+        if self.intervals.more_than >= len(self.rates.names):
+            raise ValueError(
+                f"intervals.more_than = {self.intervals.more_than} can never hold with {len(self.rates.names)} bins"
+            )
+        self._refuse_leaks()
+        return self
+
+    def _refuse_leaks(self) -> None:
+        for column in self.features.columns:
+            if self.holds_rate(column):
+                raise ValueError(
+                    f"features.columns: '{column}' is made from a rate (or its error, exposure or a related branch); "
+                    "a burst in it would teach the model to expect the burst. Leave it out, or ask for its past "
+                    "in [[features.history]] with a guard"
+                )
+        for entry in self.features.history:
+            for column in entry.columns:
+                if self.holds_rate(column) and entry.guard <= self.intervals.longest:
+                    raise ValueError(
+                        f"features.history: '{column}' is made from a rate; give it a guard longer than "
+                        f"intervals.longest = {self.intervals.longest:g} s, the longest transient sought"
+                    )
+
+    @cached_property
+    def derivations(self) -> dict[str, Expression]:
+        """Derived columns, parsed, in the order in which they are computed.
+
+        Raises:
+            UserError: if an expression is wrong or reads a derived column that comes later.
+        """
+        done: dict[str, Expression] = {}
+        for name, text in self.derived.items():
+            if not re.fullmatch(r"[A-Za-z_]\w*", name):
+                raise UserError(f"derived.'{name}': a column is named with letters, digits and '_'")
+            expression = _parsed(f"derived.{name}", text)
+            later = expression.columns & (set(self.derived) - set(done))
+            if later:
+                raise UserError(f"derived.{name}: reads '{min(later)}', which is not derived before it")
+            done[name] = expression
+        return done
+
+    @cached_property
+    def cuts(self) -> dict[str, Expression]:
+        """Filters, parsed, by name."""
+        return {name: _parsed(f"filters.{name}", text) for name, text in self.filters.items()}
+
+    @cached_property
+    def exposure(self) -> Expression | None:
+        """Live time of a row, s; none where it follows from rate and error."""
+        if self.rates.exposure is None:
+            return None
+        return _parsed("rates.exposure", str(self.rates.exposure))
+
+    @cached_property
+    def branches(self) -> frozenset[str]:
+        """Every column that must come from the file, ``"glat"`` or ``"rate[0]"``: nothing else is read."""
+        asked = {self.input.time, *self.rates.names, *self.rates.error_names, *self.intervals.context}
+        asked |= set(self.features.columns)
+        asked |= {column for entry in self.features.history for column in entry.columns}
+        for expression in (*self.derivations.values(), *self.cuts.values()):
+            asked |= expression.columns
+        if self.exposure is not None:
+            asked |= self.exposure.columns
+        return frozenset(asked - set(self.derived))
+
+    def holds_rate(self, column: str) -> bool:
+        """Say whether a column carries counts of the modelled rates: a burst would show in it."""
+        tainted = {_branch(c) for c in (*self.rates.names, *self.rates.error_names, *self.rates.related)}
+        if self.exposure is not None:
+            tainted |= {_branch(c) for c in self.exposure.columns}
+        if column in self.derivations:
+            return any(self.holds_rate(c) for c in self.derivations[column].columns)
+        return _branch(column) in tainted - {self.input.time}
+
+
+def _branch(column: str) -> str:
+    return column.partition("[")[0]
+
+
+def _parsed(where: str, text: str) -> Expression:
+    try:
+        return parse(text)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _written_out(columns: Sequence[str]) -> Iterator[str]:
+    for column in columns:
+        sliced = re.fullmatch(r"(\w+)\[(\d+):(\d+)\]", column)
+        if sliced is None:
+            if not re.fullmatch(r"\w+(\[\d+\])?", column):
+                raise ValueError(f"'{column}' is not a column: write name, name[3] or name[0:9]")
+            yield column
+            continue
+        name, start, stop = sliced[1], int(sliced[2]), int(sliced[3])
+        if stop <= start:
+            raise ValueError(f"'{column}' holds no element")
+        yield from (f"{name}[{i}]" for i in range(start, stop))
+
+
+def shipped(name: str) -> Path:
+    """Return the path of a file that comes with the package, such as ``configs/polar.toml``.
+
+    In a wheel these lie inside the package, in a checkout beside it.
+    """
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.exists() else package.parent / name
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and validate a configuration.
+
+    Args:
+        path: TOML file; ``configs/polar.toml`` and its neighbours are found in the package where the current
+            folder has none.
+        overrides: ``a.b=value`` settings; the value is read as TOML, else taken as text.
+
+    Returns:
+        The configuration, with the path of the known events resolved.
+
+    Raises:
+        UserError: if the file is missing or not TOML, or a key or value is wrong.
+    """
+    path = Path(path)
+    if not path.exists() and path.parent == Path("configs") and shipped(path.as_posix()).exists():
+        path = shipped(path.as_posix())
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"no configuration at {path}; see configs/polar.toml for a complete one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a configuration ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
+    for text in overrides:
+        _override(raw, text)
+    known = raw.get("known_events")
+    if isinstance(known, dict) and isinstance(known.get("file"), str):
+        known["file"] = str((path.parent / known["file"]).resolve())
+    return validate(raw, where=str(path))
+
+
+def validate(raw: Mapping[str, Any], *, where: str) -> Config:
+    """Build a configuration from plain values.
+
+    Args:
+        raw: nested tables as TOML gives them.
+        where: the file's name, for messages.
+
+    Raises:
+        UserError: naming the first wrong key or value; a misspelt key is answered with its nearest neighbour.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            *parents, key = first["loc"]
+            known = _keys(Config, parents)
+            message = f"unknown key '{place}'{nearest(str(key), known)}"
+        elif first["type"] == "missing":
+            message = f"'{place}' is missing"
+        else:
+            reason = first["msg"].removeprefix("Value error, ")
+            message = f"{place}: {reason}" if place else reason
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UserError(f"{where}: {message}{more}") from error
+
+
+def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:
+    """List the keys of the section that ``parents`` lead to."""
+    for part in parents:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return []
+        sections = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, Section)]
+        if not sections:
+            return []
+        model = sections[0]
+    return list(model.model_fields)
+
+
+def _types(annotation: Any) -> list[Any]:  # noqa: ANN401 - typing objects have no common type
+    inner = getattr(annotation, "__args__", ())
+    return [annotation, *(t for a in inner for t in _types(a))]
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise UserError(f"--set {text}: write it as section.key=value")
+    table: Any = raw
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise UserError(f"--set {text}: '{part}' is not a section")
+    try:
+        table[parts[-1]] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[parts[-1]] = value.strip()

@@ -1,0 +1,259 @@
+"""Column expressions as physicists write them, parsed into polars and never evaluated as code.
+
+``rate[0]/rate_err[0] > 20`` and ``(unix_time - 1474004181.5460)//5535.4 + 10`` are read with Python's own
+grammar; only arithmetic, comparisons, logic and a closed list of functions are let through. C++ spellings
+(``&&``, ``||``, ``!``) are taken too.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, NoReturn
+
+from polarbgb.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LONGEST = 2000
+_DEEPEST = 60
+_CONSTANTS = {"pi": math.pi}
+_FUNCTIONS: dict[str, int] = {
+    "abs": 1, "sqrt": 1, "exp": 1, "log": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
+    "atan": 1, "atan2": 2, "floor": 1, "ceil": 1, "min": 2, "max": 2, "where": 3,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression: its text, its syntax tree, and the columns it reads.
+
+    Attributes:
+        text: as the user wrote it.
+        columns: names of the columns read, ``"glat"`` or ``"rate[0]"``.
+    """
+
+    text: str
+    tree: ast.expr
+    columns: frozenset[str]
+
+    def number(self) -> pl.Expr:
+        """Return the polars expression of the value as float64 (a truth value is 0 or 1)."""
+        return _number(self.tree)
+
+    def truth(self) -> pl.Expr:
+        """Return the polars expression of the truth value (a number is true where it is not 0 and not NaN)."""
+        return _truth(self.tree)
+
+
+def parse(text: str) -> Expression:
+    """Parse an expression.
+
+    Args:
+        text: arithmetic (``+ - * / // % **``), comparisons (chained too), ``and or not`` (also ``&& || !``, and
+            ``& | ~`` between comparisons), and the functions abs, sqrt, exp, log, log10, sin, cos, tan, asin, acos,
+            atan, atan2, floor, ceil, min, max and where(condition, a, b), on columns such as ``glat`` or ``rate[0]``.
+
+    Returns:
+        The expression; division by zero gives inf or NaN, and a comparison with NaN is false, as in C and numpy.
+
+    Raises:
+        UserError: if the text is not such an expression; the message points at the culprit.
+    """
+    if len(text) > _LONGEST:
+        raise UserError(f"expression of {len(text)} characters is too long (at most {_LONGEST})")
+    source = re.sub(r"!(?!=)", " not ", text.replace("&&", " and ").replace("||", " or ")).strip()
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else "cannot be parsed"
+        raise UserError(f"expression '{text}': {reason}") from error
+    columns: set[str] = set()
+    _check(tree, text, columns, 0)
+    return Expression(text, tree, frozenset(columns))
+
+
+def _refuse(text: str, reason: str) -> NoReturn:
+    raise UserError(f"expression '{text}': {reason}")
+
+
+def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> None:
+    """Walk the tree, collect columns, refuse everything that is not on the list."""
+    if depth > _DEEPEST:
+        _refuse(text, f"nested deeper than {_DEEPEST} levels")
+    children: list[ast.expr] = []
+    match node:
+        case ast.Constant(value=bool() | int() | float()):
+            try:
+                float(node.value)  # type: ignore[arg-type]
+            except OverflowError:
+                _refuse(text, "a number is too large")
+        case ast.Name(id=name):
+            if name not in _CONSTANTS:
+                columns.add(name)
+        case ast.Subscript():
+            columns.add(_subscripted(node, text))
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not(), operand=operand):
+            children = [operand]
+        case ast.UnaryOp(op=ast.Invert(), operand=operand):
+            if not _is_truth(operand):
+                _refuse(text, "'~' needs a comparison in parentheses")
+            children = [operand]
+        case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right):
+            if not (_is_truth(left) and _is_truth(right)):
+                _refuse(text, "'&' and '|' join comparisons in parentheses; or write 'and', 'or'")
+            children = [left, right]
+        case ast.BinOp(op=ast.BitXor()):
+            _refuse(text, "'^' is not a power here; write '**'")
+        case ast.BinOp(
+            left=left,
+            op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow(),
+            right=right,
+        ):
+            children = [left, right]
+        case ast.BoolOp(values=values):
+            children = values
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            if not all(type(op) in _COMPARISONS for op in ops):
+                _refuse(text, "only < <= > >= == != compare")
+            children = [left, *comparators]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            if name not in _FUNCTIONS:
+                _refuse(text, f"unknown function '{name}'{nearest(name, _FUNCTIONS)}")
+            if len(args) != _FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
+                _refuse(text, f"{name}() takes {_FUNCTIONS[name]} argument(s)")
+            children = args
+        case _:
+            _refuse(text, f"'{ast.unparse(node)}' is not allowed here")
+    for child in children:
+        _check(child, text, columns, depth + 1)
+
+
+def _subscripted(node: ast.Subscript, text: str = "") -> str:
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(index))) if not isinstance(
+            index, bool
+        ):
+            return f"{name}[{index}]"
+        case _:
+            _refuse(text, f"'{ast.unparse(node)}': an element is written name[number]")
+
+
+def _is_truth(node: ast.expr) -> bool:
+    match node:
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not() | ast.Invert()):
+            return True
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+            return True
+        case ast.Constant(value=bool()):
+            return True
+        case _:
+            return False
+
+
+def _number(node: ast.expr) -> pl.Expr:
+    import polars as pl
+
+    match node:
+        case ast.Constant(value=value):
+            return pl.lit(float(value), dtype=pl.Float64)  # type: ignore[arg-type]
+        case ast.Name(id=name):
+            if name in _CONSTANTS:
+                return pl.lit(_CONSTANTS[name], dtype=pl.Float64)
+            return pl.col(name).cast(pl.Float64)
+        case ast.Subscript():
+            return pl.col(_subscripted(node)).cast(pl.Float64)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_number(operand)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _number(operand)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _ARITHMETIC[type(op)](_number(left), _number(right))
+        case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
+            return pl.when(_truth(condition)).then(_number(yes)).otherwise(_number(no))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return _call(name, [_number(a) for a in args])
+        case _:
+            return _truth(node).cast(pl.Float64)
+
+
+def _truth(node: ast.expr) -> pl.Expr:
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            parts = [_truth(v) for v in values]
+            return reduce((lambda a, b: a & b) if isinstance(op, ast.And) else (lambda a, b: a | b), parts)
+        case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
+            return _truth(left) & _truth(right)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _truth(left) | _truth(right)
+        case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=operand):
+            return ~_truth(operand)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            terms = [_number(left), *(_number(c) for c in comparators)]
+            links = [
+                _COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, terms[:-1], terms[1:], strict=True)
+            ]
+            return reduce(lambda a, b: a & b, links)
+        case _:
+            value = _number(node)
+            return (value != 0.0) & value.is_not_nan()
+
+
+def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
+    import polars as pl
+
+    first = args[0]
+    match name:
+        case "asin":
+            return first.arcsin()
+        case "acos":
+            return first.arccos()
+        case "atan":
+            return first.arctan()
+        case "atan2":
+            return pl.arctan2(first, args[1])
+        case "log":
+            return first.log()
+        case "min" | "max":
+            smaller = first < args[1]
+            picked = pl.when(smaller if name == "min" else ~smaller).then(first).otherwise(args[1])
+            # polars orders NaN above all numbers; here it is contagious, as in numpy.minimum.
+            return pl.when(first.is_nan()).then(first).otherwise(picked)
+        case _:
+            result: pl.Expr = getattr(first, name)()  # abs sqrt exp log10 sin cos tan floor ceil
+            return result
+
+
+def _modulo(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    return a - (a / b).floor() * b  # the sign of the divisor, as in Python
+
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.FloorDiv: lambda a, b: (a / b).floor(),
+    ast.Mod: _modulo,
+    ast.Pow: lambda a, b: a.pow(b),
+}
+
+
+def _ordered(compare: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[[pl.Expr, pl.Expr], pl.Expr]:
+    # polars orders NaN above every number; a cut must not pass because its input is undefined.
+    return lambda a, b: compare(a, b) & a.is_not_nan() & b.is_not_nan()
+
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    ast.Lt: _ordered(lambda a, b: a < b),
+    ast.LtE: _ordered(lambda a, b: a <= b),
+    ast.Gt: _ordered(lambda a, b: a > b),
+    ast.GtE: _ordered(lambda a, b: a >= b),
+    ast.Eq: _ordered(lambda a, b: a == b),
+    ast.NotEq: lambda a, b: (a != b) | a.is_nan() | b.is_nan(),
+}
