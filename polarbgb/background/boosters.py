@@ -1,0 +1,276 @@
+"""XGBoost and LightGBM behind one small protocol.
+
+A :class:`TrainingSet` is a matrix cut into quantiles once; labels are swapped into it bin after bin. It trains
+:class:`Booster` objects, which predict rates, explain themselves on the margin, and are saved in their library's own
+format. Hyperparameters carry the same names and units for both libraries (section ``model`` of the configuration).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.config import Model
+from polarbgb.errors import UserError
+
+if TYPE_CHECKING:
+    from polarbgb.background.targets import Targets
+
+SUFFIX = {"xgboost": ".ubj", "lightgbm": ".txt"}
+"""File suffix of a saved booster, by backend."""
+
+
+class Booster(Protocol):
+    """One trained regressor: one bin, one fold."""
+
+    trees: int
+
+    def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the (rows,) sum of leaves: Hz for objective 'squared', log Hz for 'poisson'."""
+        ...
+
+    def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return (rows, features + 1) tree SHAP values on the margin; the last column is the expected margin."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the booster in its library's own format."""
+        ...
+
+
+class TrainingSet(Protocol):
+    """A quantised matrix of one fold, with the rows that decide when to stop beside it."""
+
+    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+        """Grow trees on one bin's targets until the stopping rows see no gain for ``model.patience`` trees."""
+        ...
+
+
+def rate_of(margin: NDArray[np.float64], objective: str) -> NDArray[np.float64]:
+    """Turn margins into rates, Hz: the inverse link of the objective."""
+    return np.exp(margin) if objective == "poisson" else margin
+
+
+def quantise(
+    grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model
+) -> TrainingSet:
+    """Cut the matrix of one fold into quantiles.
+
+    Args:
+        grow: (rows, features) rows that grow trees.
+        stop: (rows, features) rows that decide when to stop; cut at the quantiles of ``grow``.
+        names: (features,) column names.
+        model: names the backend, the device and the number of quantiles.
+    """
+    if model.backend == "xgboost":
+        return _XGBoostSet(grow, stop, names, model)
+    return _LightGBMSet(grow, stop, names, model)
+
+
+def load_booster(path: Path, model: Model) -> Booster:
+    """Read a saved booster.
+
+    Raises:
+        UserError: if the file is missing or not a model of ``model.backend``.
+    """
+    if not path.exists():
+        raise UserError(f"no model {path}: the run folder is incomplete; run 'polarbgb fit' again")
+    try:
+        if model.backend == "xgboost":
+            import xgboost
+
+            booster = xgboost.Booster({"nthread": model.threads}, model_file=path)
+            booster.set_param({"device": model.device})
+            return _XGBoost(booster, model.device)
+        import lightgbm
+
+        return _LightGBM(lightgbm.Booster(model_file=path), model.threads)
+    except Exception as error:  # the libraries raise many kinds for a damaged file
+        raise UserError(f"{path}: not a readable {model.backend} model; run 'polarbgb fit' again") from error
+
+
+def require_device(model: Model) -> None:
+    """Check that the device asked for exists and that the backend can use it.
+
+    XGBoost without a GPU only warns and trains on the CPU, so a tiny booster is trained and asked where it was.
+
+    Raises:
+        UserError: saying what is missing and what to do; nothing falls back in silence.
+    """
+    if model.device == "cpu":
+        return
+    if model.backend == "xgboost":
+        used = _xgboost_device()
+        if used != "cuda":
+            raise UserError(
+                "no CUDA device that xgboost can use on this machine; run with --device cpu, or check nvidia-smi "
+                "and that xgboost was installed with CUDA"
+            )
+        return
+    import lightgbm
+
+    # LightGBM prints its failure beside raising it; the raised one is reported.
+    matrix = lightgbm.Dataset(np.arange(64.0).reshape(-1, 1), np.arange(64.0), params={"verbosity": -1})
+    try:
+        lightgbm.train({"device_type": "cuda", "verbosity": -1, "min_data_in_leaf": 1}, matrix, 1)
+    except lightgbm.basic.LightGBMError as error:
+        raise UserError(
+            "this lightgbm has no CUDA support or finds no device; use --backend xgboost, or build lightgbm with "
+            "'pip install --no-binary lightgbm --config-settings=cmake.define.USE_CUDA=ON lightgbm'"
+        ) from error
+
+
+def _xgboost_device() -> str:
+    import json
+
+    import xgboost
+
+    with xgboost.config_context(verbosity=0):
+        matrix = xgboost.DMatrix(np.arange(8.0).reshape(-1, 1), np.arange(8.0))
+        booster = xgboost.train({"device": "cuda", "tree_method": "hist"}, matrix, 1)
+    settings = json.loads(booster.save_config())
+    return str(settings["learner"]["generic_param"]["device"]).partition(":")[0]
+
+
+class _XGBoost:
+    def __init__(self, booster: Any, device: str) -> None:  # noqa: ANN401 - xgboost has no types
+        self._booster = booster
+        self._device = device
+        self.trees = int(booster.num_boosted_rounds())
+
+    def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        import xgboost
+
+        if self._device == "cpu":
+            margin = self._booster.inplace_predict(values, predict_type="margin", validate_features=False)
+        else:  # rows in host memory reach the device through a DMatrix
+            margin = self._booster.predict(xgboost.DMatrix(values), output_margin=True, validate_features=False)
+        return np.asarray(margin, np.float64)
+
+    def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        import xgboost
+
+        shap = self._booster.predict(xgboost.DMatrix(values), pred_contribs=True, validate_features=False)
+        return np.asarray(shap, np.float64)
+
+    def save(self, path: Path) -> None:
+        self._booster.save_model(path)
+
+
+class _XGBoostSet:
+    def __init__(
+        self, grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model
+    ) -> None:
+        import xgboost
+
+        shape: dict[str, Any] = {"feature_names": list(names), "max_bin": model.bins, "nthread": model.threads or None}
+        self._grow = xgboost.QuantileDMatrix(grow, **shape)
+        self._stop = xgboost.QuantileDMatrix(stop, ref=self._grow, **shape)
+
+    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+        import xgboost
+
+        for matrix, targets in ((self._grow, grow), (self._stop, stop)):
+            matrix.set_info(label=targets.label, weight=targets.weight)
+        parameters = {
+            "objective": "count:poisson" if model.objective == "poisson" else "reg:squarederror",
+            "base_score": grow.mean,
+            "tree_method": "hist",
+            "device": model.device,
+            "max_bin": model.bins,
+            "eta": model.learning_rate,
+            "max_depth": model.depth,
+            "min_child_weight": model.min_rows,
+            "subsample": model.row_fraction,
+            "colsample_bytree": model.column_fraction,
+            "lambda": model.l2,
+            "nthread": model.threads,
+            "seed": model.seed,
+            "verbosity": 0,
+        }
+        booster = xgboost.train(
+            parameters,
+            self._grow,
+            model.trees,
+            evals=[(self._stop, "stop")],
+            early_stopping_rounds=model.patience,
+            verbose_eval=False,
+        )
+        return _XGBoost(booster[: booster.best_iteration + 1], model.device)
+
+
+class _LightGBM:
+    def __init__(self, booster: Any, threads: int) -> None:  # noqa: ANN401 - lightgbm is optional to mypy
+        self._booster = booster
+        self._threads = threads
+        self.trees = int(booster.current_iteration())
+
+    def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        margin = self._booster.predict(values, raw_score=True, num_threads=self._threads)
+        return np.asarray(margin, np.float64)
+
+    def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        shap = self._booster.predict(values, pred_contrib=True, num_threads=self._threads)
+        return np.asarray(shap, np.float64)
+
+    def save(self, path: Path) -> None:
+        self._booster.save_model(path)
+
+
+class _LightGBMSet:
+    def __init__(
+        self, grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model
+    ) -> None:
+        import lightgbm
+
+        shape = {
+            "max_bin": model.bins,
+            "min_data_in_bin": 1,
+            "feature_pre_filter": False,
+            "num_threads": model.threads,
+            "verbosity": -1,
+        }
+        self._shape = shape
+        self._grow = lightgbm.Dataset(grow, feature_name=list(names), params=shape).construct()
+        self._stop = lightgbm.Dataset(stop, feature_name=list(names), reference=self._grow, params=shape).construct()
+
+    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+        import lightgbm
+
+        for dataset, targets in ((self._grow, grow), (self._stop, stop)):
+            dataset.set_label(targets.label)
+            # set_field, not set_weight: the latter leaves the last bin's weights in place when it sees ones.
+            dataset.set_field("weight", targets.weight)
+        parameters = {
+            **self._shape,
+            "objective": "poisson" if model.objective == "poisson" else "regression",
+            # The default of 0.7 doubles the Hessian of a log rate and slows the fit down; counts are large here.
+            "poisson_max_delta_step": 1e-6,
+            "device_type": model.device,
+            "learning_rate": model.learning_rate,
+            "max_depth": model.depth,
+            "num_leaves": 2**model.depth,
+            "min_data_in_leaf": 1,
+            "min_sum_hessian_in_leaf": model.min_rows,
+            "bagging_fraction": model.row_fraction,
+            "bagging_freq": 1 if model.row_fraction < 1 else 0,
+            "feature_fraction": model.column_fraction,
+            "lambda_l2": model.l2,
+            "seed": model.seed,
+            "deterministic": True,
+            "force_col_wise": True,
+        }
+        booster = lightgbm.train(
+            parameters,
+            self._grow,
+            model.trees,
+            valid_sets=[self._stop],
+            valid_names=["stop"],
+            callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
+        )
+        best = booster.best_iteration or booster.current_iteration()
+        trained = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best))
+        return _LightGBM(trained, model.threads)

@@ -1,0 +1,129 @@
+"""Who is predicted by whom: whole orbits held out, or the published split of each block of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.errors import UserError
+from polarbgb.timeline.segments import orbit_phase
+
+BLOCK_PARTS = ("training", "validation", "test", "unused")
+"""What ``fold`` means in scheme 'blocks'."""
+_BLOCK_FRACTIONS = (0.98, 0.01, 0.01)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one model.
+
+    Attributes:
+        train: (rows,) true where a row may grow trees.
+        stop: (rows,) true where a row helps to decide when to stop; none of them grows trees.
+        predicted: (rows,) true where this model gives the prediction.
+    """
+
+    train: NDArray[np.bool_]
+    stop: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """All models' rows.
+
+    Attributes:
+        fold: (rows,) number of the split that holds the row out; in scheme 'blocks' the part of
+            :data:`BLOCK_PARTS` that it belongs to.
+        splits: one a model; every row is predicted by exactly one.
+    """
+
+    fold: NDArray[np.int8]
+    splits: tuple[Split, ...]
+
+
+def make_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:
+    """Divide the usable rows.
+
+    Args:
+        time: (rows,) start of each row, unix seconds, increasing.
+        excluded: (rows,) rows that no model may learn from, such as known events; they are predicted all the same.
+        config: its sections folds, orbit and model.
+
+    Returns:
+        The folds.
+
+    Raises:
+        UserError: if the rows hold too few orbits (or blocks) for what is asked.
+    """
+    if config.folds.scheme == "orbits":
+        return _orbit_folds(time, excluded, config)
+    return _block_split(len(time), excluded, config)
+
+
+def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:
+    count = config.folds.count
+    phase = orbit_phase(time, config.orbit) / config.folds.group
+    group = np.floor(phase).astype(np.int64)
+    present, group = np.unique(group, return_inverse=True)
+    if len(present) < max(count, 3):
+        raise UserError(
+            f"the rows cover {len(present)} group(s) of {config.folds.group} orbit(s), too few for "
+            f"{count} folds; lower folds.count (or folds.group), or read a longer file"
+        )
+    rng = np.random.default_rng(config.folds.seed)
+    fold_of = _shuffled_in_turns(len(present), count, rng)
+    embargo = config.folds.embargo / (config.orbit.period * config.folds.group)
+    splits = []
+    for number in range(count):
+        held = fold_of == number
+        far = _far_from(present[held], phase, embargo)
+        allowed = np.flatnonzero(~held)
+        stopping = rng.permutation(allowed)[: max(1, round(config.model.stopping_fraction * len(allowed)))]
+        stop = np.isin(group, stopping)
+        train = ~stop & far & ~excluded & _far_from(present[np.sort(stopping)], phase, embargo)
+        stop = stop & far & ~excluded
+        splits.append(_split(train, stop, held[group]))
+    return Folds(fold_of[group].astype(np.int8), tuple(splits))
+
+
+def _shuffled_in_turns(groups: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Give each of ``groups`` a fold: every ``count`` neighbours share out all folds, in random order.
+
+    Random within the turn, because a fixed order would beat with the daily pattern of orbits.
+    """
+    turns = -(-groups // count)
+    return rng.permuted(np.tile(np.arange(count), (turns, 1)), axis=1).ravel()[:groups]
+
+
+def _far_from(groups: NDArray[np.int64], phase: NDArray[np.float64], embargo: float) -> NDArray[np.bool_]:
+    """Say which rows lie outside all given groups and more than the embargo (in groups) from their borders."""
+    # The nearest given group at or before the row, and the one after it, are the only ones that can be close.
+    after = np.searchsorted(groups, np.floor(phase).astype(np.int64), side="right")
+    padded = np.concatenate([[-np.inf], groups.astype(np.float64), [np.inf]])
+    return np.asarray((phase - (padded[after] + 1) >= embargo) & (padded[after + 1] - phase > embargo))
+
+
+def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Folds:
+    """Split every block of rows 98/1/1 in time order, as published: the rounding leaves 2 of 256 rows unused."""
+    size = config.folds.block
+    block, place = np.divmod(np.arange(rows), size)
+    borders = np.cumsum([int(f * size) for f in _BLOCK_FRACTIONS])
+    part = np.searchsorted(borders, place, side="right").astype(np.int8)
+    blocks = int(block[-1]) + 1 if rows else 0
+    if blocks < 2:
+        raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
+    rng = np.random.default_rng(config.folds.seed)
+    stopping = rng.permutation(blocks)[: max(1, round(config.model.stopping_fraction * blocks))]
+    training = (part == 0) & ~excluded
+    stop = training & np.isin(block, stopping)
+    return Folds(part, (_split(training & ~stop, stop, np.ones(rows, bool)),))
+
+
+def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Split:
+    if not train.any() or not stop.any():
+        raise UserError("a fold is left without training rows: lower folds.embargo or folds.count")
+    return Split(train, stop, predicted)

@@ -1,0 +1,72 @@
+"""The frame that everything downstream reads: ``prediction.parquet``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.background.calibrate import Calibrated
+from polarbgb.background.measured import Measured
+from polarbgb.config import Config
+from polarbgb.timeline.clean import Timeline
+
+
+def prediction_frame(
+    timeline: Timeline,
+    measured: Measured,
+    prediction: NDArray[np.float64],
+    calibrated: Calibrated,
+    fold: NDArray[np.int8],
+    config: Config,
+) -> pl.DataFrame:
+    """Lay the prediction out, a row for every entry of the input, in its order.
+
+    Args:
+        timeline: which entries are usable.
+        measured: rates of the usable rows.
+        prediction: (usable, bins) background rate, Hz.
+        calibrated: sigma, Hz, and pull of the usable rows.
+        fold: (usable,) from :class:`polarbgb.background.folds.Folds`.
+        config: names the context columns.
+
+    Returns:
+        Columns ``row``, ``unix_time`` (s), ``segment``, ``orbit``, ``fold`` (-1 where the row was dropped),
+        ``quality`` (bits of :class:`polarbgb.timeline.clean.Quality`), the arrays ``rate``, ``pred``, ``sigma`` (Hz),
+        ``pull`` and ``exposure`` (s) of one float32 a bin (NaN where dropped), and the context columns.
+    """
+    entries = len(timeline.time)
+
+    def laid_out(values: NDArray[Any], empty: float) -> NDArray[Any]:
+        out = np.full((entries, *values.shape[1:]), empty, values.dtype)
+        out[timeline.row] = values
+        return out
+
+    arrays = {
+        "rate": measured.rate,
+        "pred": prediction,
+        "sigma": calibrated.sigma,
+        "pull": calibrated.pull,
+        "exposure": measured.exposure,
+    }
+    bins = measured.rate.shape[1]
+    return pl.DataFrame(
+        {
+            "row": np.arange(entries, dtype=np.int64),
+            "unix_time": timeline.time,
+            "segment": laid_out(timeline.segment, -1),
+            "orbit": laid_out(timeline.orbit, -1),
+            "fold": laid_out(fold, -1),
+            "quality": timeline.quality,
+            **{
+                name: pl.Series(name, laid_out(values.astype(np.float32), np.nan), dtype=pl.Array(pl.Float32, bins))
+                for name, values in arrays.items()
+            },
+            **{
+                name: laid_out(timeline.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), np.nan)
+                for name in config.intervals.context
+            },
+        }
+    )

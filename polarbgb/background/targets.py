@@ -1,0 +1,59 @@
+"""What the trees fit: labels and weights of one bin under an objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.background.measured import Measured
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels of one bin.
+
+    Attributes:
+        label: (rows,) rate, Hz.
+        weight: (rows,) weight of each row, scaled so that the mean second derivative of the loss is about 1 a row:
+            hyperparameters in rows then mean the same for every bin, objective and instrument.
+        mean: weighted mean of the label, Hz: where the fit starts.
+    """
+
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    mean: float
+
+
+def make_targets(
+    measured: Measured, number: int, grow: NDArray[np.bool_], stop: NDArray[np.bool_], objective: str
+) -> tuple[Targets, Targets]:
+    """Make the targets of one bin for the rows that grow trees and for those that decide when to stop.
+
+    Poisson: the likelihood of N counts at rate r and live time e is e*r - N*log(r) = e * (r - (N/e)*log(r)), that is
+    the Poisson loss of the rate with the exposure as weight; no offset is needed.
+    Squared: weight 1/error**2, as published.
+
+    Args:
+        measured: rates, errors and exposures of all rows.
+        number: the bin.
+        grow: (rows,) rows that grow trees.
+        stop: (rows,) rows that decide when to stop.
+        objective: 'poisson' or 'squared'.
+    """
+    rate = measured.rate[:, number]
+    if objective == "poisson":
+        weight = measured.exposure[:, number]
+        scale = float(np.mean(weight[grow] * rate[grow])) or 1.0
+    else:
+        weight = 1.0 / measured.error[:, number] ** 2
+        scale = float(np.mean(weight[grow]))
+    mean = float(np.average(rate[grow], weights=weight[grow]))
+    # A Poisson fit starts at log(mean): a bin without a single count needs a floor.
+    start = max(mean, 1e-6) if objective == "poisson" else mean
+    grown, stopping = (
+        Targets(rate[rows].astype(np.float32), (weight[rows] / scale).astype(np.float32), start)
+        for rows in (grow, stop)
+    )
+    return grown, stopping

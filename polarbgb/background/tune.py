@@ -1,0 +1,196 @@
+"""Optuna over the folds: all bins scored together by their held-out weighted error."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polarbgb.background.boosters import rate_of
+from polarbgb.background.crossfit import quantise_split, train_bin
+from polarbgb.background.folds import Folds
+from polarbgb.background.measured import Measured
+from polarbgb.config import Model
+from polarbgb.errors import UserError
+from polarbgb.features.matrix import Matrix
+from polarbgb.progress import Track, silent
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a study came to.
+
+    Attributes:
+        parameters: the best trial's values of the section ``model``.
+        score: its mean squared pull over bins and folds (1 is pure counting noise); smaller is better.
+        default_score: the same of the configuration's own values, trial 0; None where it did not finish.
+        finished: trials scored to the end, in all processes and sittings.
+        pruned: trials given up early.
+    """
+
+    parameters: dict[str, int | float]
+    score: float
+    default_score: float | None
+    finished: int
+    pruned: int
+
+
+def tune_model(
+    matrix: Matrix,
+    measured: Measured,
+    folds: Folds,
+    model: Model,
+    *,
+    storage: str | Path,
+    contract: str,
+    trials: int,
+    timeout: float | None = None,
+    seed: int = 0,
+    track: Track = silent,
+) -> Tuning:
+    """Search the hyperparameters of the boosters.
+
+    A trial's score is the mean over folds and bins of (rate - prediction)^2/error^2 on held-out rows: the weighted
+    error of each bin in units of its own noise, so that bins of any brightness count alike. The running mean is
+    reported after every bin and fold; a trial worse than the median at the same point is given up. The matrices
+    are quantised once a study.
+
+    The study lives in the storage: a killed one goes on where it stood, several processes may share one. The draws
+    of trial k depend on the seed, k and the trials before it alone.
+
+    Args:
+        matrix: features.
+        measured: rates.
+        folds: held-out rows; each of its splits is scored.
+        model: backend, objective and everything that is not searched.
+        storage: a file (Optuna's journal) or a database URL with ``://``.
+        contract: digest of everything that makes scores comparable; a study with another one is refused.
+        trials: finished trials asked for in all, earlier sittings and other processes counted in.
+        timeout: s after which no new trial starts.
+        seed: of the search.
+        track: watches the trials.
+
+    Returns:
+        The best trial.
+
+    Raises:
+        UserError: if the storage cannot be used or belongs to another configuration, or no trial finished.
+    """
+    study = _open_study(storage, contract, model, seed)
+    sets = [quantise_split(matrix, split, model) for split in folds.splits]
+    held_out = [matrix.values[split.predicted] for split in folds.splits]
+    bins = measured.rate.shape[1]
+
+    def objective(trial: optuna.Trial) -> float:
+        import optuna
+
+        # Seeded by the trial's number: processes that share a study never draw the same trial twice.
+        study.sampler = optuna.samplers.TPESampler(seed=seed + trial.number)
+        chosen = model.model_copy(update=_suggest(trial, model))
+        pulls: list[float] = []
+        for training, rows, split in zip(sets, held_out, folds.splits, strict=True):
+            for number in range(bins):
+                booster = train_bin(training, measured, split, number, chosen)
+                predicted = rate_of(booster.margin(rows), model.objective)
+                residual = measured.rate[split.predicted, number] - predicted
+                pulls.append(float(np.mean((residual / measured.error[split.predicted, number]) ** 2)))
+                trial.report(float(np.mean(pulls)), len(pulls))
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+        return float(np.mean(pulls))
+
+    started = time.monotonic()
+    left = max(0, trials - _ended(study))
+    for _ in track(range(left), label="tune", total=left):
+        late = timeout is not None and time.monotonic() - started > timeout
+        if late or _ended(study) >= trials:  # another process may have brought the rest
+            break
+        study.optimize(objective, n_trials=1)
+    return _result(study)
+
+
+def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> optuna.Study:
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    text = str(storage)
+    try:
+        if "://" in text:
+            backend: Any = optuna.storages.RDBStorage(text)
+        else:
+            Path(text).parent.mkdir(parents=True, exist_ok=True)
+            backend = optuna.storages.JournalStorage(JournalFileBackend(text))
+        study = optuna.create_study(
+            study_name="polarbgb",
+            storage=backend,
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
+    except Exception as error:  # each storage has exceptions of its own
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(f"--storage {text}: cannot be opened as a study ({reason})") from error
+    if study.user_attrs.get("contract", contract) != contract:
+        raise UserError(
+            f"{text} holds a study of another input or configuration; name another --storage or run folder, "
+            "or delete it"
+        )
+    study.set_user_attr("contract", contract)
+    if not study.trials:
+        own = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
+        study.enqueue_trial(own, skip_if_exists=True)
+    return study
+
+
+_RANGES: dict[str, tuple[float, float, bool]] = {
+    # name: (low, high, logarithmic)
+    "learning_rate": (0.03, 0.3, True),
+    "depth": (4, 9, False),
+    "min_rows": (5.0, 1000.0, True),
+    "row_fraction": (0.5, 1.0, False),
+    "column_fraction": (0.4, 1.0, False),
+    "l2": (0.1, 100.0, True),
+}
+
+
+def _suggest(trial: optuna.Trial, model: Model) -> dict[str, int | float]:
+    chosen: dict[str, int | float] = {}
+    for name, (low, high, logarithmic) in _RANGES.items():
+        # The configuration's own value is trial 0: the range must hold it.
+        own = getattr(model, name)
+        low, high = min(low, own or low), max(high, own)  # a penalty of 0 has no logarithm
+        if name == "depth":
+            chosen[name] = trial.suggest_int(name, int(low), int(high))
+        else:
+            chosen[name] = trial.suggest_float(name, low, high, log=logarithmic)
+    return chosen
+
+
+def _ended(study: optuna.Study) -> int:
+    from optuna.trial import TrialState
+
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def _result(study: optuna.Study) -> Tuning:
+    from optuna.trial import TrialState
+
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not finished:
+        raise UserError("no trial finished in the time given; raise --timeout or lower tune.rows")
+    scores = {trial.number: trial.values[0] for trial in finished}
+    best = min(finished, key=lambda trial: (scores[trial.number], trial.number))
+    return Tuning(
+        parameters=dict(best.params),
+        score=scores[best.number],
+        default_score=scores.get(0),
+        finished=len(finished),
+        pruned=len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
+    )

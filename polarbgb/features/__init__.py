@@ -1,0 +1,1 @@
+"""Features of the background: columns as they are, and their past."""

@@ -1,0 +1,111 @@
+"""Features from a column's past: small values that name their own column and never look across a gap."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+SEGMENT = "__segment__"
+"""Column that holds the segment of each row while features are computed."""
+
+
+@dataclass(frozen=True)
+class Lag:
+    """The value so many seconds ago; missing where that lies before the row's unbroken stretch.
+
+    Attributes:
+        column: the column looked at.
+        seconds: how far back.
+    """
+
+    column: str
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """Column name, such as ``fe_cosmic_lag_60s``."""
+        return f"{plain(self.column)}_lag_{self.seconds:g}s"
+
+    def expression(self, cadence: float) -> pl.Expr:
+        """Return the feature for rows of ``cadence`` s."""
+        return _ago(pl.col(self.column), _rows(self.seconds, cadence))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The change over the last so many seconds, up to ``guard`` seconds ago.
+
+    Attributes:
+        column: the column looked at.
+        seconds: over how long.
+        guard: nothing younger than this is used, s.
+    """
+
+    column: str
+    seconds: float
+    guard: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Column name, such as ``fe_cosmic_change_60s``."""
+        return f"{plain(self.column)}_change_{self.seconds:g}s{_guarded(self.guard)}"
+
+    def expression(self, cadence: float) -> pl.Expr:
+        """Return the feature for rows of ``cadence`` s."""
+        guard = _rows(self.guard, cadence) if self.guard else 0
+        value = pl.col(self.column)
+        return _ago(value, guard) - _ago(value, guard + _rows(self.seconds, cadence))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of the last so many seconds, up to ``guard`` seconds ago; missing until they are all there.
+
+    Attributes:
+        column: the column looked at.
+        seconds: over how long.
+        guard: nothing younger than this is used, s.
+    """
+
+    column: str
+    seconds: float
+    guard: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Column name, such as ``fe_cosmic_mean_60s``."""
+        return f"{plain(self.column)}_mean_{self.seconds:g}s{_guarded(self.guard)}"
+
+    def expression(self, cadence: float) -> pl.Expr:
+        """Return the feature for rows of ``cadence`` s."""
+        guard = _rows(self.guard, cadence) if self.guard else 0
+        rows = _rows(self.seconds, cadence)
+        # float64: a running sum in float32 drifts by more than the column's noise over millions of rows.
+        mean = pl.col(self.column).cast(pl.Float64).rolling_mean(rows, min_samples=rows)
+        return _unbroken(mean.shift(guard), guard + rows - 1)
+
+
+def plain(column: str) -> str:
+    """Return a column's name without brackets, which the boosters refuse: ``rate[3]`` becomes ``rate_3``."""
+    return re.sub(r"\[(\d+)\]", r"_\1", column)
+
+
+def _guarded(guard: float) -> str:
+    return f"_guard_{guard:g}s" if guard else ""
+
+
+def _rows(seconds: float, cadence: float) -> int:
+    return max(1, round(seconds / cadence))
+
+
+def _ago(value: pl.Expr, rows: int) -> pl.Expr:
+    return _unbroken(value.shift(rows), rows)
+
+
+def _unbroken(value: pl.Expr, rows: int) -> pl.Expr:
+    """Keep the value only where the row ``rows`` ago lies in the same segment."""
+    # One shift of the segment column beats a shift within each group by far, and is as exact: segments only grow.
+    segment = pl.col(SEGMENT)
+    return pl.when(segment == segment.shift(rows)).then(value)

@@ -1,0 +1,70 @@
+"""Scales of the axes: times in UTC, and pulls from noise to bright bursts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.present.cells import Values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def dates(unix: Values) -> Values:
+    """Convert unix seconds to matplotlib's days."""
+    from matplotlib.dates import date2num
+
+    return np.asarray(date2num((unix * 1e6).astype("datetime64[us]")))  # type: ignore[no-untyped-call]
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time in the unit that suits it."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.3g} h"
+
+
+def utc_axis(panel: Axes, start: float, stop: float) -> None:
+    """Span the times from ``start`` to ``stop``, unix seconds; the date stands in the label."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(tz="UTC", minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    ticks = ConciseDateFormatter(locator, tz="UTC", show_offset=False)  # type: ignore[no-untyped-call]
+    panel.xaxis.set_major_locator(locator)
+    panel.xaxis.set_major_formatter(ticks)
+    panel.set_xlim(*dates(np.array([start, stop])))
+    panel.set_xlabel(f"time (UTC), from {datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}")
+
+
+def pull_scale(panel: Axes, low: Values, high: Values, sigma: float) -> None:
+    """Keep noise on a linear scale; where a burst towers over it, go on logarithmically beyond."""
+    from matplotlib.ticker import FixedLocator, MultipleLocator, StrMethodFormatter
+
+    # The limit stands first: Python's min and max keep it where there is no number to compare.
+    bottom = min(-sigma, float(np.fmin.reduce(low)))
+    top = max(sigma, float(np.fmax.reduce(high)))
+    if max(-bottom, top) <= 4 * sigma:
+        margin = 0.1 * (top - bottom)
+        panel.set_ylim(bottom - margin, top + margin)
+        panel.yaxis.set_major_locator(MultipleLocator(sigma if top - bottom <= 5 * sigma else 2 * sigma))
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        return
+    panel.set_yscale("symlog", linthresh=2 * sigma, linscale=1.2)
+    panel.set_ylim(1.5 * bottom, 1.8 * top)
+    powers = 10.0 ** np.arange(1, 9)
+    steps = np.outer(powers, np.arange(2, 10)).ravel()
+    far = powers[(powers > 2.5 * sigma) & (powers < 1.8 * max(-bottom, top))]
+    far = far if len(far) else np.array([4 * sigma])
+    panel.yaxis.set_major_locator(FixedLocator(_both_signs(far, -sigma, 0, sigma)))
+    panel.yaxis.set_minor_locator(FixedLocator(_both_signs(steps[steps > 2 * sigma])))
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _both_signs(far: NDArray[Any], *near: float) -> list[float]:
+    return [*-far[::-1], *near, *far]

@@ -1,0 +1,93 @@
+"""The most significant events, one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from polarbgb.config import Config
+from polarbgb.present.cells import cells
+from polarbgb.present.style import BACKGROUND, EVENT, MEASURED, grid, notice, page, styled, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@styled
+def event_gallery(
+    prediction: pl.DataFrame,
+    events: pl.DataFrame,
+    config: Config,
+    *,
+    count: int = 9,
+    margin: float | None = None,
+) -> Figure:
+    """Draw the most significant events, each in the bin that sees it best.
+
+    Args:
+        prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` and ``sigma`` (Hz).
+        events: ``name``, ``utc``, ``t_start``, ``t_stop`` (unix s, half-open), ``significance`` (sigma),
+            ``matched`` (name of the known event, or empty) and the per-bin ``significance_bin``.
+        config: gives titles and cadence.
+        count: events drawn at most.
+        margin: time shown before and after an event, s; not given: three times its duration, at least 60 s.
+
+    Returns:
+        A panel an event, most significant first.
+    """
+    best = events.sort("significance", descending=True, nulls_last=True).head(count)
+    if best.is_empty():
+        return notice(f"{config.name}: no events")
+    rows, columns = grid(len(best))
+    figure = page(2.3 * rows + 0.5)
+    panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(best))]
+    for panel, event in zip(panels, best.iter_rows(named=True), strict=True):
+        _draw_event(panel, prediction, event, config, margin)
+        panel.set_title(wrapped(_title(event, config), columns), fontsize=7)
+    figure.supxlabel("time since start of the event (s)", fontsize=8)
+    figure.supylabel("rate (Hz)", fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _draw_event(
+    panel: Axes, prediction: pl.DataFrame, event: dict[str, Any], config: Config, margin: float | None
+) -> None:
+    start, stop = event["t_start"], event["t_stop"]
+    around = max(60.0, 3 * (stop - start)) if margin is None else margin
+    panel.axvspan(0, stop - start, facecolor=EVENT, alpha=0.35, lw=0, label="event")
+    shown = pl.col("unix_time").is_between(start - around, stop + around, closed="left")
+    near = prediction.filter(shown & (pl.col("segment") >= 0))
+    if not near.is_empty():
+        _draw_rate(panel, near, _best_bin(event), start, config.input.cadence)
+    panel.set_xlim(-around, stop - start + around)
+
+
+def _draw_rate(panel: Axes, near: pl.DataFrame, number: int, start: float, cadence: float) -> None:
+    drawn = cells(near["unix_time"].to_numpy(), near["segment"].to_numpy(), cadence)
+    seconds = drawn.edges() - start
+    rate, pred, sigma = (
+        drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma")
+    )
+    panel.fill_between(
+        seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$"
+    )
+    panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
+    panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
+
+
+def _best_bin(event: dict[str, Any]) -> int:
+    return int(np.argmax(np.nan_to_num(np.array(event["significance_bin"], np.float64), nan=-np.inf)))
+
+
+def _title(event: dict[str, Any], config: Config) -> str:
+    known = f" = {event['matched']}" if event["matched"] else ""
+    to_the_second = event["utc"].replace("T", " ").removesuffix("Z").partition(".")[0]
+    seen = (
+        f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[_best_bin(event)]}"
+    )
+    return f"{event['name']}{known}\n{to_the_second} UTC\n{seen}"

@@ -1,0 +1,207 @@
+"""Read the columns a configuration names from a TTree, in chunks, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polarbgb.config import Config
+from polarbgb.errors import UserError, nearest
+from polarbgb.progress import Track, silent
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CHUNK = 250_000
+"""Rows read at a time: large enough for speed, small enough that the raw 13-vectors never pile up."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of a tree.
+
+    Attributes:
+        name: its name.
+        type: its C++ type, as ROOT prints it.
+        length: 0 for a scalar, else the length of the fixed array; None where it holds no plain numbers.
+    """
+
+    name: str
+    type: str
+    length: int | None
+
+
+def input_path(config: Config, path: Path | None) -> Path:
+    """Return the file to read: ``path``, or the configuration's default where none is given.
+
+    Raises:
+        UserError: if the file is not there; the message says how to come by one.
+    """
+    chosen = path or config.input.path
+    if chosen.exists():
+        return chosen
+    hint = "" if path else f"; put {config.name}'s file there, name another with --input, or make a stand-in: "
+    command = "" if path else f"polarbgb simulate {chosen} --days 10"
+    raise UserError(f"no file {chosen}{hint}{command}")
+
+
+def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataFrame:
+    """Read every branch that the configuration names.
+
+    Args:
+        config: names the tree and the branches.
+        path: ROOT file.
+        track: watches the chunks.
+
+    Returns:
+        A row an entry, a column a name in ``config.branches`` ("glat", "rate[0]"). Time, rates, errors and whatever
+        an expression reads are float64, other columns float32. Values are as stored: NaN and infinities are kept.
+
+    Raises:
+        UserError: if the file, the tree or a branch is missing, unsuitable, empty or damaged.
+    """
+    exact = {config.input.time, *config.rates.names, *config.rates.error_names}
+    for expression in (*config.derivations.values(), *config.cuts.values()):
+        exact |= expression.columns
+    if config.exposure is not None:
+        exact |= config.exposure.columns
+    return read_columns(path, config.input.tree, config.branches, exact=exact, track=track)
+
+
+def read_columns(
+    path: Path, tree: str, columns: Collection[str], *, exact: Collection[str] = (), track: Track = silent
+) -> pl.DataFrame:
+    """Read columns of a TTree.
+
+    Args:
+        path: ROOT file.
+        tree: name of the TTree.
+        columns: ``"glat"`` for a scalar or a length-1 array, ``"rate[3]"`` for an element of a fixed array.
+        exact: columns kept in float64; the others are float32.
+        track: watches the chunks.
+
+    Returns:
+        Frame of shape (entries, columns), columns in sorted order.
+
+    Raises:
+        UserError: as :func:`read_input`.
+    """
+    import polars as pl
+
+    with _opened(path) as file:
+        ttree = _tree(file, path, tree)
+        elements = _resolve(ttree, path, columns)
+        entries = int(ttree.num_entries)
+        if entries == 0:
+            raise UserError(f"{path}: tree '{tree}' is empty")
+        out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
+        names = sorted({branch for branch, _ in elements.values()})
+        chunks = range(0, entries, CHUNK)
+        for start in track(chunks, label=f"read {path.name}", total=len(chunks)):
+            stop = min(start + CHUNK, entries)
+            with _damage_reported(path):
+                arrays = ttree.arrays(names, entry_start=start, entry_stop=stop, library="np")
+            # Stored values beyond float32 (1e300) become infinite, which counts as missing later.
+            with np.errstate(over="ignore", invalid="ignore"):
+                for column, (branch, index) in elements.items():
+                    values = arrays[branch]
+                    out[column][start:stop] = values if index is None else values[:, index]
+    return pl.DataFrame(out)
+
+
+def list_branches(path: Path, tree: str) -> tuple[int, list[Branch]]:
+    """Return the number of entries of a TTree and its branches.
+
+    Raises:
+        UserError: if the file or the tree is missing or damaged.
+    """
+    with _opened(path) as file:
+        ttree = _tree(file, path, tree)
+        return int(ttree.num_entries), [_branch(ttree, name) for name in ttree.keys()]
+
+
+class _damage_reported:  # noqa: N801 - used as a context manager
+    """Turn whatever a damaged file makes uproot raise into one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        # Only uproot runs inside: a broken file surfaces there as almost any exception.
+        if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
+            return
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UserError(f"{self.path}: damaged or cut short, cannot be read ({reason})") from error
+
+
+def _opened(path: Path) -> Any:  # noqa: ANN401 - uproot has no types
+    import uproot
+
+    if not path.exists():
+        raise UserError(f"no file {path}")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a ROOT file")
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be opened ({error.strerror})") from error
+    if magic != b"root":
+        raise UserError(f"{path} is not a ROOT file")
+    with _damage_reported(path):
+        return uproot.open(path)
+
+
+def _tree(file: Any, path: Path, name: str) -> Any:  # noqa: ANN401
+    with _damage_reported(path):
+        classes = file.classnames(recursive=True, cycle=False)
+    if name not in classes:
+        held = ", ".join(sorted(classes)) or "nothing"
+        raise UserError(f"{path}: no tree '{name}'{nearest(name, classes)}; the file holds {held}")
+    if classes[name] != "TTree":
+        raise UserError(f"{path}: '{name}' is a {classes[name]}, not a TTree")
+    with _damage_reported(path):
+        return file[name]
+
+
+def _branch(ttree: Any, name: str) -> Branch:  # noqa: ANN401
+    import uproot
+
+    branch = ttree[name]
+    interpretation = branch.interpretation
+    plain = isinstance(interpretation, uproot.interpretation.numerical.AsDtype)
+    dtype = interpretation.from_dtype if plain else None
+    if dtype is None or dtype.names is not None or dtype.base.kind not in "bifu" or len(dtype.shape) > 1:
+        return Branch(name, branch.typename, None)
+    return Branch(name, branch.typename, dtype.shape[0] if dtype.shape else 0)
+
+
+def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tuple[str, int | None]]:  # noqa: ANN401
+    """Map each column to its branch and element, or say what does not fit."""
+    known = ttree.keys()
+    elements: dict[str, tuple[str, int | None]] = {}
+    for column in sorted(columns):
+        name, bracket, index = column.partition("[")
+        if name not in known:
+            raise UserError(f"{path}: tree '{ttree.name}' has no branch '{name}'{nearest(name, known)}")
+        branch = _branch(ttree, name)
+        if branch.length is None:
+            raise UserError(f"{path}: branch '{name}' is a {branch.type}, not a number or a fixed array of numbers")
+        if not bracket:
+            if branch.length > 1:
+                raise UserError(f"{path}: branch '{name}' has {branch.length} elements; name one, as {name}[0]")
+            elements[column] = (name, 0 if branch.length == 1 else None)
+            continue
+        element = int(index.rstrip("]"))
+        if element >= branch.length:
+            size = f"has {branch.length} elements" if branch.length else "is a single number"
+            raise UserError(f"{path}: branch '{name}' {size}; there is no {column}")
+        elements[column] = (name, element)
+    return elements

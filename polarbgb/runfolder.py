@@ -1,0 +1,187 @@
+"""The run folder: what each verb leaves for the next one, and how it came about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from polarbgb import __version__
+from polarbgb.atomic import atomic
+from polarbgb.config import Config, load
+from polarbgb.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SCHEMA = 1
+"""Version of the folder's layout; a folder of another one is refused."""
+
+_FALL_WITH = {
+    "tune": (),
+    "fit": ("predict", "detect", "explain"),
+    "predict": ("fit", "detect", "explain"),
+    "detect": (),
+    "explain": (),
+}
+"""Stages that are made from a stage's results, or are in its place, and fall when it is begun again."""
+
+
+class RunFolder:
+    """A folder with a manifest: which stages are done, from what, with what.
+
+    Files: ``manifest.json``, ``config.toml`` (resolved), ``known_events.csv``, ``best.toml``, ``models/``,
+    ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``events.parquet``, ``shap.parquet``, ``plots/``.
+    A stage counts only once the manifest names it, and the manifest is written last.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._manifest = self.path / "manifest.json"
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def stage(self, name: str) -> Mapping[str, Any] | None:
+        """Return what the manifest holds of a stage, or None where it is not done."""
+        found: Mapping[str, Any] | None = self._read()["stages"].get(name)
+        return found
+
+    def require(self, *names: str) -> Mapping[str, Any]:
+        """Return what the manifest holds of the first of some stages that is done.
+
+        Raises:
+            UserError: naming the verb to run first.
+        """
+        for name in names:
+            found = self.stage(name)
+            if found is not None:
+                return found
+        raise UserError(f"{self.path} holds no finished {names[0]}; run 'polarbgb {names[0]} -r {self.path}' first")
+
+    def begin(self) -> float:
+        """Prove that the folder can be written, before hours are spent, and return the time for :meth:`finish`.
+
+        Raises:
+            UserError: if it cannot.
+        """
+        self._write(self._read())
+        return time.monotonic()
+
+    def forget(self, name: str) -> None:
+        """Take a stage, and all that was made from it, out of the manifest: its files are about to change."""
+        manifest = self._read()
+        for stage in (name, *_FALL_WITH[name]):
+            manifest["stages"].pop(stage, None)
+        self._write(manifest)
+
+    def finish(self, name: str, started: float, **facts: object) -> None:
+        """Record a stage as done, with how long it took and the facts about it."""
+        manifest = self._read()
+        manifest["stages"][name] = {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 2),
+            "versions": _versions(),
+            **facts,
+        }
+        self._write(manifest)
+
+    def write_config(self, config: Config) -> None:
+        """Write the resolved configuration, with a copy of the known events, so that the folder stands alone."""
+        import tomlkit
+
+        plain = config.model_dump(mode="json", exclude_none=True)
+        if config.known_events is not None:
+            with atomic(self.path / "known_events.csv") as temporary:
+                shutil.copyfile(config.known_events.file, temporary)
+            plain["known_events"]["file"] = "known_events.csv"
+        self.write_text("config.toml", tomlkit.dumps(plain))
+
+    def config(self) -> Config:
+        """Return the configuration the run was made with.
+
+        Raises:
+            UserError: if the folder is not a run.
+        """
+        self.require("fit", "predict")
+        return load(self.path / "config.toml")
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file atomically and return its path."""
+        with atomic(self.path / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        return self.path / name
+
+    def write_frame(self, name: str, frame: pl.DataFrame) -> Path:
+        """Write a frame as Parquet atomically and return its path."""
+        with atomic(self.path / name) as temporary:
+            frame.write_parquet(temporary, compression="zstd")
+        return self.path / name
+
+    def read_frame(self, name: str) -> pl.DataFrame:
+        """Read a frame of a finished stage.
+
+        Raises:
+            UserError: if the file is missing or damaged.
+        """
+        import polars as pl
+
+        path = self.path / name
+        try:
+            return pl.read_parquet(path)
+        except (FileNotFoundError, pl.exceptions.ComputeError, OSError) as error:
+            raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
+
+    def _read(self) -> dict[str, Any]:
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
+        try:
+            manifest: dict[str, Any] = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._manifest}: not a readable manifest; name another --run folder") from error
+        if manifest.get("schema") != SCHEMA:
+            raise UserError(
+                f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
+                "fit again in another folder"
+            )
+        return manifest
+
+    def _write(self, manifest: dict[str, Any]) -> None:
+        manifest["polarbgb"] = __version__
+        self.write_text("manifest.json", json.dumps(manifest, indent=1, default=str) + "\n")
+
+    @classmethod
+    def default(cls, config: Config) -> Self:
+        """Return the folder of an instrument where none is named: ``outputs/<name in lower case>``."""
+        return cls(Path("outputs") / config.name.lower().replace(" ", "_"))
+
+
+def digest(*parts: object) -> str:
+    """Return a short SHA-256 of plain values, to tell whether two things were made from the same."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    names = ("numpy", "polars", "uproot", "xgboost", "lightgbm", "optuna", "shap", "scipy")
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,70 @@
+"""Unbroken stretches of rows, the good time intervals they make, and orbit numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.config import Orbit
+
+
+def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
+    """Number the unbroken stretches of rows: 0, 1, 2 and so on.
+
+    Two rows are consecutive where ``trunc(dt / cadence) <= 1``, the published rule for rows of 1 s scaled to the
+    cadence.
+
+    Args:
+        time: (n,) start of each row, unix seconds, increasing.
+        cadence: nominal row length, s.
+
+    Returns:
+        (n,) segment of each row.
+
+    Example:
+        >>> segment_ids(np.array([0.0, 1.0, 2.9, 5.0]), 1.0).tolist()
+        [0, 0, 0, 1]
+    """
+    if len(time) == 0:
+        return np.empty(0, np.int32)
+    breaks = np.trunc(np.diff(time) / cadence) > 1
+    return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
+
+
+def good_time_intervals(
+    time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float
+) -> NDArray[np.float64]:
+    """Return the half-open stretches of time that rows cover.
+
+    Args:
+        time: (n,) start of each row, unix seconds, increasing.
+        segment: (n,) from :func:`segment_ids`.
+        cadence: nominal row length, s.
+
+    Returns:
+        (segments, 2) start of the first row and end of the last one, sorted and disjoint.
+    """
+    if len(time) == 0:
+        return np.empty((0, 2))
+    last = np.append(np.flatnonzero(np.diff(segment)), len(time) - 1)
+    first = np.append(0, last[:-1] + 1)
+    return np.column_stack([time[first], time[last] + cadence])
+
+
+def orbit_numbers(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.int32]:
+    """Number the orbit that each row lies in.
+
+    Args:
+        time: (n,) start of each row, unix seconds.
+        orbit: period and epoch; without an epoch, the first row begins orbit ``orbit.first``.
+
+    Returns:
+        (n,) orbit number.
+    """
+    return orbit.first + np.floor(orbit_phase(time, orbit)).astype(np.int32)
+
+
+def orbit_phase(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.float64]:
+    """Return the (n,) time since the epoch in orbits; the fraction is how far the current orbit has gone."""
+    epoch = orbit.epoch if orbit.epoch is not None else (time[0] if len(time) else 0.0)
+    return (time - epoch) / orbit.period

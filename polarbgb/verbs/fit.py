@@ -1,0 +1,194 @@
+"""`polarbgb fit`: features, cross-fit, out-of-fold background, calibrated pulls."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from polarbgb.atomic import atomic
+from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
+from polarbgb.background.calibrate import calibrate
+from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
+from polarbgb.background.measured import noise
+from polarbgb.background.prediction import prediction_frame
+from polarbgb.background.score import Score, score
+from polarbgb.config import Config, Model
+from polarbgb.errors import UserError
+from polarbgb.features.contract import FeatureContract
+from polarbgb.present.light_curve import light_curve
+from polarbgb.present.pulls import pull_histograms
+from polarbgb.present.save import save
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.verbs.prepare import Prepared, prepare
+from polarbgb.verbs.tune import BEST
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit came to.
+
+    Attributes:
+        run: the run folder.
+        rows: usable rows.
+        features: number of features.
+        folds: number of models a bin.
+        parameters: where the hyperparameters came from, in words.
+        scores: one a bin and part of the rows.
+        widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
+        trees: (bins,) mean number of trees of the folds' boosters.
+        files: what was written.
+    """
+
+    run: RunFolder
+    rows: int
+    features: int
+    folds: int
+    parameters: str
+    scores: tuple[Score, ...]
+    widths: tuple[float, ...]
+    trees: tuple[float, ...]
+    files: tuple[Path, ...]
+
+
+def fit(
+    config: Config,
+    run: RunFolder,
+    *,
+    path: Path | None = None,
+    parameters: Path | None = None,
+    track: Track = silent,
+) -> Fitted:
+    """Predict the background of every row by models that never saw its orbit.
+
+    Args:
+        config: the instrument.
+        run: where to leave models, ``prediction.parquet``, ``metrics.json`` and plots.
+        path: ROOT file; the configuration's own where None.
+        parameters: a ``best.toml`` of ``tune``; the run folder's own is taken where None, if it fits.
+        track: watches reading and fitting.
+
+    Returns:
+        Scores and paths.
+
+    Raises:
+        UserError: if input, configuration, device or parameters do not fit.
+    """
+    require_device(config.model)
+    model, told = _tuned(config.model, run, parameters)
+    config = config.model_copy(update={"model": model})
+    started = run.begin()
+    prepared = prepare(config, path, track=track)
+    timeline, measured = prepared.timeline, prepared.measured
+    folds = make_folds(timeline.usable_time, timeline.known, config)
+    crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
+    error = noise(measured, crossed.prediction, config)
+    calibrated = calibrate(measured.rate, crossed.prediction, error)
+    frame = prediction_frame(timeline, measured, crossed.prediction, calibrated, folds.fold, config)
+    scores = _scores(prepared, crossed.prediction, folds, config)
+    trees = [[booster.trees for booster in split] for split in crossed.boosters]
+    run.forget("fit")
+    run.write_config(config)
+    files = [
+        *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
+        run.write_frame("prediction.parquet", frame),
+        run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
+        save(light_curve(frame, config), run / "plots/light_curve.png"),
+        save(pull_histograms(frame, config), run / "plots/pulls.png"),
+    ]
+    run.finish(
+        "fit",
+        started,
+        input={
+            "file": str(prepared.path),
+            "sha256": file_digest(prepared.path),
+            "tree": config.input.tree,
+            "entries": len(timeline.time),
+            "usable": len(timeline.row),
+            "dropped": timeline.reasons,
+        },
+        parameters=told,
+        device=model.device,
+        widths=calibrated.width.tolist(),
+        trees=trees,
+    )
+    return Fitted(
+        run=run,
+        rows=len(timeline.row),
+        features=len(prepared.matrix.names),
+        folds=len(folds.splits),
+        parameters=told,
+        scores=tuple(scores),
+        widths=tuple(calibrated.width.tolist()),
+        trees=tuple(np.mean(trees, axis=0).tolist()),
+        files=tuple(files),
+    )
+
+
+def load_models(run: RunFolder, config: Config) -> tuple[tuple[Booster, ...], ...]:
+    """Read the boosters of a fitted run: one tuple of a booster a bin for every split.
+
+    Raises:
+        UserError: if the run has no models or they are damaged.
+    """
+    splits = run.require("fit")["trees"]
+    return tuple(
+        tuple(load_booster(_model_path(run, s, b, config.model), config.model) for b in range(len(split)))
+        for s, split in enumerate(splits)
+    )
+
+
+def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model, str]:
+    """Take the tuned hyperparameters, if there are any that fit, and say what was taken."""
+    path = parameters or run / BEST
+    if parameters is None and run.stage("tune") is None:
+        return model, "the configuration's own hyperparameters (no tuning in this run folder)"
+    try:
+        best = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = (best["backend"], best["objective"])
+        values = dict(best["model"])
+        tuned = Model.model_validate({**model.model_dump(), **values})
+    except FileNotFoundError as error:
+        raise UserError(f"no tuned parameters at {path}; run 'polarbgb tune' first") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a best.toml of 'polarbgb tune'") from error
+    if found != (model.backend, model.objective):
+        message = f"{path} was tuned for {found[0]} with objective {found[1]}"
+        if parameters is not None:
+            raise UserError(f"{message}, not for {model.backend} with {model.objective}")
+        return model, f"the configuration's own hyperparameters ({message})"
+    chosen = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
+    return tuned, f"{path}: {chosen}"
+
+
+def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:
+    names = config.rates.names
+    fair = ~prepared.timeline.known
+    if config.folds.scheme == "orbits":
+        return score(prepared.measured, prediction, fair, names, "held-out orbits")
+    return [
+        one
+        for number, part in enumerate(BLOCK_PARTS)
+        for one in score(prepared.measured, prediction, fair & (folds.fold == number), names, part)
+    ]
+
+
+def _model_path(run: RunFolder, split: int, number: int, model: Model) -> Path:
+    return run / f"models/fold{split}_bin{number}{SUFFIX[model.backend]}"
+
+
+def _write_models(
+    run: RunFolder, boosters: tuple[tuple[Booster, ...], ...], model: Model, contract: FeatureContract
+) -> list[Path]:
+    for old in (run / "models").glob("fold*_bin*"):
+        old.unlink()  # an earlier fit with more folds would leave strangers
+    for s, split in enumerate(boosters):
+        for b, booster in enumerate(split):
+            with atomic(_model_path(run, s, b, model)) as temporary:
+                booster.save(temporary)
+    return [run / "models", run.write_text("models/features.json", contract.to_json())]

@@ -1,0 +1,99 @@
+"""`polarbgb predict`: the background of another file by the models of a fitted run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from polarbgb.background.boosters import require_device
+from polarbgb.background.calibrate import calibrate
+from polarbgb.background.crossfit import predict_mean
+from polarbgb.background.measured import noise
+from polarbgb.background.prediction import prediction_frame
+from polarbgb.errors import UserError
+from polarbgb.features.contract import FeatureContract
+from polarbgb.present.light_curve import light_curve
+from polarbgb.present.pulls import pull_histograms
+from polarbgb.present.save import save
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.verbs.fit import load_models
+from polarbgb.verbs.prepare import prepare
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a prediction came to.
+
+    Attributes:
+        run: the new run folder; ``detect`` and ``export`` go on from it.
+        rows: usable rows.
+        outside: rows with a feature outside the range that the models were trained on.
+        widths: (bins,) width of the raw pulls on this file.
+        files: what was written.
+    """
+
+    run: RunFolder
+    rows: int
+    outside: int
+    widths: tuple[float, ...]
+    files: tuple[Path, ...]
+
+
+def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = silent) -> Predicted:
+    """Predict a file that the models have not seen: the mean of all folds' rates.
+
+    Rows of the file that was fitted belong in ``fit``: there every row is predicted by a model that never saw its
+    orbit.
+
+    Args:
+        models: a fitted run.
+        run: another run folder, for the result.
+        path: ROOT file.
+        track: watches the reading.
+
+    Returns:
+        Where the result is, and how many rows lie outside the training.
+
+    Raises:
+        UserError: if the file does not give the features that the models expect, or the folders are the same.
+    """
+    if models.path.resolve() == run.path.resolve():
+        raise UserError(f"the prediction needs a run folder of its own, not {models.path}")
+    fitted = models.require("fit")
+    config = models.config()
+    require_device(config.model)
+    started = run.begin()
+    prepared = prepare(config, path, track=track)
+    contract = FeatureContract.from_json((models / "models/features.json").read_text(encoding="utf-8"))
+    outside = int(contract.check(prepared.matrix, str(path)).sum())
+    boosters = load_models(models, config)
+    prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
+    calibrated = calibrate(prepared.measured.rate, prediction, noise(prepared.measured, prediction, config))
+    nobody = np.full(len(prediction), -1, np.int8)
+    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, nobody, config)
+    run.forget("predict")
+    run.write_config(config)
+    files = (
+        run.write_frame("prediction.parquet", frame),
+        save(light_curve(frame, config), run / "plots/light_curve.png"),
+        save(pull_histograms(frame, config), run / "plots/pulls.png"),
+    )
+    run.finish(
+        "predict",
+        started,
+        input={
+            "file": str(path),
+            "sha256": file_digest(path),
+            "tree": config.input.tree,
+            "entries": len(prepared.timeline.time),
+            "usable": len(prepared.timeline.row),
+            "dropped": prepared.timeline.reasons,
+        },
+        models={"run": str(models.path), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
+        outside=outside,
+        widths=calibrated.width.tolist(),
+    )
+    return Predicted(run, len(prediction), outside, tuple(calibrated.width.tolist()), files)

@@ -1,0 +1,108 @@
+"""`polarbgb tune`: an Optuna study whose best trial `polarbgb fit` takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from polarbgb.background.boosters import require_device
+from polarbgb.background.folds import Folds, make_folds
+from polarbgb.background.measured import Measured
+from polarbgb.background.tune import Tuning, tune_model
+from polarbgb.config import Config
+from polarbgb.features.matrix import Matrix
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder, digest
+from polarbgb.verbs.prepare import Prepared, prepare
+
+BEST = "best.toml"
+"""File of the run folder that holds the best trial."""
+
+
+def tune(
+    config: Config,
+    run: RunFolder,
+    *,
+    path: Path | None = None,
+    storage: str | None = None,
+    track: Track = silent,
+) -> Tuning:
+    """Search hyperparameters and leave the best in ``best.toml`` of the run folder.
+
+    Args:
+        config: the instrument; its section ``tune`` says how long.
+        run: where to leave the result.
+        path: ROOT file; the configuration's own where None.
+        storage: a file or database URL that several processes may share; the run folder's own where None.
+        track: watches reading and trials.
+
+    Returns:
+        The best trial.
+
+    Raises:
+        UserError: if input, configuration, device or storage do not fit.
+    """
+    require_device(config.model)
+    started = run.begin()
+    prepared = prepare(config, path, track=track)
+    matrix, measured, folds = _sample(prepared, config)
+    tuning = tune_model(
+        matrix,
+        measured,
+        folds,
+        config.model,
+        storage=storage or run / "study.journal",
+        contract=_contract(config, prepared),
+        trials=config.tune.trials,
+        timeout=config.tune.timeout,
+        seed=config.model.seed,
+        track=track,
+    )
+    run.forget("tune")
+    run.write_text(BEST, _best_toml(tuning, config))
+    run.finish(
+        "tune",
+        started,
+        score=tuning.score,
+        default_score=tuning.default_score,
+        finished_trials=tuning.finished,
+        pruned_trials=tuning.pruned,
+        rows=len(matrix.values),
+    )
+    return tuning
+
+
+def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds]:
+    """Thin the rows out evenly to what the study may use, and keep as many folds as it scores on."""
+    rows = len(prepared.matrix.values)
+    kept = np.unique(np.linspace(0, rows - 1, min(rows, config.tune.rows)).astype(np.int64))
+    timeline, measured = prepared.timeline, prepared.measured
+    folds = make_folds(timeline.usable_time[kept], timeline.known[kept], config)
+    matrix = replace(prepared.matrix, values=prepared.matrix.values[kept])
+    thinned = Measured(measured.rate[kept], measured.error[kept], measured.exposure[kept])
+    return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds])
+
+
+def _contract(config: Config, prepared: Prepared) -> str:
+    """Digest everything that makes two trials' scores comparable."""
+    searched = config.model.model_dump(mode="json", exclude={"device", "threads"})
+    parts = config.model_dump(
+        mode="json", include={"rates", "derived", "filters", "features", "orbit", "folds", "tune"}
+    )
+    parts["tune"] = {key: parts["tune"][key] for key in ("rows", "folds")}
+    time = prepared.timeline.time
+    return digest(parts, searched, len(time), float(time[0]), float(time[-1]))
+
+
+def _best_toml(tuning: Tuning, config: Config) -> str:
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment("The best trial of polarbgb tune; polarbgb fit takes it from here."))
+    document["backend"] = config.model.backend
+    document["objective"] = config.model.objective
+    document["score"] = tuning.score
+    document["model"] = tuning.parameters
+    return tomlkit.dumps(document)
