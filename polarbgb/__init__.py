@@ -30,7 +30,18 @@ _HOME = {
     "UserError": "polarbgb.errors",
     **{
         verb: f"polarbgb.verbs.{verb}"
-        for verb in ("demo", "detect", "explain", "export", "fit", "inspect", "predict", "run", "simulate", "tune")
+        for verb in (
+            "demo",
+            "detect",
+            "explain",
+            "export",
+            "fit",
+            "inspect",
+            "predict",
+            "run",
+            "simulate",
+            "tune",
+        )
     },
 }
 __all__ = sorted(["__version__", *_HOME])  # noqa: PLE0605 - names come from the table above

@@ -37,6 +37,9 @@ def atomic(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if path.exists() and not path.is_file():
+            # A rename would put a plain file in the place of a device such as /dev/null.
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         # The suffix is kept last: several libraries choose the format by it.
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from polarbgb.errors import UserError, nearest
 from polarbgb.expressions import Expression, parse
@@ -17,6 +17,7 @@ from polarbgb.expressions import Expression, parse
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str, Field(min_length=1)]
 
@@ -42,10 +43,18 @@ class Rates(Section):
     values: tuple[Name, ...] = Field(min_length=1, description="rates, Hz; 'rate[0:2]' means rate[0], rate[1]")
     errors: tuple[Name, ...] = Field(min_length=1, description="their one-sigma errors, Hz, in the same order")
     labels: tuple[str, ...] = Field((), description="what each bin is, for plots and tables")
-    exposure: str | Positive | None = Field(
+    exposure: str | float | None = Field(
         None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
     )
     related: tuple[Name, ...] = Field((), description="other branches made from the same counts, never features")
+
+    @field_validator("exposure", mode="before")
+    @classmethod
+    def _text_or_number(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if not (number or value is None or isinstance(value, str)):
+            raise ValueError("write an expression or a number of seconds > 0")
+        return value
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
@@ -108,7 +117,9 @@ class Orbit(Section):
     """How rows are numbered by orbit."""
 
     period: Positive = Field(description="orbital period, s")
-    epoch: float | None = Field(None, description="unix time at which orbit `first` begins; not given: first row")
+    epoch: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="unix time at which orbit `first` begins; not given: first row"
+    )
     first: int = Field(0, description="number of the orbit that begins at the epoch")
 
 
@@ -135,7 +146,7 @@ class Folds(Section):
     group: Count = Field(1, description="consecutive orbits that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
     block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Model(Section):
@@ -144,7 +155,7 @@ class Model(Section):
     backend: Literal["xgboost", "lightgbm"] = "xgboost"
     objective: Literal["poisson", "squared"] = Field(
         "poisson",
-        description="poisson: Poisson likelihood of the counts; squared: squared error weighted by 1/error**2, as published",
+        description="poisson: Poisson likelihood of the counts; squared: squared error weighted by 1/error**2",
     )
     device: Literal["cpu", "cuda"] = "cpu"
     trees: Count = Field(300, description="largest number of trees")
@@ -160,7 +171,7 @@ class Model(Section):
         0.1, description="part of the training orbits that decides when to stop"
     )
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 class Noise(Section):
@@ -196,7 +207,7 @@ class Explain(Section):
 
     rows: Count = Field(3000, description="rows explained, a stratified sample; more for finer means")
     shown: Count = Field(15, description="features shown in the plots")
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Config(Section):
@@ -294,12 +305,18 @@ class Config(Section):
 
     def holds_rate(self, column: str) -> bool:
         """Say whether a column carries counts of the modelled rates: a burst would show in it."""
-        tainted = {_branch(c) for c in (*self.rates.names, *self.rates.error_names, *self.rates.related)}
+        counts = [*self.rates.names, *self.rates.error_names, *self.rates.related]
         if self.exposure is not None:
-            tainted |= {_branch(c) for c in self.exposure.columns}
-        if column in self.derivations:
-            return any(self.holds_rate(c) for c in self.derivations[column].columns)
-        return _branch(column) in tainted - {self.input.time}
+            counts += self.exposure.columns
+        # A modelled rate may itself be derived: what it is made from holds its bursts too.
+        tainted = {branch for c in counts for branch in self._sources(c)} - set(self._sources(self.input.time))
+        return bool(self._sources(column) & tainted)
+
+    def _sources(self, column: str) -> frozenset[str]:
+        """Return the branches of the file that a column is made from."""
+        if column not in self.derivations:
+            return frozenset({_branch(column)})
+        return frozenset().union(*(self._sources(c) for c in self.derivations[column].columns))
 
 
 def _branch(column: str) -> str:

@@ -34,7 +34,7 @@ class Expression:
     """A parsed expression: its text, its syntax tree, and the columns it reads.
 
     Attributes:
-        text: as the user wrote it.
+        text: as the user wrote it, in one line.
         columns: names of the columns read, ``"glat"`` or ``"rate[0]"``.
     """
 
@@ -60,7 +60,8 @@ def parse(text: str) -> Expression:
             atan, atan2, floor, ceil, min, max and where(condition, a, b), on columns such as ``glat`` or ``rate[0]``.
 
     Returns:
-        The expression; division by zero gives inf or NaN, and a comparison with NaN is false, as in C and numpy.
+        The expression; division by zero gives inf or NaN, and a comparison with NaN is false, as in C and numpy;
+        ``a//b`` is floor(a/b) and ``a%b`` what it leaves, with the sign of b.
 
     Raises:
         UserError: if the text is not such an expression; the message points at the culprit.
@@ -68,13 +69,14 @@ def parse(text: str) -> Expression:
     if len(text) > _LONGEST:
         raise UserError(f"expression of {len(text)} characters is too long (at most {_LONGEST})")
     source = re.sub(r"!(?!=)", " not ", text.replace("&&", " and ").replace("||", " or ")).strip()
+    text = " ".join(text.split())
+    columns: set[str] = set()
     try:
         tree = ast.parse(source, mode="eval").body
+        _check(tree, text, columns, 0)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "cannot be parsed"
         raise UserError(f"expression '{text}': {reason}") from error
-    columns: set[str] = set()
-    _check(tree, text, columns, 0)
     return Expression(text, tree, frozenset(columns))
 
 
@@ -195,9 +197,7 @@ def _truth(node: ast.expr) -> pl.Expr:
             return ~_truth(operand)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             terms = [_number(left), *(_number(c) for c in comparators)]
-            links = [
-                _COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, terms[:-1], terms[1:], strict=True)
-            ]
+            links = [_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, terms[:-1], terms[1:], strict=True)]
             return reduce(lambda a, b: a & b, links)
         case _:
             value = _number(node)
@@ -229,16 +229,25 @@ def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
             return result
 
 
+def _quotient(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    import polars as pl
+
+    if not b.meta.root_names():
+        # polars multiplies by the rounded reciprocal of a scalar, so that 49/49 < 1 and 49//49 = 0; a column it divides by.
+        b = b - 0.0 * pl.int_range(pl.len())
+    return a / b
+
+
 def _modulo(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    return a - (a / b).floor() * b  # the sign of the divisor, as in Python
+    return a - _quotient(a, b).floor() * b  # the sign of the divisor, as in Python
 
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.FloorDiv: lambda a, b: (a / b).floor(),
+    ast.Div: _quotient,
+    ast.FloorDiv: lambda a, b: _quotient(a, b).floor(),
     ast.Mod: _modulo,
     ast.Pow: lambda a, b: a.pow(b),
 }

@@ -141,17 +141,22 @@ class RunFolder:
     def _read(self) -> dict[str, Any]:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
+        unreadable = UserError(f"{self._manifest}: not a readable manifest; name another --run folder")
         try:
-            manifest: dict[str, Any] = json.loads(self._manifest.read_text(encoding="utf-8"))
+            manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
         except (OSError, ValueError) as error:
-            raise UserError(f"{self._manifest}: not a readable manifest; name another --run folder") from error
+            raise unreadable from error
+        if not isinstance(manifest, dict):
+            raise unreadable
         if manifest.get("schema") != SCHEMA:
             raise UserError(
                 f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
                 "fit again in another folder"
             )
+        if not isinstance(manifest.get("stages"), dict):
+            raise unreadable
         return manifest
 
     def _write(self, manifest: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ format. Hyperparameters carry the same names and units for both libraries (secti
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,9 +55,7 @@ def rate_of(margin: NDArray[np.float64], objective: str) -> NDArray[np.float64]:
     return np.exp(margin) if objective == "poisson" else margin
 
 
-def quantise(
-    grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model
-) -> TrainingSet:
+def quantise(grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model) -> TrainingSet:
     """Cut the matrix of one fold into quantiles.
 
     Args:
@@ -87,9 +86,19 @@ def load_booster(path: Path, model: Model) -> Booster:
             return _XGBoost(booster, model.device)
         import lightgbm
 
+        _require_all_trees(path)
         return _LightGBM(lightgbm.Booster(model_file=path), model.threads)
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise UserError(f"{path}: not a readable {model.backend} model; run 'polarbgb fit' again") from error
+
+
+def _require_all_trees(path: Path) -> None:
+    """Compare a LightGBM file with the sizes in its header: LightGBM aborts the process on a file cut short."""
+    text = path.read_bytes()
+    sizes = re.search(rb"^tree_sizes=([\d ]+)$", text, re.MULTILINE)
+    trees = text.find(b"\nTree=0\n") + 1
+    if sizes is None or b"\0" in text or text.find(b"end of trees") != trees + sum(map(int, sizes[1].split())):
+        raise ValueError("trees are missing")
 
 
 def require_device(model: Model) -> None:
@@ -166,7 +175,11 @@ class _XGBoostSet:
     ) -> None:
         import xgboost
 
-        shape: dict[str, Any] = {"feature_names": list(names), "max_bin": model.bins, "nthread": model.threads or None}
+        shape: dict[str, Any] = {
+            "feature_names": list(names),
+            "max_bin": model.bins,
+            "nthread": model.threads or None,
+        }
         self._grow = xgboost.QuantileDMatrix(grow, **shape)
         self._stop = xgboost.QuantileDMatrix(stop, ref=self._grow, **shape)
 
@@ -178,6 +191,8 @@ class _XGBoostSet:
         parameters = {
             "objective": "count:poisson" if model.objective == "poisson" else "reg:squarederror",
             "base_score": grow.mean,
+            # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
+            "max_delta_step": 0,
             "tree_method": "hist",
             "device": model.device,
             "max_bin": model.bins,

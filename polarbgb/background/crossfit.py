@@ -29,9 +29,7 @@ class CrossFit:
     boosters: tuple[tuple[Booster, ...], ...]
 
 
-def cross_fit(
-    matrix: Matrix, measured: Measured, folds: Folds, model: Model, *, track: Track = silent
-) -> CrossFit:
+def cross_fit(matrix: Matrix, measured: Measured, folds: Folds, model: Model, *, track: Track = silent) -> CrossFit:
     """Train one booster a bin and split, and predict the rows that each split holds out.
 
     Args:

@@ -94,7 +94,10 @@ def explain_rows(
 
 
 def estimate_seconds(
-    matrix: Matrix, boosters: tuple[tuple[Booster, ...], ...], split: NDArray[np.int64], rows: NDArray[np.int64]
+    matrix: Matrix,
+    boosters: tuple[tuple[Booster, ...], ...],
+    split: NDArray[np.int64],
+    rows: NDArray[np.int64],
 ) -> float:
     """Estimate how long :func:`explain_rows` will take, s, from a few rows of the first split."""
     which = int(split[rows[0]])

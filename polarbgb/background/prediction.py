@@ -19,6 +19,7 @@ def prediction_frame(
     measured: Measured,
     prediction: NDArray[np.float64],
     calibrated: Calibrated,
+    *,
     fold: NDArray[np.int8],
     config: Config,
 ) -> pl.DataFrame:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from polarbgb.background.measured import Measured
 
+_LEAST = 1e-6
+"""Hz: the label of a row without counts under objective 'poisson'."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -44,16 +47,15 @@ def make_targets(
     """
     rate = measured.rate[:, number]
     if objective == "poisson":
+        # The fit starts at log(mean), and LightGBM refuses labels that are all 0: a bin without a count needs a floor.
+        rate = np.maximum(rate, _LEAST)
         weight = measured.exposure[:, number]
-        scale = float(np.mean(weight[grow] * rate[grow])) or 1.0
+        scale = float(np.mean(weight[grow] * rate[grow]))
     else:
         weight = 1.0 / measured.error[:, number] ** 2
         scale = float(np.mean(weight[grow]))
     mean = float(np.average(rate[grow], weights=weight[grow]))
-    # A Poisson fit starts at log(mean): a bin without a single count needs a floor.
-    start = max(mean, 1e-6) if objective == "poisson" else mean
     grown, stopping = (
-        Targets(rate[rows].astype(np.float32), (weight[rows] / scale).astype(np.float32), start)
-        for rows in (grow, stop)
+        Targets(rate[rows].astype(np.float32), (weight[rows] / scale).astype(np.float32), mean) for rows in (grow, stop)
     )
     return grown, stopping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from polarbgb.progress import Track, silent
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.samplers import BaseSampler
 
 
 @dataclass(frozen=True)
@@ -84,22 +86,24 @@ def tune_model(
     """
     study = _open_study(storage, contract, model, seed)
     sets = [quantise_split(matrix, split, model) for split in folds.splits]
-    held_out = [matrix.values[split.predicted] for split in folds.splits]
+    # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
+    fair = [split.predicted & ~split.train & ~split.stop for split in folds.splits]
+    held_out = [matrix.values[rows] for rows in fair]
     bins = measured.rate.shape[1]
 
     def objective(trial: optuna.Trial) -> float:
         import optuna
 
         # Seeded by the trial's number: processes that share a study never draw the same trial twice.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + trial.number)
+        study.sampler = _sampler(trial.number, model, seed)
         chosen = model.model_copy(update=_suggest(trial, model))
         pulls: list[float] = []
-        for training, rows, split in zip(sets, held_out, folds.splits, strict=True):
+        for training, rows, values, split in zip(sets, fair, held_out, folds.splits, strict=True):
             for number in range(bins):
                 booster = train_bin(training, measured, split, number, chosen)
-                predicted = rate_of(booster.margin(rows), model.objective)
-                residual = measured.rate[split.predicted, number] - predicted
-                pulls.append(float(np.mean((residual / measured.error[split.predicted, number]) ** 2)))
+                predicted = rate_of(booster.margin(values), model.objective)
+                residual = measured.rate[rows, number] - predicted
+                pulls.append(float(np.mean((residual / measured.error[rows, number]) ** 2)))
                 trial.report(float(np.mean(pulls)), len(pulls))
                 if trial.should_prune():
                     raise optuna.TrialPruned
@@ -143,10 +147,24 @@ def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> 
             "or delete it"
         )
     study.set_user_attr("contract", contract)
-    if not study.trials:
-        own = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
-        study.enqueue_trial(own, skip_if_exists=True)
     return study
+
+
+def _sampler(number: int, model: Model, seed: int) -> BaseSampler:
+    """Draw trial 0 at the configuration's own values, and every other one by TPE.
+
+    Trial numbers are unique among processes; an enqueued trial would be tried by each that opens the study at once.
+    """
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    sampler = optuna.samplers.TPESampler(seed=seed + number)
+    if number > 0:
+        return sampler
+    own = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.PartialFixedSampler(own, sampler)
 
 
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -162,10 +180,10 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
 
 def _suggest(trial: optuna.Trial, model: Model) -> dict[str, int | float]:
     chosen: dict[str, int | float] = {}
-    for name, (low, high, logarithmic) in _RANGES.items():
+    for name, (least, most, logarithmic) in _RANGES.items():
         # The configuration's own value is trial 0: the range must hold it.
         own = getattr(model, name)
-        low, high = min(low, own or low), max(high, own)  # a penalty of 0 has no logarithm
+        low, high = min(least, own or least), max(most, own)  # a penalty of 0 has no logarithm
         if name == "depth":
             chosen[name] = trial.suggest_int(name, int(low), int(high))
         else:

@@ -53,7 +53,9 @@ class FeatureContract:
             if mine != theirs:
                 raise UserError(f"{where}: the models expect feature '{mine}' where the file gives '{theirs}'")
         if len(self.names) != len(matrix.names):
-            raise UserError(f"{where}: the models expect {len(self.names)} features, the file gives {len(matrix.names)}")
+            raise UserError(
+                f"{where}: the models expect {len(self.names)} features, the file gives {len(matrix.names)}"
+            )
         outside = np.zeros(len(matrix.values), bool)
         for number, name in enumerate(self.names):
             values = matrix.values[:, number]

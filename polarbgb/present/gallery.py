@@ -70,12 +70,8 @@ def _draw_event(
 def _draw_rate(panel: Axes, near: pl.DataFrame, number: int, start: float, cadence: float) -> None:
     drawn = cells(near["unix_time"].to_numpy(), near["segment"].to_numpy(), cadence)
     seconds = drawn.edges() - start
-    rate, pred, sigma = (
-        drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma")
-    )
-    panel.fill_between(
-        seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$"
-    )
+    rate, pred, sigma = (drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma"))
+    panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$")
     panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
     panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
 
@@ -87,7 +83,5 @@ def _best_bin(event: dict[str, Any]) -> int:
 def _title(event: dict[str, Any], config: Config) -> str:
     known = f" = {event['matched']}" if event["matched"] else ""
     to_the_second = event["utc"].replace("T", " ").removesuffix("Z").partition(".")[0]
-    seen = (
-        f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[_best_bin(event)]}"
-    )
+    seen = f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[_best_bin(event)]}"
     return f"{event['name']}{known}\n{to_the_second} UTC\n{seen}"

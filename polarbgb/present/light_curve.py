@@ -115,9 +115,7 @@ def _steps(time: Values, segment: NDArray[np.int32], config: Config) -> _Steps:
         return _Steps(rows, rows, None, None)
     width = max((time[-1] + cadence - time[0]) / ACROSS, cadence)
     rate_width = width if width <= period / 8 else float(np.ceil(width / period)) * period
-    return _Steps(
-        cells(time, segment, cadence, rate_width), cells(time, segment, cadence, width), rate_width, width
-    )
+    return _Steps(cells(time, segment, cadence, rate_width), cells(time, segment, cadence, width), rate_width, width)
 
 
 def _note(steps: _Steps) -> str:
@@ -146,9 +144,7 @@ def _draw_rate(panel: Axes, steps: _Steps, rate: Values, pred: Values) -> None:
 
 def _draw_pull(panel: Axes, drawn: Cells, pull: Values, sigma: float) -> None:
     low, high = drawn.lowest(pull), drawn.highest(pull)
-    panel.fill_between(
-        dates(drawn.edges()), drawn.steps(low), drawn.steps(high), color=MEASURED, lw=0.5, label="pull"
-    )
+    panel.fill_between(dates(drawn.edges()), drawn.steps(low), drawn.steps(high), color=MEASURED, lw=0.5, label="pull")
     for level in (-sigma, sigma):
         panel.axhline(level, color=LIMIT, lw=0.7, ls=(0, (4, 3)), label="limit")
     middle = dates((drawn.start + drawn.stop) / 2)
@@ -190,6 +186,4 @@ def _legend(figure: Figure, panels: NDArray[Any], sigma: float, note: str) -> No
     artists.pop("range", None)  # told in the note
     said = {"limit": f"±{sigma:g}", "excess": f"> {sigma:g}", "deficit": f"< -{sigma:g}"}
     labels = [said.get(label, label) for label in artists]
-    figure.legend(
-        list(artists.values()), labels, loc="outside upper center", ncols=len(labels), title=note or None
-    )
+    figure.legend(list(artists.values()), labels, loc="outside upper center", ncols=len(labels), title=note or None)

@@ -42,9 +42,7 @@ def pull_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
         pull = usable["pull"].arr.get(number).to_numpy()
         _draw_pulls(panel, pull[np.isfinite(pull)], config.intervals.sigma)
         panel.set_title(wrapped(title, columns))
-    figure.supxlabel(
-        r"pull, (rate $-$ background) / $\sigma$; the outermost steps count all beyond", fontsize=8
-    )
+    figure.supxlabel(r"pull, (rate $-$ background) / $\sigma$; the outermost steps count all beyond", fontsize=8)
     figure.supylabel(f"rows per {_STEP:g} of pull", fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ def list_branches(path: Path, tree: str) -> tuple[int, list[Branch]]:
     """
     with _opened(path) as file:
         ttree = _tree(file, path, tree)
-        return int(ttree.num_entries), [_branch(ttree, name) for name in ttree.keys()]
+        return int(ttree.num_entries), [_branch(ttree, name) for name in list(ttree.keys())]
 
 
 class _damage_reported:  # noqa: N801 - used as a context manager
@@ -188,18 +189,21 @@ def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tupl
     known = ttree.keys()
     elements: dict[str, tuple[str, int | None]] = {}
     for column in sorted(columns):
-        name, bracket, index = column.partition("[")
+        written = re.fullmatch(r"([^\[\]]+)(?:\[([0-9]+)\])?", column)
+        if written is None:
+            raise UserError(f"{path}: '{column}' is not a column; write a branch's name, or name[3] for one element")
+        name, index = written.groups()
         if name not in known:
             raise UserError(f"{path}: tree '{ttree.name}' has no branch '{name}'{nearest(name, known)}")
         branch = _branch(ttree, name)
         if branch.length is None:
             raise UserError(f"{path}: branch '{name}' is a {branch.type}, not a number or a fixed array of numbers")
-        if not bracket:
+        if index is None:
             if branch.length > 1:
                 raise UserError(f"{path}: branch '{name}' has {branch.length} elements; name one, as {name}[0]")
             elements[column] = (name, 0 if branch.length == 1 else None)
             continue
-        element = int(index.rstrip("]"))
+        element = int(index)
         if element >= branch.length:
             size = f"has {branch.length} elements" if branch.length else "is a single number"
             raise UserError(f"{path}: branch '{name}' {size}; there is no {column}")

@@ -95,9 +95,9 @@ def clean(frame: pl.DataFrame, config: Config) -> Timeline:
     Raises:
         UserError: if no row is left, with the reasons.
     """
-    time = frame[config.input.time].to_numpy().astype(np.float64)
     for name, expression in config.derivations.items():
         frame = frame.with_columns(expression.number().alias(name))
+    time = frame[config.input.time].to_numpy().astype(np.float64)
     exposure = None
     if config.exposure is not None:
         live = frame.with_columns(config.exposure.number().alias("live"))  # a number fills the column
@@ -181,7 +181,8 @@ def _judge(
     if exposure is not None:
         quality[_not_a_value(exposure) | (exposure <= 0)] |= Quality.EXPOSURE_INVALID
     for number, cut in enumerate(config.cuts.values()):
-        passed = frame.select(cut.truth()).to_series().to_numpy()
+        # with_columns: a cut that reads no column, such as 1 > 0, fills one.
+        passed = frame.with_columns(cut.truth().alias("passed"))["passed"].to_numpy()
         quality[~passed] |= np.uint32(1 << (_FIRST_FILTER_BIT + number))
     return quality
 

@@ -31,9 +31,7 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
 
 
-def good_time_intervals(
-    time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float
-) -> NDArray[np.float64]:
+def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float) -> NDArray[np.float64]:
     """Return the half-open stretches of time that rows cover.
 
     Args:

@@ -70,7 +70,9 @@ def explain(
         UserError: if the run has no models, or the file is not the one that was fitted.
     """
     if run.stage("fit") is None and run.stage("predict") is not None:
-        raise UserError(f"{run.path} was predicted by the models of {run.require('predict')['models']['run']}: explain there")
+        raise UserError(
+            f"{run.path} was predicted by the models of {run.require('predict')['models']['run']}: explain there"
+        )
     fitted = run.require("fit")
     config = run.config()
     started = run.begin()
@@ -123,8 +125,7 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
 def _importance(explanation: Explanation, matrix: Matrix, config: Config) -> pl.DataFrame:
     means = explanation.importance()
     table = pl.DataFrame(
-        {"feature": list(matrix.names)}
-        | {name: means[:, number] for number, name in enumerate(config.rates.names)}
+        {"feature": list(matrix.names)} | {name: means[:, number] for number, name in enumerate(config.rates.names)}
     )
     overall = pl.mean_horizontal(pl.col(name) / pl.col(name).sum() for name in config.rates.names)
     return table.with_columns(share=overall).sort("share", descending=True)
@@ -137,10 +138,7 @@ def _shap_frame(explanation: Explanation, matrix: Matrix, frame: pl.DataFrame, c
         rows.with_columns(
             pl.lit(name).alias("bin"),
             pl.Series("base", explanation.base[number]),
-            *(
-                pl.Series(f"shap_{feature}", explanation.values[number, :, f])
-                for f, feature in enumerate(matrix.names)
-            ),
+            *(pl.Series(f"shap_{feature}", explanation.values[number, :, f]) for f, feature in enumerate(matrix.names)),
         )
         for number, name in enumerate(config.rates.names)
     )

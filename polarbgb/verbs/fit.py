@@ -89,7 +89,7 @@ def fit(
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
     error = noise(measured, crossed.prediction, config)
     calibrated = calibrate(measured.rate, crossed.prediction, error)
-    frame = prediction_frame(timeline, measured, crossed.prediction, calibrated, folds.fold, config)
+    frame = prediction_frame(timeline, measured, crossed.prediction, calibrated, fold=folds.fold, config=config)
     scores = _scores(prepared, crossed.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
     run.forget("fit")

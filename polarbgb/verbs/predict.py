@@ -73,7 +73,7 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
     prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
     calibrated = calibrate(prepared.measured.rate, prediction, noise(prepared.measured, prediction, config))
     nobody = np.full(len(prediction), -1, np.int8)
-    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, nobody, config)
+    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, fold=nobody, config=config)
     run.forget("predict")
     run.write_config(config)
     files = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,22 @@ from polarbgb.verbs.prepare import Prepared, prepare
 BEST = "best.toml"
 """File of the run folder that holds the best trial."""
 
+STUDY = "study.journal"
+"""File of the run folder that holds the study, where no other storage is named."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search came to.
+
+    Attributes:
+        tuning: the best trial.
+        best: the file that holds it for ``fit``.
+    """
+
+    tuning: Tuning
+    best: Path
+
 
 def tune(
     config: Config,
@@ -28,7 +44,7 @@ def tune(
     path: Path | None = None,
     storage: str | None = None,
     track: Track = silent,
-) -> Tuning:
+) -> Tuned:
     """Search hyperparameters and leave the best in ``best.toml`` of the run folder.
 
     Args:
@@ -39,7 +55,7 @@ def tune(
         track: watches reading and trials.
 
     Returns:
-        The best trial.
+        The best trial, and where it is kept.
 
     Raises:
         UserError: if input, configuration, device or storage do not fit.
@@ -53,7 +69,7 @@ def tune(
         measured,
         folds,
         config.model,
-        storage=storage or run / "study.journal",
+        storage=storage or run / STUDY,
         contract=_contract(config, prepared),
         trials=config.tune.trials,
         timeout=config.tune.timeout,
@@ -61,7 +77,7 @@ def tune(
         track=track,
     )
     run.forget("tune")
-    run.write_text(BEST, _best_toml(tuning, config))
+    best = run.write_text(BEST, _best_toml(tuning, config))
     run.finish(
         "tune",
         started,
@@ -71,7 +87,7 @@ def tune(
         pruned_trials=tuning.pruned,
         rows=len(matrix.values),
     )
-    return tuning
+    return Tuned(tuning, best)
 
 
 def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds]:

@@ -1,0 +1,305 @@
+"""The command line: one thin command a verb, each a call of the library function of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from polarbgb import __version__
+from polarbgb.errors import UserError
+
+if TYPE_CHECKING:
+    from polarbgb.config import Config
+    from polarbgb.runfolder import RunFolder
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _OneLineErrors(click.Group):
+    """Tells what the user can mend in one line, and exits with 2; bugs keep their traceback."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            raise SystemExit(super().main(*args, standalone_mode=False, **kwargs) or 0)
+        except click.ClickException as error:
+            message = error.format_message()
+        except UserError as error:
+            message = str(error)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted; what was finished is kept", err=True)
+            raise SystemExit(130) from None
+        click.echo(f"error: {' '.join(message.split())}", err=True)
+        raise SystemExit(2)
+
+
+@click.group(
+    cls=_OneLineErrors,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="polarbgb")
+@click.pass_context
+def main(context: click.Context) -> None:
+    r"""Predict the background of gamma-ray count rates with boosted trees, and list what is left.
+
+    \b
+    Try it:            polarbgb demo
+    On your own file:  polarbgb run -c configs/polar.toml -i nf1rate.root
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_FILE = click.Path(path_type=Path)
+_config = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    default="configs/polar.toml",
+    show_default=True,
+    type=_FILE,
+    help="The instrument.",
+)
+_input = click.option("-i", "--input", "path", type=_FILE, help="ROOT file.  [default: the configuration's]")
+_run = click.option("-r", "--run", "folder", type=_FILE, help="Run folder.  [default: outputs/<instrument>]")
+_set = click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a setting; may be repeated."
+)
+_output = _options(
+    click.option("-v", "--verbose", is_flag=True, help="List every file written, and more."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+)
+_model = _options(
+    click.option("--backend", type=click.Choice(["xgboost", "lightgbm"]), help="Boosted trees by which library."),
+    click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where trees grow."),
+)
+
+
+@main.command()
+@click.argument("path", type=_FILE)
+@click.option("--days", default=10.0, show_default=True, help="Length of the mission.")
+@click.option("--seed", default=0, show_default=True, help="Of all randomness.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@_output
+def simulate(*, path: Path, days: float, seed: int, overwrite: bool, verbose: bool, quiet: bool, as_json: bool) -> None:
+    """Write a simulated POLAR mission to PATH, with a table of the truth beside it."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.simulate import simulate
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(simulate(path, days=days, seed=seed, overwrite=overwrite, track=terminal.track))
+
+
+@main.command()
+@_options(_config, _input, _set, _output)
+def inspect(
+    *,
+    config_path: Path,
+    path: Path | None,
+    overrides: tuple[str, ...],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Show what a file holds, and which rows will be dropped and why."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.inspect import inspect
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(inspect(_load(config_path, overrides), path=path, track=terminal.track))
+
+
+@main.command()
+@_options(_config, _input, _run, _model)
+@click.option("--trials", type=click.IntRange(1), help="Trials in all, earlier ones included.")
+@click.option("--timeout", type=float, help="Start no trial after so many seconds.")
+@click.option("--storage", help="File or database URL of a study that several processes share.")
+@_options(_set, _output)
+def tune(
+    *,
+    config_path: Path,
+    path: Path | None,
+    folder: Path | None,
+    backend: str | None,
+    device: str | None,
+    trials: int | None,
+    timeout: float | None,
+    storage: str | None,
+    overrides: tuple[str, ...],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Search hyperparameters; a study that was broken off goes on."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.tune import tune
+
+    config = _load(config_path, overrides, backend=backend, device=device, trials=trials, timeout=timeout)
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(tune(config, _folder(folder, config), path=path, storage=storage, track=terminal.track))
+
+
+@main.command()
+@_options(_config, _input, _run, _model)
+@click.option("--params", "parameters", type=_FILE, help="A best.toml.  [default: the run folder's, if tuned]")
+@_options(_set, _output)
+def fit(
+    *,
+    config_path: Path,
+    path: Path | None,
+    folder: Path | None,
+    backend: str | None,
+    device: str | None,
+    parameters: Path | None,
+    overrides: tuple[str, ...],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Predict the background of every row by models that never saw its orbit."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.fit import fit
+
+    config = _load(config_path, overrides, backend=backend, device=device)
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(fit(config, _folder(folder, config), path=path, parameters=parameters, track=terminal.track))
+
+
+@main.command()
+@_options(_run)
+@click.option("-i", "--input", "path", type=_FILE, required=True, help="ROOT file to predict.")
+@click.option("--into", type=_FILE, required=True, help="New run folder for the result.")
+@_output
+def predict(*, folder: Path | None, path: Path, into: Path, verbose: bool, quiet: bool, as_json: bool) -> None:
+    """Predict another file by the models of a fitted run."""
+    from polarbgb.runfolder import RunFolder
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.predict import predict
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(predict(_folder(folder), RunFolder(into), path=path, track=terminal.track))
+
+
+@main.command()
+@_options(_run, _set, _output)
+def detect(*, folder: Path | None, overrides: tuple[str, ...], verbose: bool, quiet: bool, as_json: bool) -> None:
+    """Find the intervals where the rate leaves its background."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.detect import detect
+
+    Terminal(verbose=verbose, quiet=quiet, as_json=as_json).end(detect(_folder(folder), overrides=overrides))
+
+
+@main.command()
+@_options(_run)
+@click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
+@click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
+@_output
+def explain(
+    *, folder: Path | None, path: Path | None, rows: int | None, verbose: bool, quiet: bool, as_json: bool
+) -> None:
+    """Explain the prediction of every bin by SHAP values."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.explain import explain
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(explain(_folder(folder), path=path, rows=rows, announce=terminal.announce, track=terminal.track))
+
+
+@main.command()
+@click.argument("path", type=_FILE, required=False)
+@_options(_run)
+@click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
+@_output
+def export(
+    *, path: Path | None, folder: Path | None, overwrite: bool, verbose: bool, quiet: bool, as_json: bool
+) -> None:
+    """Write prediction, intervals and events to PATH, or to export.root of the run folder."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.export import export
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal.end(export(_folder(folder), path, overwrite=overwrite))
+
+
+@main.command()
+@_options(_config, _input, _run, _model, _set, _output)
+def run(
+    *,
+    config_path: Path,
+    path: Path | None,
+    folder: Path | None,
+    backend: str | None,
+    device: str | None,
+    overrides: tuple[str, ...],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Do it all on one file: inspect, tune, fit, detect, explain, export."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.run import run
+
+    config = _load(config_path, overrides, backend=backend, device=device)
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    whole = run(
+        config,
+        _folder(folder, config),
+        path=path,
+        tell=terminal.tell,
+        announce=terminal.announce,
+        track=terminal.track,
+    )
+    terminal.close(whole)
+
+
+@main.command()
+@click.option("-r", "--run", "folder", default="outputs/demo", show_default=True, type=_FILE, help="Run folder.")
+@click.option("--days", default=2.0, show_default=True, help="Length of the simulated mission.")
+@click.option("--seed", default=0, show_default=True, help="Of the simulation.")
+@_output
+def demo(*, folder: Path, days: float, seed: int, verbose: bool, quiet: bool, as_json: bool) -> None:
+    """Simulate a short POLAR mission and do it all on that."""
+    from polarbgb.terminal import Terminal
+    from polarbgb.verbs.demo import demo
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    whole = demo(
+        folder,
+        days=days,
+        seed=seed,
+        tell=terminal.tell,
+        announce=terminal.announce,
+        track=terminal.track,
+    )
+    terminal.close(whole)
+
+
+def _load(path: Path, overrides: tuple[str, ...], **chosen: str | float | None) -> Config:
+    """Read the configuration; options of their own name are settings like any other."""
+    from polarbgb.config import load
+
+    section = {"backend": "model", "device": "model", "trials": "tune", "timeout": "tune"}
+    options = [f"{section[key]}.{key}={value}" for key, value in chosen.items() if value is not None]
+    return load(path, (*overrides, *options))
+
+
+def _folder(path: Path | None, config: Config | None = None) -> RunFolder:
+    from polarbgb.runfolder import RunFolder
+
+    return RunFolder(path) if path else RunFolder.default(config or _load(Path("configs/polar.toml"), ()))

@@ -1,0 +1,94 @@
+"""The ROOT file that a physicist opens: the prediction as a friend tree, the published interval trees, the events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.rootio.write import root_file
+from polarbgb.timeline.segments import good_time_intervals
+from polarbgb.transients.clusters import published_tables
+
+
+def write_root(
+    path: Path,
+    prediction: pl.DataFrame,
+    clusters: pl.DataFrame,
+    events: pl.DataFrame,
+    *,
+    config: Config,
+    provenance: Mapping[str, Any],
+) -> dict[str, int]:
+    """Write a run's results as TTrees.
+
+    Trees, for an input tree ``T``: ``pred_T`` (an entry an entry of ``T``, so that it can be its friend: ``unix_time``,
+    ``pred_rate[bins]``, and beside what was published ``sigma[bins]``, ``pull[bins]``, ``quality``, ``segment``,
+    ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (a branch a set of bins, two entries: the
+    starts, then the stops of its N intervals); ``events`` (an entry an event); ``gti`` (``start``, ``stop``).
+    The string ``meta`` holds the provenance as JSON.
+
+    Args:
+        path: the file; replaced if it is there.
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        clusters: from :func:`polarbgb.transients.clusters.find_clusters`.
+        events: from :func:`polarbgb.transients.events.find_events`.
+        config: the instrument.
+        provenance: what ``meta`` holds.
+
+    Returns:
+        Entries by tree. A sign without any cluster has no tree: a TTree without branches cannot be written.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    tree = config.input.tree
+    trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
+        f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),
+        f"cluster_inter_{tree}": ("excesses by set of bins: starts, stops", published_tables(clusters, 1)),
+        f"negative_cluster_inter_{tree}": (
+            "deficits by set of bins: starts, stops",
+            published_tables(clusters, -1),
+        ),
+        "events": ("events", _events(events)),
+        "gti": ("good time intervals, unix seconds", _gti(prediction, config)),
+    }
+    written = {}
+    with root_file(path) as file:
+        for name, (title, branches) in trees.items():
+            if branches:
+                file.tree(name, branches, title=title)
+                written[name] = len(next(iter(branches.values())))
+        file.text("meta", json.dumps(provenance, default=str))
+    return written
+
+
+def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    return {
+        "unix_time": prediction["unix_time"].to_numpy(),
+        "pred_rate": prediction["pred"].to_numpy().astype(np.float64),
+        "sigma": prediction["sigma"].to_numpy(),
+        "pull": prediction["pull"].to_numpy(),
+        "quality": prediction["quality"].to_numpy().astype(np.int32),
+        "segment": prediction["segment"].to_numpy(),
+        "orbit": prediction["orbit"].to_numpy(),
+        "fold": prediction["fold"].to_numpy().astype(np.int32),
+    }
+
+
+def _events(events: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    # ROOT has no missing values: a number that is not there is NaN, a text is empty.
+    whole = events.with_columns(pl.col(pl.String).fill_null(""), pl.col(pl.Float64).fill_null(np.nan))
+    return {name: whole[name].to_numpy() for name in whole.columns}
+
+
+def _gti(prediction: pl.DataFrame, config: Config) -> dict[str, NDArray[Any]]:
+    usable = prediction.filter(pl.col("segment") >= 0)
+    intervals = good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), config.input.cadence)
+    return {"start": intervals[:, 0], "stop": intervals[:, 1]}

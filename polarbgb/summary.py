@@ -1,0 +1,300 @@
+"""Each verb's result in words: a table of details, one line of gist, and the files it made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import singledispatch
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from polarbgb.simulation.mission import Simulated
+from polarbgb.verbs.detect import Detected
+from polarbgb.verbs.explain import Explained
+from polarbgb.verbs.export import Exported
+from polarbgb.verbs.fit import Fitted
+from polarbgb.verbs.inspect import Inspection
+from polarbgb.verbs.predict import Predicted
+from polarbgb.verbs.tune import Tuned
+
+_SHOWN = 12
+"""Rows of a table shown unless all are asked for."""
+
+
+@singledispatch
+def details(result: object, *, verbose: bool) -> Sequence[RenderableType]:
+    """Return what is worth seeing of a result; ``verbose`` lifts the limits of tables."""
+    raise NotImplementedError(type(result))
+
+
+@singledispatch
+def gist(result: object) -> str:
+    """Return a result in one line."""
+    raise NotImplementedError(type(result))
+
+
+@singledispatch
+def made(result: object) -> Sequence[Path]:
+    """Return the files that a verb left."""
+    raise NotImplementedError(type(result))
+
+
+def utc(time: float) -> str:
+    """Return unix seconds as a date and time of day."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
+    """Begin a table with columns of text, then columns of numbers."""
+    table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0))
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
+
+
+# inspect
+
+
+@details.register
+def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("file", f"{result.path}, tree {result.tree}")
+    facts.add_row("from", f"{utc(result.start)} UTC")
+    facts.add_row("to", f"{utc(result.stop)} UTC")
+    span = result.stop - result.start
+    facts.add_row("covered", f"{result.covered / 86400:.2f} of {span / 86400:.2f} d ({result.covered / span:.1%})")
+    facts.add_row("live", f"{result.live / 86400:.2f} d")
+    gaps = ", ".join(f"{n} {name}" for name, n in result.gaps.items()) or "none"
+    facts.add_row("orbits", f"{result.orbits} in {result.segments} unbroken stretches; gaps: {gaps}")
+    facts.add_row("branches", f"{len(result.used)} of {len(result.branches)} are read")
+    rows = _table("", ["rows"], ["number", "share"])
+    rows.add_row("in the file", f"{result.entries:,}", "")
+    for reason, number in result.dropped.items():
+        rows.add_row(f"dropped: {reason}", f"{number:,}", f"{number / result.entries:.3%}")
+    rows.add_row("usable", f"{result.usable:,}", f"{result.usable / result.entries:.3%}")
+    rows.add_row("near a known event, not trained on", f"{result.known:,}", f"{result.known / result.entries:.3%}")
+    for column, number in result.missing.items():
+        rows.add_row(f"without {column}, kept", f"{number:,}", f"{number / result.entries:.3%}")
+    rates = _table("", ["rate, Hz"], ["5 %", "median", "95 %", "maximum"])
+    for name, quantiles in result.rates.items():
+        rates.add_row(name, *(f"{q:,.4g}" if q < 1e4 else f"{q:,.0f}" for q in quantiles))
+    shown: list[RenderableType] = [facts, rows, rates]
+    if verbose:
+        branches = _table("", ["branch", "type", "read"], [])
+        for branch in result.branches:
+            branches.add_row(branch.name, branch.type, "yes" if branch.name in result.used else "")
+        shown.append(branches)
+    return shown
+
+
+@gist.register
+def _(result: Inspection) -> str:
+    return f"{result.usable:,} of {result.entries:,} rows usable, {result.orbits} orbits"
+
+
+@made.register
+def _(result: Inspection) -> Sequence[Path]:
+    del result
+    return ()
+
+
+# simulate
+
+
+@details.register
+def _(result: Simulated, *, verbose: bool) -> Sequence[RenderableType]:
+    del result, verbose
+    return ()
+
+
+@gist.register
+def _(result: Simulated) -> str:
+    days = (result.stop - result.start) / 86400
+    return f"{result.rows:,} rows over {days:.1f} days, {result.events} events injected"
+
+
+@made.register
+def _(result: Simulated) -> Sequence[Path]:
+    return (result.path, result.truth)
+
+
+# tune
+
+
+@details.register
+def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    table = _table("", ["hyperparameter"], ["best"])
+    for name, value in result.tuning.parameters.items():
+        table.add_row(name, f"{value:.4g}")
+    return (table,)
+
+
+@gist.register
+def _(result: Tuned) -> str:
+    own = f", {result.default_score:.4f} with the configuration's own" if result.default_score is not None else ""
+    return f"mean squared pull {result.score:.4f}{own} ({result.finished} trials finished, {result.pruned} pruned)"
+
+
+@made.register
+def _(result: Tuned) -> Sequence[Path]:
+    return (result.best,)
+
+
+# fit and predict
+
+
+@details.register
+def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    table = _table("", ["rows", "bin"], ["weighted error", "pure noise", "constant", "pull width", "trees"])
+    bins = len(result.widths)
+    for number, one in enumerate(result.scores):
+        table.add_row(
+            one.part,
+            one.bin,
+            *(
+                f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
+                for value in (one.weighted_error, one.noise, one.constant)
+            ),
+            f"{result.widths[number % bins]:.3f}",
+            f"{result.trees[number % bins]:.0f}",
+        )
+    return (
+        f"hyperparameters: {result.parameters}",
+        table,
+        "errors are sum(w r^2)/sum(w), w = 1/error^2, in Hz^2",
+    )
+
+
+@gist.register
+def _(result: Fitted) -> str:
+    ratio = sum(one.weighted_error / one.noise for one in result.scores) / len(result.scores)
+    models = f"{result.folds} x {len(result.widths)} models"
+    return f"{result.rows:,} rows by {models} of {result.features} features, error {ratio:.2f} x noise"
+
+
+@made.register
+def _(result: Fitted) -> Sequence[Path]:
+    return result.files
+
+
+@details.register
+def _(result: Predicted, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    told = "pull widths: " + ", ".join(f"{width:.3f}" for width in result.widths)
+    if not result.outside:
+        return (told,)
+    share = result.outside / result.rows
+    return (told, f"{result.outside:,} rows ({share:.1%}) lie outside what the models were trained on")
+
+
+@gist.register
+def _(result: Predicted) -> str:
+    return f"{result.rows:,} rows predicted"
+
+
+@made.register
+def _(result: Predicted) -> Sequence[Path]:
+    return result.files
+
+
+# detect
+
+
+@details.register
+def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
+    counts = _table("", ["intervals in bins"], ["positive", "negative"])
+    for row in result.intervals.iter_rows(named=True):
+        mark = "  <- events" if row["set"] == result.chosen else ""
+        counts.add_row(f"{row['set']}{mark}", f"{row['positive']:,}", f"{row['negative']:,}")
+    events = _table("", ["event", "start, UTC"], ["duration, s", "sigma", "bins", "known as"])
+    strongest = result.events.sort("significance", descending=True)
+    shown = strongest if verbose else strongest.head(_SHOWN)
+    for row in shown.iter_rows(named=True):
+        events.add_row(
+            row["name"],
+            row["utc"][:19],
+            f"{row['duration']:.0f}",
+            f"{row['significance']:.1f}",
+            row["bins_flagged"],
+            row["matched"],
+        )
+    left = len(strongest) - len(shown)
+    rest = [f"and {left} weaker ones (-v shows them)"] if left else []
+    known = []
+    if len(result.known):
+        known = [_known(result)]
+    return (counts, events, *rest, *known)
+
+
+def _known(result: Detected) -> Table:
+    table = _table("", ["known event", "time, UTC", "found"], ["start - trigger, s"])
+    for row in result.known.iter_rows(named=True):
+        found = row["event"] if row["event"] else ("no" if row["covered"] else "no data")
+        table.add_row(row["name"], utc(row["time"]), found, "" if row["dt"] is None else f"{row['dt']:+.1f}")
+    return table
+
+
+@gist.register
+def _(result: Detected) -> str:
+    covered = int(result.known["covered"].sum())
+    found = int(result.known["event"].is_not_null().sum())
+    known = f", {found} of {covered} known events with data" if covered else ""
+    control = result.intervals.filter(set=result.chosen)["negative"].sum()
+    return f"{len(result.events)} events{known}; {control} negative intervals as control"
+
+
+@made.register
+def _(result: Detected) -> Sequence[Path]:
+    return result.files
+
+
+# explain
+
+
+@details.register
+def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
+    bins = result.importance.columns[1:-1]
+    table = _table("mean |SHAP| on the margin, most important first", ["feature"], [*bins, "share"])
+    shown = result.importance if verbose else result.importance.head(_SHOWN)
+    for row in shown.iter_rows(named=True):
+        table.add_row(row["feature"], *(f"{row[name]:.3g}" for name in bins), f"{row['share']:.1%}")
+    return (table,)
+
+
+@gist.register
+def _(result: Explained) -> str:
+    first = ", ".join(result.importance["feature"].head(3))
+    return f"{result.rows:,} rows explained; {first} matter most"
+
+
+@made.register
+def _(result: Explained) -> Sequence[Path]:
+    return result.files
+
+
+# export
+
+
+@details.register
+def _(result: Exported, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    table = _table("", ["tree"], ["entries"])
+    for name, entries in result.trees.items():
+        table.add_row(name, f"{entries:,}")
+    return (table,)
+
+
+@gist.register
+def _(result: Exported) -> str:
+    return f"{len(result.trees)} trees, {result.events} events"
+
+
+@made.register
+def _(result: Exported) -> Sequence[Path]:
+    return (result.path,)

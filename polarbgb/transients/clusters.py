@@ -1,0 +1,101 @@
+"""Runs of rows far above (or below) the background: the published method of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+
+_Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""First and last row of every run, as indices of usable rows."""
+
+
+def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Find the runs of flagged rows, bin by bin and for sets of bins.
+
+    A row is flagged in a bin where the bin's pull lies beyond ``intervals.sigma``. Rows are consecutive where no usable
+    row lies between them and they share a segment. The steps are those of POLAR-background-prediction
+    (``export_cluster_intersections.py``, October 2023):
+
+    1. bin: runs of consecutive rows flagged in one bin. A run with missing data less than ``intervals.discard``
+       seconds before its first row or after its last one is dropped, and its flags with it. Data are missing beyond
+       the borders of a segment, so also before the first row of all and after the last.
+    2. pure: runs of consecutive rows in which exactly the same set of bins is still flagged.
+    3. more: runs of consecutive rows still flagged in more than n bins, for every n from 0.
+
+    Args:
+        prediction: ``row``, ``unix_time`` (s), ``segment`` (-1 where the row was dropped) and the array ``pull``
+            (sigma), from :func:`polarbgb.background.prediction.prediction_frame`.
+        config: its section intervals.
+
+    Returns:
+        A row a cluster: ``sign`` (+1 excess, -1 deficit), ``kind`` (bin, pure or more), ``name`` (``"0"``, ``"0_1"``,
+        ``"#_inter_more_3"``), ``start`` and ``stop`` (unix s of its first and last row: equal for a single row),
+        ``first`` and ``last`` (``row`` of these two), ``rows`` (how many it holds). Excesses come first; within a sign
+        the bins, then the pure sets in order of their first appearance, then more than 0, 1 and so on; within a name,
+        time order.
+    """
+    usable = prediction.select("row", "unix_time", "segment", "pull").filter(pl.col("segment") >= 0)
+    row, time, segment, pull = (usable[column].to_numpy() for column in usable.columns)
+    opening, closing = segment_borders(segment)
+    discard = config.intervals.discard
+    tables = []
+    for sign, beyond in ((1, pull > config.intervals.sigma), (-1, pull < -config.intervals.sigma)):
+        # Few rows are flagged; what follows looks at them alone.
+        rows = np.flatnonzero(beyond.any(axis=1))
+        flags = beyond[rows]
+        for number in range(flags.shape[1]):
+            place = np.flatnonzero(flags[:, number])
+            first, last = _runs(rows[place], segment)
+            clear = (time[first] - time[opening[first]] >= discard) & (time[closing[last]] - time[last] >= discard)
+            flags[place, number] = np.repeat(clear, last - first + 1)
+        still = flags.any(axis=1)
+        for kind, name, (first, last) in _named_runs(rows[still], flags[still], segment):
+            tables.append(_table(sign, kind, name, row, time, first, last))
+    return pl.concat(tables)
+
+
+def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.float64]]:
+    """Lay the intervals of sets of bins out as POLAR published them.
+
+    Args:
+        clusters: from :func:`find_clusters`.
+        sign: +1 for the tree ``cluster_inter_<tree>``, -1 for ``negative_cluster_inter_<tree>``.
+
+    Returns:
+        By branch, in published order: (2, n) unix seconds, the starts, then the stops, both inclusive.
+    """
+    sets = clusters.filter((pl.col("sign") == sign) & (pl.col("kind") != "bin"))
+    return {
+        str(name): np.stack([table["start"].to_numpy(), table["stop"].to_numpy()])
+        for (name,), table in sets.group_by("name", maintain_order=True)
+    }
+
+
+def event_set(config: Config) -> str:
+    """Return the name of the clusters that make events: flagged in more than ``intervals.more_than`` bins."""
+    return _more_than(config.intervals.more_than)
+
+
+def segment_borders(segment: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find where the segment of each row begins and ends.
+
+    Args:
+        segment: (n,) of usable rows, from :func:`polarbgb.timeline.segments.segment_ids`.
+
+    Returns:
+        (n,) index of its first row, (n,) index of its last row.
+
+    Example:
+        >>> first, last = segment_borders(np.array([0, 0, 1]))
+        >>> first.tolist(), last.tolist()
+        ([0, 0, 2], [1, 1, 2])
+    """
+    opens = np.diff(segment, prepend=-1) != 0
+    first = np.flatnonzero(opens)
+    which = np.cumsum(opens) - 1
+    return first[which], (np.append(first[1:], len(segment)) - 1)[which]

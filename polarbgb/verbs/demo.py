@@ -1,0 +1,62 @@
+"""`polarbgb demo`: the main job on two simulated days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from polarbgb.config import load
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.export import Exported
+from polarbgb.verbs.run import run
+from polarbgb.verbs.simulate import simulate
+from polarbgb.verbs.tune import STUDY
+
+SETTINGS = (
+    "name=POLAR, simulated",
+    "tune.trials=6",
+    "tune.rows=30_000",
+    "tune.folds=2",
+    "folds.count=4",
+    "explain.rows=600",
+)
+"""What the demonstration changes in configs/polar.toml, to end within minutes on two cores."""
+
+
+def demo(
+    folder: Path = Path("outputs/demo"),
+    *,
+    days: float = 2.0,
+    seed: int = 0,
+    tell: Callable[[object], None] = lambda result: None,
+    announce: Callable[[int, float], None] = lambda rows, seconds: None,
+    track: Track = silent,
+) -> Exported:
+    """Simulate a short POLAR mission and run everything on it.
+
+    Args:
+        folder: where everything is left; an earlier demonstration in it is replaced.
+        days: length of the mission.
+        seed: of the simulation.
+        tell: given the result of each verb as it comes.
+        announce: as in :func:`polarbgb.verbs.explain.explain`.
+        track: watches all of it.
+
+    Returns:
+        The exported file.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    path = folder / "mission.root"
+    (folder / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
+    tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
+    return run(
+        load("configs/polar.toml", SETTINGS),
+        RunFolder(folder),
+        path=path,
+        tell=tell,
+        announce=announce,
+        track=track,
+    )

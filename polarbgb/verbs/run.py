@@ -1,0 +1,51 @@
+"""`polarbgb run`: the whole way, from a ROOT file of rates to a ROOT file of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from polarbgb.config import Config
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.detect import detect
+from polarbgb.verbs.explain import explain
+from polarbgb.verbs.export import Exported, export
+from polarbgb.verbs.fit import fit
+from polarbgb.verbs.inspect import inspect
+from polarbgb.verbs.tune import tune
+
+
+def run(
+    config: Config,
+    run: RunFolder,
+    *,
+    path: Path | None = None,
+    tell: Callable[[object], None] = lambda result: None,
+    announce: Callable[[int, float], None] = lambda rows, seconds: None,
+    track: Track = silent,
+) -> Exported:
+    """Inspect, tune, fit, detect, explain and export, one after the other.
+
+    Args:
+        config: the instrument.
+        run: where everything is left.
+        path: ROOT file; the configuration's own where None.
+        tell: given the result of each verb as it comes.
+        announce: as in :func:`polarbgb.verbs.explain.explain`.
+        track: watches all of it.
+
+    Returns:
+        The last result: the exported file.
+
+    Raises:
+        UserError: as the verbs do.
+    """
+    tell(inspect(config, path=path, track=track))
+    tell(tune(config, run, path=path, track=track))
+    tell(fit(config, run, path=path, track=track))
+    tell(detect(run))
+    tell(explain(run, announce=announce, track=track))
+    exported = export(run)
+    tell(exported)
+    return exported
