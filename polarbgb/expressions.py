@@ -220,10 +220,11 @@ def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
         case "log":
             return first.log()
         case "min" | "max":
-            smaller = first < args[1]
-            picked = pl.when(smaller if name == "min" else ~smaller).then(first).otherwise(args[1])
+            second = args[1]
+            smaller = first < second
+            picked = pl.when(smaller if name == "min" else ~smaller).then(first).otherwise(second)
             # polars orders NaN above all numbers; here it is contagious, as in numpy.minimum.
-            return pl.when(first.is_nan()).then(first).otherwise(picked)
+            return pl.when(first.is_nan()).then(first).when(second.is_nan()).then(second).otherwise(picked)
         case _:
             result: pl.Expr = getattr(first, name)()  # abs sqrt exp log10 sin cos tan floor ceil
             return result
@@ -233,8 +234,8 @@ def _quotient(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     import polars as pl
 
     if not b.meta.root_names():
-        # polars multiplies by the rounded reciprocal of a scalar, so that 49/49 < 1 and 49//49 = 0; a column it divides by.
-        b = b - 0.0 * pl.int_range(pl.len())
+        # polars multiplies by the rounded reciprocal of a scalar: 49/49 < 1 and 49//49 = 0. By a column it divides.
+        b = b * (1.0 + 0.0 * pl.int_range(pl.len()))
     return a / b
 
 

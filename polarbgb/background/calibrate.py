@@ -66,14 +66,19 @@ def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
         raise ValueError("no value to fit")
     distance = np.abs(values - values.mean())
     inside = np.ones(len(values), bool)
-    sigma = float(values.std())
+    sigma = _scatter(values)
     for _ in range(_MOST_ROUNDS):
         kept = distance <= _CLIP * sigma
         # A skewed set may have nothing near its mean: the last sigma that stood on values stays.
         if not kept.any() or np.array_equal(kept, inside):
             break
-        inside, sigma = kept, float(values[kept].std())
+        inside, sigma = kept, _scatter(values[kept])
     return GaussianFit(float(values.mean()), sigma, int(inside.sum()))
+
+
+def _scatter(values: NDArray[np.floating]) -> float:
+    """Return the standard deviation, exactly 0 where all values are equal: rounding of their mean is no scatter."""
+    return float(values.std()) if np.ptp(values) > 0 else 0.0
 
 
 def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error: NDArray[np.float64]) -> Calibrated:

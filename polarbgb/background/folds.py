@@ -81,7 +81,7 @@ def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config:
     for number in range(count):
         held = fold_of == number
         far = _far_from(present[held], phase, embargo)
-        allowed = np.flatnonzero(~held)
+        allowed = np.unique(group[far & ~excluded])  # an orbit without such rows would stop nothing
         stopping = rng.permutation(allowed)[: max(1, round(config.model.stopping_fraction * len(allowed)))]
         stop = np.isin(group, stopping)
         train = ~stop & far & ~excluded & _far_from(present[np.sort(stopping)], phase, embargo)
@@ -117,8 +117,8 @@ def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Fold
     if blocks < 2:
         raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
     rng = np.random.default_rng(config.folds.seed)
-    stopping = rng.permutation(blocks)[: max(1, round(config.model.stopping_fraction * blocks))]
     training = (part == 0) & ~excluded
+    stopping = rng.permutation(np.unique(block[training]))[: max(1, round(config.model.stopping_fraction * blocks))]
     stop = training & np.isin(block, stopping)
     return Folds(part, (_split(training & ~stop, stop, np.ones(rows, bool)),))
 

@@ -22,6 +22,7 @@ from polarbgb.progress import Track, silent
 if TYPE_CHECKING:
     import optuna
     from optuna.samplers import BaseSampler
+    from optuna.storages import RDBStorage
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def tune_model(
     Raises:
         UserError: if the storage cannot be used or belongs to another configuration, or no trial finished.
     """
-    study = _open_study(storage, contract, model, seed)
+    study = _open_study(storage, contract)
     sets = [quantise_split(matrix, split, model) for split in folds.splits]
     # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
     fair = [split.predicted & ~split.train & ~split.stop for split in folds.splits]
@@ -119,7 +120,7 @@ def tune_model(
     return _result(study)
 
 
-def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> optuna.Study:
+def _open_study(storage: str | Path, contract: str) -> optuna.Study:
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -127,7 +128,7 @@ def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> 
     text = str(storage)
     try:
         if "://" in text:
-            backend: Any = optuna.storages.RDBStorage(text)
+            backend: Any = _open_database(text)
         else:
             Path(text).parent.mkdir(parents=True, exist_ok=True)
             backend = optuna.storages.JournalStorage(JournalFileBackend(text))
@@ -135,7 +136,6 @@ def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> 
             study_name="polarbgb",
             storage=backend,
             load_if_exists=True,
-            sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
     except Exception as error:  # each storage has exceptions of its own
@@ -150,6 +150,19 @@ def _open_study(storage: str | Path, contract: str, model: Model, seed: int) -> 
     return study
 
 
+def _open_database(url: str) -> RDBStorage:
+    """Open a database; of processes that create its tables at the same moment, all but one have to try again."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DBAPIError
+
+    for wait in (0.1, 0.3, 0.9):
+        try:
+            return RDBStorage(url)
+        except DBAPIError:
+            time.sleep(wait)
+    return RDBStorage(url)
+
+
 def _sampler(number: int, model: Model, seed: int) -> BaseSampler:
     """Draw trial 0 at the configuration's own values, and every other one by TPE.
 
@@ -158,7 +171,9 @@ def _sampler(number: int, model: Model, seed: int) -> BaseSampler:
     import optuna
     from optuna.exceptions import ExperimentalWarning
 
-    sampler = optuna.samplers.TPESampler(seed=seed + number)
+    # A plain sum would give seed 1 the draws of seed 0, one trial earlier.
+    own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    sampler = optuna.samplers.TPESampler(seed=own_seed)
     if number > 0:
         return sampler
     own = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}

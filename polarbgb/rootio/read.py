@@ -99,18 +99,19 @@ def read_columns(
         entries = int(ttree.num_entries)
         if entries == 0:
             raise UserError(f"{path}: tree '{tree}' is empty")
-        out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
+        with _damage_reported(path):  # a damaged number of entries asks for more memory than there is
+            out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
         names = sorted({branch for branch, _ in elements.values()})
         chunks = range(0, entries, CHUNK)
         for start in track(chunks, label=f"read {path.name}", total=len(chunks)):
             stop = min(start + CHUNK, entries)
             with _damage_reported(path):
                 arrays = ttree.arrays(names, entry_start=start, entry_stop=stop, library="np")
-            # Stored values beyond float32 (1e300) become infinite, which counts as missing later.
-            with np.errstate(over="ignore", invalid="ignore"):
-                for column, (branch, index) in elements.items():
-                    values = arrays[branch]
-                    out[column][start:stop] = values if index is None else values[:, index]
+                # Stored values beyond float32 (1e300) become infinite, which counts as missing later.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    for column, (branch, index) in elements.items():
+                        values = arrays[branch]
+                        out[column][start:stop] = values if index is None else values[:, index]
     return pl.DataFrame(out)
 
 
@@ -135,7 +136,7 @@ class _damage_reported:  # noqa: N801 - used as a context manager
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # Only uproot runs inside: a broken file surfaces there as almost any exception.
+        # uproot and the placing of what it gives run inside: a broken file surfaces there as almost any exception.
         if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
             return
         reason = " ".join(str(error).split())[:120] or type(error).__name__

@@ -113,7 +113,7 @@ def clean(frame: pl.DataFrame, config: Config) -> Timeline:
 
     row = np.flatnonzero(usable)
     known = _near_known_events(time[row], config)
-    quality[row[known]] |= Quality.KNOWN_EVENT
+    quality[row[known]] |= np.uint32(Quality.KNOWN_EVENT)
     frame = frame.filter(pl.Series(usable))
     absent = {column: frame[column].null_count() for column in missing}
     return Timeline(
@@ -147,7 +147,7 @@ def _blank_missing(frame: pl.DataFrame, quality: NDArray[np.uint32], config: Con
     for column in _feature_sources(config):
         absent = _not_a_value(frame[column].to_numpy())
         if absent.any():
-            quality[absent] |= Quality.FEATURE_MISSING
+            quality[absent] |= np.uint32(Quality.FEATURE_MISSING)
             blanked[column] = frame[column].zip_with(pl.Series(~absent), pl.Series([None], dtype=frame[column].dtype))
     return blanked
 
@@ -168,18 +168,18 @@ def _judge(
 ) -> NDArray[np.uint32]:
     quality = np.zeros(len(time), np.uint32)
     invalid = _not_a_value(time)
-    quality[invalid] |= Quality.TIME_INVALID
+    quality[invalid] |= np.uint32(Quality.TIME_INVALID)
     # The latest time so far decides: of duplicated or reversed rows the first one stays.
     latest = np.maximum.accumulate(np.where(invalid, -np.inf, time))
     stale = np.zeros(len(time), bool)
     stale[1:] = ~invalid[1:] & (time[1:] <= latest[:-1])
-    quality[stale] |= Quality.TIME_NOT_INCREASING
+    quality[stale] |= np.uint32(Quality.TIME_NOT_INCREASING)
     for rate, error in zip(config.rates.names, config.rates.error_names, strict=True):
         values, errors = frame[rate].to_numpy(), frame[error].to_numpy()
-        quality[_not_a_value(values) | (values < 0)] |= Quality.RATE_INVALID
-        quality[_not_a_value(errors) | (errors <= 0)] |= Quality.ERROR_NOT_POSITIVE
+        quality[_not_a_value(values) | (values < 0)] |= np.uint32(Quality.RATE_INVALID)
+        quality[_not_a_value(errors) | (errors <= 0)] |= np.uint32(Quality.ERROR_NOT_POSITIVE)
     if exposure is not None:
-        quality[_not_a_value(exposure) | (exposure <= 0)] |= Quality.EXPOSURE_INVALID
+        quality[_not_a_value(exposure) | (exposure <= 0)] |= np.uint32(Quality.EXPOSURE_INVALID)
     for number, cut in enumerate(config.cuts.values()):
         # with_columns: a cut that reads no column, such as 1 > 0, fills one.
         passed = frame.with_columns(cut.truth().alias("passed"))["passed"].to_numpy()

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 
-_Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""First and last row of every run, as indices of usable rows."""
-
 
 def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
     """Find the runs of flagged rows, bin by bin and for sets of bins.
@@ -26,6 +23,9 @@ def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
        the borders of a segment, so also before the first row of all and after the last.
     2. pure: runs of consecutive rows in which exactly the same set of bins is still flagged.
     3. more: runs of consecutive rows still flagged in more than n bins, for every n from 0.
+
+    The published script finds the missing data of step 1 by counting rows and cutting times to whole seconds; on a grid
+    that drifts, such as POLAR's, this also drops about 0.6 % of the runs far from any gap, which are kept here.
 
     Args:
         prediction: ``row``, ``unix_time`` (s), ``segment`` (-1 where the row was dropped) and the array ``pull``
@@ -41,21 +41,25 @@ def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
     """
     usable = prediction.select("row", "unix_time", "segment", "pull").filter(pl.col("segment") >= 0)
     row, time, segment, pull = (usable[column].to_numpy() for column in usable.columns)
-    opening, closing = segment_borders(segment)
-    discard = config.intervals.discard
     tables = []
     for sign, beyond in ((1, pull > config.intervals.sigma), (-1, pull < -config.intervals.sigma)):
         # Few rows are flagged; what follows looks at them alone.
-        rows = np.flatnonzero(beyond.any(axis=1))
-        flags = beyond[rows]
-        for number in range(flags.shape[1]):
-            place = np.flatnonzero(flags[:, number])
-            first, last = _runs(rows[place], segment)
-            clear = (time[first] - time[opening[first]] >= discard) & (time[closing[last]] - time[last] >= discard)
-            flags[place, number] = np.repeat(clear, last - first + 1)
-        still = flags.any(axis=1)
-        for kind, name, (first, last) in _named_runs(rows[still], flags[still], segment):
-            tables.append(_table(sign, kind, name, row, time, first, last))
+        flagged = np.flatnonzero(beyond.any(axis=1))
+        flags = _clear_of_gaps(flagged, beyond[flagged], time, segment, config.intervals.discard)
+        kept = flags.any(axis=1)
+        for kind, name, first, last in _sets(flagged[kept], flags[kept], segment):
+            tables.append(
+                pl.DataFrame(
+                    {"start": time[first], "stop": time[last], "first": row[first], "last": row[last]},
+                    schema={"start": pl.Float64, "stop": pl.Float64, "first": pl.Int64, "last": pl.Int64},
+                ).select(
+                    pl.lit(sign, pl.Int8).alias("sign"),
+                    pl.lit(kind).alias("kind"),
+                    pl.lit(name).alias("name"),
+                    pl.all(),
+                    pl.Series("rows", last - first + 1, pl.Int64),
+                )
+            )
     return pl.concat(tables)
 
 
@@ -67,7 +71,8 @@ def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.
         sign: +1 for the tree ``cluster_inter_<tree>``, -1 for ``negative_cluster_inter_<tree>``.
 
     Returns:
-        By branch, in published order: (2, n) unix seconds, the starts, then the stops, both inclusive.
+        By branch, in published order: (2, n) unix seconds, the starts, then the stops, both inclusive. A set without
+        intervals has no branch.
     """
     sets = clusters.filter((pl.col("sign") == sign) & (pl.col("kind") != "bin"))
     return {
@@ -88,7 +93,7 @@ def segment_borders(segment: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDAr
         segment: (n,) of usable rows, from :func:`polarbgb.timeline.segments.segment_ids`.
 
     Returns:
-        (n,) index of its first row, (n,) index of its last row.
+        (n,) index of its first row and (n,) index of its last row.
 
     Example:
         >>> first, last = segment_borders(np.array([0, 0, 1]))
@@ -97,5 +102,57 @@ def segment_borders(segment: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDAr
     """
     opens = np.diff(segment, prepend=-1) != 0
     first = np.flatnonzero(opens)
-    which = np.cumsum(opens) - 1
-    return first[which], (np.append(first[1:], len(segment)) - 1)[which]
+    last = np.append(first[1:], len(segment)) - 1
+    place = np.cumsum(opens) - 1
+    return first[place], last[place]
+
+
+def _clear_of_gaps(
+    rows: NDArray[np.int64],
+    flags: NDArray[np.bool_],
+    time: NDArray[np.float64],
+    segment: NDArray[np.int32],
+    discard: float,
+) -> NDArray[np.bool_]:
+    """Return the (rows, bins) flags without those of runs that missing data come close to."""
+    opening, closing = segment_borders(segment)
+    clear = np.zeros_like(flags)
+    for number in range(flags.shape[1]):
+        flagged = np.flatnonzero(flags[:, number])
+        first, last = _runs(rows[flagged], segment)
+        before = time[first] - time[opening[first]]
+        after = time[closing[last]] - time[last]
+        clear[flagged, number] = np.repeat((before >= discard) & (after >= discard), last - first + 1)
+    return clear
+
+
+def _sets(
+    rows: NDArray[np.int64], flags: NDArray[np.bool_], segment: NDArray[np.int32]
+) -> Iterator[tuple[str, str, NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield kind, name, first and last rows of the runs of every bin and every set of bins that has any."""
+    for number in range(flags.shape[1]):
+        yield "bin", str(number), *_runs(rows[flags[:, number]], segment)
+    first, last = _runs(rows, segment, changes=(flags[1:] != flags[:-1]).any(axis=1))
+    sets, appears, which = np.unique(
+        flags[np.searchsorted(rows, first)], axis=0, return_index=True, return_inverse=True
+    )
+    for one in np.argsort(appears):
+        of_set = which.ravel() == one
+        yield "pure", "_".join(map(str, np.flatnonzero(sets[one]))), first[of_set], last[of_set]
+    together = flags.sum(axis=1)
+    for number in range(flags.shape[1]):
+        yield "more", _more_than(number), *_runs(rows[together > number], segment)
+
+
+def _runs(
+    rows: NDArray[np.int64], segment: NDArray[np.int32], changes: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and last rows of the runs of consecutive rows; where ``changes`` holds, a new run begins."""
+    apart = (np.diff(rows) != 1) | (np.diff(segment[rows]) != 0)
+    if changes is not None:
+        apart |= changes
+    return np.concatenate([rows[:1], rows[1:][apart]]), np.concatenate([rows[:-1][apart], rows[-1:]])
+
+
+def _more_than(number: int) -> str:
+    return f"#_inter_more_{number}"

@@ -1,0 +1,159 @@
+"""Events: what is known of each positive interval that enough bins agree on."""
+
+from __future__ import annotations
+
+from itertools import chain, count, islice, product
+from string import ascii_uppercase
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.timeline.known import read_known
+from polarbgb.transients.clusters import event_set, segment_borders
+from polarbgb.transients.match import match_known
+
+
+def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Describe the positive intervals that are flagged in more than ``intervals.more_than`` bins.
+
+    The significance of a bin is the excess of the whole interval in units of the calibrated noise,
+    ``sum((rate - pred) * exposure) / sqrt(sum((sigma * exposure)**2))``: Gaussian, rows independent, background exact.
+    Bins may hold the same counts, so they are not combined: the ``significance`` of an event is that of its best bin.
+    Neither pays for the number of places that were searched.
+
+    Args:
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        clusters: from :func:`polarbgb.transients.clusters.find_clusters` on the same prediction.
+        config: cadence, known events and the section intervals.
+
+    Returns:
+        A row an event, in time order:
+
+        - ``id`` (0, 1, ...); ``name`` (``"EV170206.453"``: UTC date and thousandth of the day of its start, with a
+          letter where several events share it); ``utc`` of its start (ISO 8601, ms);
+        - ``t_start`` and ``t_stop`` (unix s, half-open: the last row lasts one cadence), ``t_peak`` (start of the row
+          with the largest sum of pulls), ``duration`` (s), ``rows``;
+        - ``significance`` (sigma), ``bins_flagged`` (``"0_1_5"``: bins still flagged in any of its rows after the
+          discard);
+        - arrays of one number a bin: ``counts``, ``background`` (counts), ``significance_bin`` (sigma);
+        - ``time_to_gap_before`` and ``time_to_gap_after`` (s of unbroken data before and after it);
+        - ``fold`` and the context columns of its peak;
+        - ``matched`` (name of the known event, or empty) and ``matched_dt`` (start less its trigger, s, or null).
+
+    Raises:
+        UserError: if the list of known events cannot be read.
+    """
+    usable = prediction.select("row", "unix_time", "segment", place=pl.int_range(pl.len()))
+    usable = usable.filter(pl.col("segment") >= 0)
+    time = usable["unix_time"].to_numpy()
+    chosen = clusters.filter(sign=1, kind="more", name=event_set(config))
+    first, last = (np.searchsorted(usable["row"].to_numpy(), chosen[edge].to_numpy()) for edge in ("first", "last"))
+    opening, closing = segment_borders(usable["segment"].to_numpy())
+    t_start, t_stop = time[first], time[last] + config.input.cadence
+
+    inside, begins = _rows_inside(first, last)
+    rows = prediction[usable["place"].gather(inside)]
+    peak = rows[_peaks(rows["pull"].to_numpy(), begins)]
+    excess = _excess(rows, begins)
+    return pl.concat(
+        [
+            pl.DataFrame({"id": np.arange(len(first))}),
+            _names(t_start),
+            pl.DataFrame(
+                {
+                    "t_start": t_start,
+                    "t_stop": t_stop,
+                    "t_peak": peak["unix_time"],
+                    "duration": t_stop - t_start,
+                    "rows": last - first + 1,
+                    "significance": excess["significance_bin"].arr.max(),
+                    "bins_flagged": pl.Series(
+                        _bins_flagged(chosen, clusters.filter(sign=1, kind="bin")), dtype=pl.String
+                    ),
+                }
+            ),
+            excess,
+            pl.DataFrame(
+                {
+                    "time_to_gap_before": t_start - time[opening[first]],
+                    "time_to_gap_after": time[closing[last]] - time[last],
+                }
+            ),
+            peak.select("fold", *config.intervals.context),
+            _matched(t_start, t_stop, config),
+        ],
+        how="horizontal",
+    )
+
+
+def _rows_inside(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of all events, one event after the other, and where among them each event begins."""
+    lengths = last - first + 1
+    begins = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(first - begins, lengths), begins
+
+
+def _peaks(pull: NDArray[np.float32], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where among the events' rows the (rows, bins) pulls have their largest sum, by event."""
+    event = np.searchsorted(begins, np.arange(len(pull)), side="right")
+    return np.lexsort((-pull.sum(axis=1), event))[begins]
+
+
+def _excess(rows: pl.DataFrame, begins: NDArray[np.int64]) -> pl.DataFrame:
+    """Sum counts and noise over each event, bin by bin."""
+    rate, pred, sigma, exposure = (
+        rows[name].to_numpy().astype(np.float64) for name in ("rate", "pred", "sigma", "exposure")
+    )
+    counts, background, variance = (
+        np.add.reduceat(values, begins, axis=0)
+        for values in (rate * exposure, pred * exposure, (sigma * exposure) ** 2)
+    )
+    sums = {
+        "counts": counts,
+        "background": background,
+        "significance_bin": (counts - background) / np.sqrt(variance),
+    }
+    array = pl.Array(pl.Float64, rate.shape[1])
+    return pl.DataFrame([pl.Series(name, values, array) for name, values in sums.items()])
+
+
+def _bins_flagged(chosen: pl.DataFrame, of_bins: pl.DataFrame) -> list[str]:
+    """Write out in which bins a cluster of that bin overlaps each event."""
+    first, last = chosen["first"].to_numpy(), chosen["last"].to_numpy()
+    flagged: list[list[str]] = [[] for _ in first]
+    for (name,), clusters in of_bins.group_by("name", maintain_order=True):
+        # Clusters of a bin are disjoint: only the first that does not end before the event can overlap it.
+        nearest = np.searchsorted(clusters["last"].to_numpy(), first)
+        opens = np.append(clusters["first"].to_numpy(), np.iinfo(np.int64).max)[nearest]
+        for event in np.flatnonzero(opens <= last):
+            flagged[event].append(str(name))
+    return ["_".join(names) for names in flagged]
+
+
+def _names(t_start: NDArray[np.float64]) -> pl.DataFrame:
+    """Name events by the moment of their start, as bursts are."""
+    start = pl.from_epoch("ms", time_unit="ms")
+    thousandth = (pl.col("ms") % 86_400_000 // 86_400).cast(pl.String).str.zfill(3)
+    named = pl.DataFrame({"ms": np.rint(t_start * 1000).astype(np.int64)}).select(
+        stem=pl.format("EV{}.{}", start.dt.strftime("%y%m%d"), thousandth),
+        utc=start.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"),
+    )
+    letters = chain.from_iterable(product(ascii_uppercase, repeat=length) for length in count(1))
+    letter = pl.Series("letter", ["".join(one) for one in islice(letters, len(named))], pl.String)
+    place = pl.int_range(pl.len()).over("stem")
+    shared = pl.len().over("stem") > 1
+    return named.select(
+        name=pl.col("stem") + pl.when(shared).then(pl.lit(letter).gather(place)).otherwise(pl.lit("")), utc="utc"
+    )
+
+
+def _matched(t_start: NDArray[np.float64], t_stop: NDArray[np.float64], config: Config) -> pl.DataFrame:
+    names, dt = [""] * len(t_start), np.full(len(t_start), np.nan)
+    if (section := config.known_events) is not None:
+        known = read_known(section.file, section.time, section.name)
+        names, dt = match_known(t_start, t_stop, known["name"].to_list(), known["time"].to_numpy(), section.match)
+    return pl.DataFrame(
+        {"matched": names, "matched_dt": dt}, schema={"matched": pl.String, "matched_dt": pl.Float64}, nan_to_null=True
+    )

@@ -1,0 +1,372 @@
+"""Both libraries behind one protocol, against closed forms, the libraries themselves, and shap."""
+
+import shutil
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+from polarbgb.background.boosters import SUFFIX, load_booster, quantise, rate_of, require_device
+from polarbgb.background.measured import Measured
+from polarbgb.background.targets import Targets, make_targets
+from polarbgb.config import Model
+from polarbgb.errors import UserError
+
+BACKENDS = ["xgboost", "lightgbm"]
+OBJECTIVES = ["poisson", "squared"]
+NAMES = ("a", "b", "c")
+
+both = pytest.mark.parametrize("backend", BACKENDS)
+all_kinds = pytest.mark.parametrize(("backend", "objective"), [(b, o) for b in BACKENDS for o in OBJECTIVES])
+
+
+def make_model(backend, objective="poisson", **values):
+    return Model(**{"backend": backend, "objective": objective, "threads": 1} | values)
+
+
+def truth_of(values):
+    return 400 * np.exp(0.5 * np.sin(2 * values[:, 0]) + 0.3 * values[:, 1])
+
+
+def observe(rows=6000, seed=0):
+    """Counts of a known rate over live times that differ; the third feature says nothing."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, 3)).astype(np.float32)
+    exposure = rng.uniform(0.7, 1.0, rows)
+    counts = rng.poisson(truth_of(values) * exposure)
+    rate = counts / exposure
+    error = np.sqrt(np.maximum(counts, 1)) / exposure
+    return values, Measured(rate[:, None], error[:, None], exposure[:, None])
+
+
+def train(model, *, rows=6000, seed=0):
+    values, data = observe(rows, seed)
+    grow = np.arange(rows) < 0.8 * rows
+    targets = make_targets(data, 0, grow, ~grow, model.objective)
+    return quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+
+
+def exact(label, weight=None):
+    """Targets that start where the tests ask, without the scaling of make_targets."""
+    label = np.asarray(label, np.float32)
+    weight = np.ones_like(label) if weight is None else np.asarray(weight, np.float32)
+    return Targets(label, weight, float(np.average(label.astype(float), weights=weight)))
+
+
+NEW = np.random.default_rng(99).normal(size=(500, 3)).astype(np.float32)
+
+
+@all_kinds
+def test_a_known_rate_is_learned_to_a_fraction_of_the_counting_noise(backend, objective):
+    model = make_model(backend, objective, trees=150, depth=4, min_rows=20)
+    booster = train(model, rows=20_000)
+    values = np.random.default_rng(1).normal(size=(5000, 3)).astype(np.float32)
+    truth = truth_of(values)
+    excess = np.mean((rate_of(booster.margin(values), objective) - truth) ** 2 / truth)
+    alone = np.mean((truth.mean() - truth) ** 2 / truth)
+    assert alone > 50
+    assert excess < 1
+
+
+@all_kinds
+def test_without_anything_to_split_by_the_rate_is_the_weighted_mean(backend, objective):
+    rng = np.random.default_rng(0)
+    counts, live = rng.poisson(30, 500), rng.uniform(0.5, 1.5, 500)
+    rate, error = counts / live, np.sqrt(counts) / live
+    rows = np.ones(500, bool)
+    targets = make_targets(Measured(rate[:, None], error[:, None], live[:, None]), 0, rows, rows, objective)
+    same = np.ones((500, 1), np.float32)
+    booster = quantise(same, same, ("a",), make_model(backend, objective)).train(
+        *targets, make_model(backend, objective, trees=30)
+    )
+    # the maximum of the Poisson likelihood is all counts over all live time
+    expected = counts.sum() / live.sum() if objective == "poisson" else np.sum(rate / error**2) / np.sum(1 / error**2)
+    np.testing.assert_allclose(rate_of(booster.margin(same[:3]), objective), expected, rtol=1e-6)
+
+
+@all_kinds
+def test_each_side_of_a_split_comes_to_its_own_weighted_mean(backend, objective):
+    rng = np.random.default_rng(0)
+    side = np.repeat([0, 1], [300, 700])
+    label = rng.poisson(np.where(side, 90, 60)).astype(float)
+    weight = rng.uniform(0.5, 1.5, 1000)
+    values = side[:, None].astype(np.float32)
+    targets = exact(label, weight)
+    model = make_model(backend, objective, trees=60, learning_rate=0.5, depth=1, min_rows=0, l2=0, patience=60)
+    booster = quantise(values, values, ("side",), model).train(targets, targets, model)
+    expected = [np.average(label[side == s], weights=weight[side == s]) for s in (0, 1)]
+    found = rate_of(booster.margin(np.array([[0], [1]], np.float32)), objective)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@all_kinds
+def test_one_tree_takes_one_damped_newton_step(backend, objective):
+    """The unit of learning_rate and l2 is that of the textbook: eta * G / (H + lambda) in a leaf."""
+    side = np.repeat([0, 1], [400, 600])
+    label = np.where(side, 1.4, 0.8) * (1 + 0.1 * np.tile([-1, 1], 500))
+    values = side[:, None].astype(np.float32)
+    targets = exact(label)
+    model = make_model(backend, objective, trees=1, learning_rate=0.25, depth=1, min_rows=0, l2=50)
+    booster = quantise(values, values, ("side",), model).train(targets, targets, model)
+    start = np.average(label)
+    for s in (0, 1):
+        own = label[side == s]
+        hessian = len(own) * start if objective == "poisson" else len(own)
+        step = 0.25 * np.sum(own - start) / (hessian + 50)
+        expected = (np.log(start) if objective == "poisson" else start) + step
+        assert booster.margin(np.array([[s]], np.float32))[0] == pytest.approx(expected, rel=1e-5)
+
+
+@all_kinds
+@pytest.mark.parametrize(("min_rows", "splits"), [(30, True), (50, False)])
+def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_rows, splits):
+    side = np.repeat([0, 1], [960, 40])
+    values = side[:, None].astype(np.float32)
+    rate = np.where(side, 1.3, 1.0)[:, None] * 100
+    rows = np.ones(1000, bool)
+    targets = make_targets(Measured(rate, np.full_like(rate, 10.0), np.ones_like(rate)), 0, rows, rows, objective)
+    model = make_model(backend, objective, trees=1, depth=1, l2=0, min_rows=min_rows)
+    margin = quantise(values, values, ("side",), model).train(*targets, model).margin(values)
+    assert (margin[0] != margin[-1]) is np.bool_(splits)
+
+
+@all_kinds
+@pytest.mark.parametrize("order", ["weights first", "ones first"])
+def test_swapped_labels_and_weights_give_what_a_fresh_set_gives(backend, objective, order):
+    values, data = observe(2000)
+    rng = np.random.default_rng(3)
+    first = exact(data.rate[:1600, 0], rng.uniform(0.1, 5, 1600)), exact(data.rate[1600:, 0], rng.uniform(0.1, 5, 400))
+    second = exact(rng.permuted(data.rate[:1600, 0])), exact(data.rate[1600:, 0])
+    if order == "ones first":
+        first, second = second, first
+    model = make_model(backend, objective, trees=15, patience=15)
+
+    def fresh():
+        return quantise(values[:1600], values[1600:], NAMES, model)
+
+    shared = fresh()
+    found = [shared.train(*targets, model).margin(NEW) for targets in (first, second, first)]
+    expected = [fresh().train(*targets, model).margin(NEW) for targets in (first, second, first)]
+    np.testing.assert_array_equal(found, expected)
+    assert (found[0] != found[1]).any()
+
+
+@all_kinds
+def test_weights_count(backend, objective):
+    values, data = observe(2000)
+    model = make_model(backend, objective, trees=15, patience=15)
+    heavy = np.where(values[:1600, 0] > 0, 10.0, 0.1)
+    shared = quantise(values[:1600], values[1600:], NAMES, model)
+    stop = exact(data.rate[1600:, 0])
+    with_weights = shared.train(exact(data.rate[:1600, 0], heavy), stop, model).margin(NEW)
+    without = shared.train(exact(data.rate[:1600, 0]), stop, model).margin(NEW)
+    assert np.abs(with_weights - without).max() > 1e-3 * np.abs(without).max()
+
+
+@all_kinds
+def test_a_saved_model_predicts_the_same_bits(backend, objective, tmp_path):
+    model = make_model(backend, objective, trees=20)
+    booster = train(model)
+    path = tmp_path / f"model{SUFFIX[backend]}"
+    booster.save(path)
+    again = load_booster(path, model)
+    assert again.trees == booster.trees
+    np.testing.assert_array_equal(again.margin(NEW), booster.margin(NEW))
+    np.testing.assert_array_equal(again.shap(NEW[:20]), booster.shap(NEW[:20]))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_saved_xgboost_model_is_xgboosts_own(objective, tmp_path):
+    import xgboost
+
+    model = make_model("xgboost", objective, trees=20)
+    booster = train(model)
+    booster.save(tmp_path / "model.ubj")
+    own = xgboost.Booster(model_file=tmp_path / "model.ubj")
+    rate = own.predict(xgboost.DMatrix(NEW, feature_names=list(NAMES)))
+    np.testing.assert_allclose(rate_of(booster.margin(NEW), objective), rate, rtol=2e-6)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_saved_lightgbm_model_is_lightgbms_own(objective, tmp_path):
+    import lightgbm
+
+    model = make_model("lightgbm", objective, trees=20)
+    booster = train(model)
+    booster.save(tmp_path / "model.txt")
+    own = lightgbm.Booster(model_file=tmp_path / "model.txt")
+    assert tuple(own.feature_name()) == NAMES
+    np.testing.assert_allclose(rate_of(booster.margin(NEW), objective), own.predict(NEW), rtol=1e-12)
+
+
+def cut(part, raw):
+    return raw[: int(part * len(raw))]
+
+
+@both
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: b"",
+        lambda raw: b"no model\n" * 20,
+        partial(cut, 0.05),
+        partial(cut, 0.5),
+        partial(cut, 0.9),
+        lambda raw: raw[:2000] + bytes(500) + raw[2500:],
+    ],
+    ids=["empty", "text", "cut early", "cut in half", "cut late", "a block of zeros"],
+)
+def test_a_damaged_model_is_refused_in_one_line(backend, damage, tmp_path):
+    model = make_model(backend, trees=20)
+    path = tmp_path / f"model{SUFFIX[backend]}"
+    train(model, rows=2000).save(path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=f"not a readable {backend} model; run 'polarbgb fit' again") as error:
+        load_booster(path, model)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@both
+def test_a_model_of_the_other_library_is_refused(backend, tmp_path):
+    (other,) = set(BACKENDS) - {backend}
+    path = tmp_path / f"model{SUFFIX[backend]}"
+    stranger = tmp_path / f"model{SUFFIX[other]}"
+    train(make_model(other, trees=3), rows=1000).save(stranger)
+    stranger.rename(path)
+    with pytest.raises(UserError, match="not a readable"):
+        load_booster(path, make_model(backend))
+
+
+@both
+def test_a_missing_model_is_named(backend, tmp_path):
+    with pytest.raises(UserError, match=r"no model .*lost\.ubj.*run 'polarbgb fit' again"):
+        load_booster(tmp_path / "lost.ubj", make_model(backend))
+
+
+@all_kinds
+def test_noise_stops_the_trees(backend, objective):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(3000, 3)).astype(np.float32)
+    label = rng.poisson(50, 3000)
+    model = make_model(backend, objective, trees=300, patience=10)
+    booster = quantise(values[:2000], values[2000:], NAMES, model).train(
+        exact(label[:2000]), exact(label[2000:]), model
+    )
+    assert booster.trees < 30
+
+
+@all_kinds
+def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
+    values, data = observe(4000)
+    rate = data.rate[:, 0]
+    model = make_model(backend, objective, trees=40, patience=5)
+    training = quantise(values[:3000], values[3000:], NAMES, model)
+    grow = exact(rate[:3000])
+    agreeing = training.train(grow, exact(rate[3000:]), model)
+    opposed = training.train(grow, exact(2 * grow.mean - np.minimum(rate[3000:], 1.9 * grow.mean)), model)
+    assert opposed.trees == 1
+    assert agreeing.trees > 15
+
+
+@all_kinds
+def test_a_stopped_model_is_the_longer_one_up_to_its_best_tree(backend, objective):
+    stopped = train(make_model(backend, objective, trees=300, learning_rate=0.3, patience=4), rows=2000)
+    assert 1 < stopped.trees < 300
+    asked = train(make_model(backend, objective, trees=stopped.trees, learning_rate=0.3, patience=300), rows=2000)
+    assert asked.trees == stopped.trees
+    np.testing.assert_array_equal(stopped.margin(NEW), asked.margin(NEW))
+
+
+@all_kinds
+def test_seed_and_data_decide_whatever_the_threads(backend, objective):
+    draws = {"trees": 20, "row_fraction": 0.6, "column_fraction": 0.7}
+    margins = [
+        train(make_model(backend, objective, seed=seed, threads=threads, **draws), rows=3000).margin(NEW)
+        for seed, threads in ((1, 1), (1, 1), (1, 2), (2, 1))
+    ]
+    np.testing.assert_array_equal(margins[1], margins[0])
+    np.testing.assert_array_equal(margins[2], margins[0])
+    assert (margins[3] != margins[0]).any()
+
+
+@all_kinds
+def test_missing_values_are_taken(backend, objective):
+    values, data = observe(4000)
+    values[::3, 0] = np.nan
+    values[::7] = np.nan
+    grow = np.arange(4000) < 3000
+    model = make_model(backend, objective, trees=30)
+    targets = make_targets(data, 0, grow, ~grow, objective)
+    booster = quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+    rate = rate_of(booster.margin(np.full((1, 3), np.nan, np.float32)), objective)
+    unknown = np.isnan(values).all(axis=1) & grow
+    weight = data.exposure if objective == "poisson" else 1 / data.error**2
+    assert rate[0] == pytest.approx(np.average(data.rate[unknown], weights=weight[unknown]), rel=0.05)
+
+
+@all_kinds
+def test_a_bin_without_counts_is_predicted_to_have_none(backend, objective):
+    values, _ = observe(1000)
+    zero = np.zeros((1000, 1))
+    grow = np.arange(1000) < 800
+    model = make_model(backend, objective, trees=5)
+    targets = make_targets(Measured(zero, zero + 1, zero + 1), 0, grow, ~grow, objective)
+    booster = quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+    np.testing.assert_allclose(rate_of(booster.margin(values), objective), 0, atol=1e-5)
+
+
+@all_kinds
+def test_shap_values_add_up_to_the_margin(backend, objective):
+    booster = train(make_model(backend, objective, trees=40))
+    shap = booster.shap(NEW)
+    assert shap.shape == (len(NEW), 4)
+    margin = booster.margin(NEW)
+    np.testing.assert_allclose(shap.sum(axis=1), margin, rtol=1e-5)
+    assert np.abs(shap[:, :3]).mean(axis=0).argsort().tolist() == [2, 1, 0]  # the order of their effect
+
+
+@all_kinds
+def test_shap_values_of_one_split_are_the_distance_from_the_mean_leaf(backend, objective):
+    values = np.zeros((1000, 2), np.float32)
+    values[300:, 1] = 1
+    targets = exact(np.where(values[:, 1], 1.4, 0.8))
+    model = make_model(backend, objective, trees=1, depth=1, min_rows=0)
+    booster = quantise(values, values, ("dull", "side"), model).train(targets, targets, model)
+    low, high = booster.margin(values[[0, -1]])
+    mean = 0.3 * low + 0.7 * high
+    np.testing.assert_allclose(
+        booster.shap(values[[0, -1]]), [[0, low - mean, mean], [0, high - mean, mean]], atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # shap edits colour maps when imported
+@all_kinds
+def test_shap_values_are_those_of_the_shap_package(backend, objective, tmp_path):
+    import lightgbm
+    import shap
+    import xgboost
+
+    booster = train(make_model(backend, objective, trees=10, depth=3), rows=2000)
+    path = tmp_path / f"model{SUFFIX[backend]}"
+    booster.save(path)
+    library = {"xgboost": xgboost.Booster, "lightgbm": lightgbm.Booster}[backend]
+    explained = shap.TreeExplainer(library(model_file=path), feature_perturbation="tree_path_dependent")
+    np.testing.assert_allclose(booster.shap(NEW)[:, :3], explained.shap_values(NEW), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(booster.shap(NEW)[:, 3], explained.expected_value, rtol=1e-5)
+
+
+@both
+def test_the_cpu_is_always_there(backend):
+    require_device(make_model(backend))
+
+
+@both
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine may have a GPU")
+def test_a_missing_gpu_is_told_at_once(backend):
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"--(device cpu|backend xgboost)") as error:
+        require_device(make_model(backend, device="cuda"))
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - started < 20

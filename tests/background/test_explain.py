@@ -1,0 +1,122 @@
+"""SHAP of a sample: who is in it, which model speaks, and what it adds up to."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polarbgb.background.boosters import quantise
+from polarbgb.background.explain import estimate_seconds, explain_rows, stratified_sample
+from polarbgb.background.targets import Targets
+from polarbgb.config import Model
+from polarbgb.features.matrix import Matrix
+
+NAMES = ("a", "b", "c")
+
+
+@given(
+    strata=st.lists(st.integers(0, 6), min_size=1, max_size=300),
+    share=st.floats(0.01, 1.5),
+    seed=st.integers(0, 999),
+)
+@settings(deadline=None, max_examples=200)
+def test_every_stratum_has_its_share_to_one_row(strata, share, seed):
+    strata = np.array(strata)
+    size = max(1, int(share * len(strata)))
+    rows = stratified_sample(strata, size, seed)
+    assert len(rows) == min(size, len(strata))
+    assert (np.diff(rows) > 0).all()
+    assert 0 <= rows[0] <= rows[-1] < len(strata)
+    for stratum in np.unique(strata):
+        expected = np.sum(strata == stratum) * len(rows) / len(strata)
+        assert abs(np.sum(strata[rows] == stratum) - expected) < 1 + 1e-9
+
+
+def test_every_row_is_as_likely_as_any_other():
+    strata = np.repeat([0, 1, 2], [5, 15, 30])
+    drawn = np.zeros(50)
+    for seed in range(2000):
+        drawn[stratified_sample(strata, 10, seed)] += 1
+    # 2000 draws of 1 in 5: 400 +- 18
+    assert np.abs(drawn - 400).max() < 4.5 * 18
+
+
+def test_the_seed_decides():
+    strata = np.arange(500) % 3
+    np.testing.assert_array_equal(stratified_sample(strata, 50, 1), stratified_sample(strata, 50, 1))
+    assert not np.array_equal(stratified_sample(strata, 50, 1), stratified_sample(strata, 50, 2))
+
+
+def train(backend, slope, seed):
+    """Train on a rate that follows one feature each: the booster of split s looks at feature s."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(600, 3)).astype(np.float32)
+    label = (200 + slope @ values.T).astype(np.float32)
+    targets = Targets(label, np.ones(600, np.float32), float(label.mean()))
+    model = Model(backend=backend, threads=1, trees=15, min_rows=1, l2=0)
+    return quantise(values, values, NAMES, model).train(targets, targets, model)
+
+
+@pytest.fixture(scope="module", params=["xgboost", "lightgbm"])
+def case(request):
+    rng = np.random.default_rng(1)
+    slopes = 30.0, 50.0
+    boosters = tuple(
+        tuple(train(request.param, slope * np.eye(3)[split], split) for slope in slopes) for split in range(3)
+    )
+    matrix = Matrix(rng.normal(size=(90, 3)).astype(np.float32), NAMES)
+    return matrix, boosters, rng.integers(0, 3, 90)
+
+
+def test_each_row_is_explained_by_the_model_that_predicted_it(case):
+    matrix, boosters, split = case
+    rows = np.arange(4, 90, 3)
+    found = explain_rows(matrix, boosters, split, rows)
+    assert found.values.shape == (2, len(rows), 3)
+    np.testing.assert_array_equal(found.rows, rows)
+    for i, row in enumerate(rows):
+        for number in range(2):
+            own, features = boosters[split[row]][number], matrix.values[row : row + 1]
+            shap, margin = own.shap(features)[0], own.margin(features)[0]
+            np.testing.assert_allclose(found.values[number, i], shap[:3], atol=1e-6)
+            assert found.base[number, i] + found.values[number, i].sum() == pytest.approx(margin, rel=1e-5)
+            # its model saw one feature matter
+            assert np.argmax(np.abs(found.values[number, i])) == split[row] or abs(matrix.values[row, split[row]]) < 0.3
+    assert 0 <= found.residue < 1e-5
+
+
+def test_the_residue_shows_values_that_do_not_add_up(case):
+    matrix, boosters, split = case
+
+    class Wrong:
+        def __init__(self, booster):
+            self.margin = booster.margin
+            self.shap = lambda values: booster.shap(values) + 0.01
+
+    wrong = tuple(tuple(Wrong(booster) for booster in row) for row in boosters)
+    found = explain_rows(matrix, wrong, split, np.arange(90))
+    margin = np.concatenate([boosters[s][b].margin(matrix.values[split == s]) for s in range(3) for b in range(2)])
+    assert found.residue == pytest.approx(0.04 / (1 + np.abs(margin).min()), rel=1e-3)
+
+
+def test_importance_is_the_mean_size_of_the_values(case):
+    matrix, boosters, split = case
+    found = explain_rows(matrix, boosters, split, np.arange(90))
+    expected = [[np.mean([abs(v) for v in found.values[b, :, f]]) for b in range(2)] for f in range(3)]
+    np.testing.assert_allclose(found.importance(), expected)
+    assert (found.importance()[:, 1] > found.importance()[:, 0]).all()  # the second bin has the steeper slopes
+
+
+def test_splits_without_a_row_in_the_sample_are_not_asked(case):
+    matrix, boosters, split = case
+    rows = np.flatnonzero(split == 1)
+    none = (None, None)
+    found = explain_rows(matrix, (boosters[0], boosters[1], none), split, rows)
+    np.testing.assert_array_equal(found.values, explain_rows(matrix, boosters, split, rows).values)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 80])
+def test_the_estimate_grows_with_the_rows(case, rows):
+    matrix, boosters, split = case
+    one = estimate_seconds(matrix, boosters, split, np.arange(rows))
+    assert 0 < one < 60

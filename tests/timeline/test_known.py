@@ -1,0 +1,104 @@
+"""The list of known events, as users write it."""
+
+import csv
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polarbgb.config import load, shipped
+from polarbgb.errors import UserError
+from polarbgb.timeline.known import read_known
+
+
+def written(folder, text, name="known.csv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_events_come_sorted_by_time(tmp_path):
+    path = written(
+        tmp_path, "extra,name,unix_time\nx,late,1483600000.5\ny,early,1483500000\nz,also late,1483600000.5\n"
+    )
+    known = read_known(path, "unix_time", "name")
+    assert known.rows() == [("early", 1483500000.0), ("late", 1483600000.5), ("also late", 1483600000.5)]
+    assert known.schema == {"name": pl.String, "time": pl.Float64}
+
+
+def test_the_shipped_list_holds_the_bursts_of_polar():
+    path = shipped("data/grbs.csv")
+    known = read_known(path, "unix_time", "GRB_Name")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(known) == len(rows) == 55
+    assert dict(known.iter_rows()) == {row["GRB_Name"]: float(row["unix_time"]) for row in rows}
+    assert known["time"].is_sorted()
+    # The published trigger of GRB 170206A, 2017-02-06 10:51:57.700 UTC.
+    assert known.filter(name="GRB_170206A")["time"].to_list() == [1486378317.7]
+
+
+def test_the_polar_configuration_reads_its_list():
+    section = load("configs/polar.toml").known_events
+    assert len(read_known(section.file, section.time, section.name)) == 55
+
+
+@settings(deadline=None)
+@given(times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
+def test_times_are_read_to_the_last_bit_in_order(tmp_path_factory, times):
+    path = tmp_path_factory.mktemp("known") / "known.csv"
+    path.write_text("t,n\n" + "".join(f"{time!r},{number}\n" for number, time in enumerate(times)))
+    known = read_known(path, "t", "n")
+    order = sorted(range(len(times)), key=times.__getitem__)
+    assert known["time"].to_list() == [times[number] for number in order]
+    assert known["name"].to_list() == [str(number) for number in order]
+
+
+def test_a_header_alone_is_an_empty_list(tmp_path):
+    known = read_known(written(tmp_path, "name,unix_time\n"), "unix_time", "name")
+    assert known.is_empty()
+    assert known.schema == {"name": pl.String, "time": pl.Float64}
+
+
+def test_names_stay_text_and_a_missing_name_is_empty(tmp_path):
+    path = written(tmp_path, 'name,t\n0161009651,1\n,2\n"GRB 170206A, bright",3\n')
+    assert read_known(path, "t", "name")["name"].to_list() == ["0161009651", "", "GRB 170206A, bright"]
+
+
+def test_spaces_around_a_time_and_windows_line_ends_do_no_harm(tmp_path):
+    path = written(tmp_path, b"name,t\r\nA, 1483500000.25 \r\nB,1e9\r\n")
+    assert read_known(path, "t", "name").rows() == [("B", 1e9), ("A", 1483500000.25)]
+
+
+@pytest.mark.parametrize("bad", ["2017-02-06T10:51:57", "", "nan", "inf", "-inf", "1,483"])
+def test_a_time_that_is_no_number_is_told_with_its_line(tmp_path, bad):
+    path = written(tmp_path, f'name,t\nA,1\nB,"{bad}"\nC,3\nD,x\n')
+    with pytest.raises(UserError) as error:
+        read_known(path, "t", "name")
+    assert str(error.value) == f"{path}, line 3: 't' is not a number of unix seconds"
+
+
+@pytest.mark.parametrize(("time", "name", "told"), [("unix_tim", "name", "unix_time"), ("unix_time", "nam", "name")])
+def test_a_missing_column_is_answered_with_the_nearest(tmp_path, time, name, told):
+    path = written(tmp_path, "name,unix_time\nA,1\n")
+    with pytest.raises(UserError, match=rf"no column '\w+' \(did you mean '{told}'\?\)$"):
+        read_known(path, time, name)
+
+
+def test_a_missing_file_is_told_with_its_setting(tmp_path):
+    with pytest.raises(UserError) as error:
+        read_known(tmp_path / "none.csv", "t", "n")
+    assert str(error.value) == f"no file {tmp_path / 'none.csv'} of known events (known_events.file)"
+
+
+@pytest.mark.parametrize("content", [b"", b"name,t\nA,1,2,3\n", b"name,t\n\xff\xfe\x00,1\n"])
+def test_what_is_no_table_is_told(tmp_path, content):
+    path = written(tmp_path, content)
+    with pytest.raises(UserError, match=r"known\.csv: cannot be read as a CSV table of known events$"):
+        read_known(path, "t", "name")
+
+
+def test_a_folder_is_told(tmp_path):
+    with pytest.raises(UserError, match="cannot be read as a CSV table of known events"):
+        read_known(tmp_path, "t", "name")
