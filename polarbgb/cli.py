@@ -21,11 +21,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class _OneLineErrors(click.Group):
     """Tells what the user can mend in one line, and exits with 2; bugs keep their traceback."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # noqa: ANN401
+        plain: Callable[..., Any] = super().main
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **kwargs)
+            return plain(*args, standalone_mode=False, **extra)
         try:
-            raise SystemExit(super().main(*args, standalone_mode=False, **kwargs) or 0)
+            raise SystemExit(plain(*args, standalone_mode=False, **extra) or 0)
         except click.ClickException as error:
             message = error.format_message()
         except UserError as error:

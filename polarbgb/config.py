@@ -183,6 +183,14 @@ class Noise(Section):
     )
 
 
+_OWN_COLUMNS = frozenset(
+    "row unix_time segment orbit fold quality rate pred sigma pull exposure id name utc t_start t_stop t_peak duration "
+    "rows significance bins_flagged counts background significance_bin time_to_gap_before time_to_gap_after matched "
+    "matched_dt".split()
+)
+"""Columns of prediction.parquet and events.parquet: no context column may take their names."""
+
+
 class Intervals(Section):
     """Which rows are an excess, and which runs of them are kept."""
 
@@ -191,6 +199,13 @@ class Intervals(Section):
     more_than: Annotated[int, Field(ge=0)] = Field(3, description="an event is flagged in more than this many bins")
     longest: Positive = Field(300.0, description="s: longest transient sought; guards of rate features exceed it")
     context: tuple[Name, ...] = Field((), description="columns noted with each event, at its peak")
+
+    @model_validator(mode="after")
+    def _context_is_free(self) -> Self:
+        taken = sorted(set(self.context) & _OWN_COLUMNS)
+        if taken:
+            raise ValueError(f"context: '{taken[0]}' is a column of the result; derive one of another name")
+        return self
 
 
 class Tune(Section):

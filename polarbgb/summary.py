@@ -136,8 +136,9 @@ def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
 
 @gist.register
 def _(result: Tuned) -> str:
-    own = f", {result.default_score:.4f} with the configuration's own" if result.default_score is not None else ""
-    return f"mean squared pull {result.score:.4f}{own} ({result.finished} trials finished, {result.pruned} pruned)"
+    tuning = result.tuning
+    own = "" if tuning.default_score is None else f", {tuning.default_score:.4f} with the configuration's own"
+    return f"mean squared pull {tuning.score:.4f}{own} ({tuning.finished} trials finished, {tuning.pruned} pruned)"
 
 
 @made.register

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Orbit
 
+_SLACK = 1e-5
+"""Cadences by which two rows may fall short of 2 cadences and still be apart."""
+
 
 def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     """Number the unbroken stretches of rows: 0, 1, 2 and so on.
@@ -27,7 +30,8 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     """
     if len(time) == 0:
         return np.empty(0, np.int32)
-    breaks = np.trunc(np.diff(time) / cadence) > 1
+    # A double holds unix seconds to 2e-7 s: without slack, two rows of .1 s apart by 2 cadences may fall short of 2.
+    breaks = np.trunc(np.diff(time) / cadence + _SLACK) > 1
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
 
 

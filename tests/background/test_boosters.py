@@ -271,12 +271,27 @@ def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
 
 
 @all_kinds
-def test_a_stopped_model_is_the_longer_one_up_to_its_best_tree(backend, objective):
-    stopped = train(make_model(backend, objective, trees=300, learning_rate=0.3, patience=4), rows=2000)
-    assert 1 < stopped.trees < 300
-    asked = train(make_model(backend, objective, trees=stopped.trees, learning_rate=0.3, patience=300), rows=2000)
-    assert asked.trees == stopped.trees
-    np.testing.assert_array_equal(stopped.margin(NEW), asked.margin(NEW))
+def test_training_stops_at_the_least_loss_of_the_stopping_rows(backend, objective):
+    values, data = observe(2000)
+    grow = np.arange(2000) < 1600
+    settings = {"learning_rate": 0.3, "depth": 4, "min_rows": 5}
+    _, stop = make_targets(data, 0, grow, ~grow, objective)
+
+    def grown(trees, patience):
+        model = make_model(backend, objective, trees=trees, patience=patience, **settings)
+        training = quantise(values[grow], values[~grow], NAMES, model)
+        return training.train(*make_targets(data, 0, grow, ~grow, objective), model)
+
+    def loss(booster):
+        margin, label = booster.margin(values[~grow]), stop.label
+        losses = np.exp(margin) - label * margin if objective == "poisson" else (label - margin) ** 2
+        return np.average(losses, weights=stop.weight)
+
+    stopped = grown(300, 6)
+    by_trees = [loss(grown(trees, 300)) for trees in range(1, stopped.trees + 7)]
+    assert 5 < stopped.trees < 300
+    assert np.argmin(by_trees) + 1 == stopped.trees
+    assert loss(stopped) == by_trees[stopped.trees - 1]
 
 
 @all_kinds

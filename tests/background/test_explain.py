@@ -41,6 +41,11 @@ def test_every_row_is_as_likely_as_any_other():
     assert np.abs(drawn - 400).max() < 4.5 * 18
 
 
+def test_within_a_stratum_neighbours_may_be_drawn_together():
+    steps = [np.diff(stratified_sample(np.zeros(1000, int), 200, seed)) for seed in range(5)]
+    assert all(step.min() == 1 and step.max() > 10 for step in steps)
+
+
 def test_the_seed_decides():
     strata = np.arange(500) % 3
     np.testing.assert_array_equal(stratified_sample(strata, 50, 1), stratified_sample(strata, 50, 1))

@@ -95,9 +95,10 @@ def test_rows_that_stop_training_keep_the_same_distance_from_rows_that_grow_tree
         assert distance.min() >= config.folds.embargo - ROUNDING
 
 
-def test_only_rows_within_the_embargo_are_given_up():
+@pytest.mark.parametrize("orbits_together", [1, 2])
+def test_only_rows_within_the_embargo_are_given_up(orbits_together):
     time = whole_orbits(30)
-    config = make_config(folds={"embargo": 130.0, "count": 3})
+    config = make_config(folds={"embargo": 130.0, "count": 3, "group": orbits_together})
     group, borders = groups_of(time, config)
     for split in make_folds(time, np.zeros(len(time), bool), config).splits:
         unused = ~(split.train | split.stop | split.predicted)

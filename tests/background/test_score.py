@@ -40,6 +40,10 @@ def test_bins_and_rows_are_scored_apart(seed, rows, bins):
         total = sum(1 / e**2 for _, e, _ in picked)
         assert one.rows == len(picked)
         assert one.weighted_error == pytest.approx(sum(((r - p) / e) ** 2 for r, e, p in picked) / total)
+        assert one.noise == pytest.approx(len(picked) / total)
+        mean = sum(r / e**2 for r, e, _ in picked) / total
+        assert one.constant == pytest.approx(sum(((r - mean) / e) ** 2 for r, e, _ in picked) / total)
+        assert one.mean_square_pull == pytest.approx(sum(((r - p) / e) ** 2 for r, e, p in picked) / len(picked))
         assert one.bias == pytest.approx(sum((r - p) / e for r, e, p in picked) / len(picked))
 
 

@@ -113,7 +113,7 @@ def test_a_failure_leaves_no_file(tmp_path, error):
 
 
 def test_branches_of_unequal_length_leave_no_file(tmp_path):
-    with pytest.raises(ValueError, match="length"), root_file(tmp_path / "out.root") as file:
+    with pytest.raises(ValueError, match="same number of entries"), root_file(tmp_path / "out.root") as file:
         file.tree("t", {"x": np.arange(3), "y": np.arange(4)})
     assert list(tmp_path.iterdir()) == []
 

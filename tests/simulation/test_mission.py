@@ -69,7 +69,7 @@ def truth(mission):
 def quiet(rows, truth):
     """Pairs of neighbours far from events, slips and steep slopes: rates and errors, (pairs, 2, 13)."""
     time, rate, error = rows["unix_time"], rows["rate"], rows["rate_err"]
-    good = (rate[:, 12] > 0) & (rate[:, 12] < 4500) & (rate[:, 0] > 25 * error[:, 0])
+    good = (rate[:, 12] > 0) & (rate[:, 12] < 4500) & (rate[:, 0] > 20 * error[:, 0])  # of 24: cuts no noise
     for start, stop in truth.select("start", "stop").iter_rows():
         good &= (time < start - 1) | (time > stop)
     first = np.arange(0, len(time) - 1, 2)
@@ -192,8 +192,8 @@ def test_neighbours_differ_by_poisson_noise(quiet):
     rate, error = quiet
     assert len(rate) > 30_000
     pull = (rate[:, 1] - rate[:, 0]) / np.sqrt((error**2).sum(axis=1))
-    # Chi-square: the variance of so many pulls is known to .8 %; rare bins have an error that is itself noisy.
-    np.testing.assert_allclose(pull.var(axis=0)[[0, 1, 5, 6, 10, 12]], 1, atol=0.035)
+    # Chi-square: the variance of so many pulls is known to .8 %, and errors from observed counts add 1/N.
+    np.testing.assert_allclose(pull.var(axis=0)[[0, 1, 5, 6, 10, 12]], 1, atol=0.03)
 
 
 def test_noise_of_nested_bins_is_correlated_as_shared_counts_imply(quiet):
@@ -256,7 +256,8 @@ def test_injected_counts_are_the_excess_over_a_mission_without_them(tmp_path, ro
 
 def test_significance_is_what_the_file_shows_over_its_surroundings(rows, truth):
     event = truth.filter(pl.col("kind") == "known").to_dicts()[0]
-    time, rate, error = rows["unix_time"], rows["rate"][:, 0], rows["rate_err"][:, 0]
+    alive = rows["rate_err"][:, 0] > 0
+    time, rate, error = rows["unix_time"][alive], rows["rate"][alive, 0], rows["rate_err"][alive, 0]
     begin, end = event["t90_start"], event["t90_start"] + event["t90"]
     inside = (time + 1 > begin) & (time < end)
     around = ((time > begin - 60) & (time < event["start"] - 1)) | (

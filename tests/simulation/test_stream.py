@@ -1,5 +1,7 @@
 """A tree that grows part by part reads back as one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import uproot
@@ -13,7 +15,7 @@ def test_parts_become_one_tree_with_few_baskets(tmp_path, monkeypatch, chunk):
     lengths = [3, 0, 5, 1, 4]
     time, rate = np.arange(13.0), np.arange(26.0).reshape(13, 2)
     edges = np.cumsum([0, *lengths])
-    parts = [{"time": time[a:b], "rate": rate[a:b]} for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [{"time": time[a:b], "rate": rate[a:b]} for a, b in pairwise(edges)]
     with write.root_file(tmp_path / "a.root") as file:
         assert file.stream("t", iter(parts)) == 13
     with uproot.open(tmp_path / "a.root") as file:

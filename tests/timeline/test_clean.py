@@ -145,6 +145,14 @@ def test_the_time_may_be_derived():
     assert timeline.usable_time.tolist() == [1000, 1001, 1002, 1003, 1004, 1005]
 
 
+def test_kept_rows_are_numbered_by_segment_and_orbit():
+    config = configured(orbit={"period": 400.0, "epoch": 900.0, "first": 5})
+    timeline = clean(frame_of(unix_time=[1000, 1001, 1010, 1299, 1300, 1301], rate_1={2: NAN}), config)
+    assert timeline.usable_time.tolist() == [1000, 1001, 1299, 1300, 1301]
+    assert timeline.segment.tolist() == [0, 0, 1, 1, 1]
+    assert timeline.orbit.tolist() == [5, 5, 5, 6, 6]
+
+
 def test_each_filter_has_its_bit_and_its_reason():
     config = configured(filters={"bright": "rate[0]/err[0] > 20", "north": "glat > 0"})
     # rate/err is 20 in all rows but 4 and 5.
