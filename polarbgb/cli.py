@@ -46,12 +46,12 @@ class _OneLineErrors(click.Group):
 @click.version_option(__version__, prog_name="polarbgb")
 @click.pass_context
 def main(context: click.Context) -> None:
-    r"""Predict the background of gamma-ray count rates with boosted trees, and list what is left.
+    """Predict the background of gamma-ray count rates with boosted trees, and list what is left.
 
     \b
     Try it:            polarbgb demo
     On your own file:  polarbgb run -c configs/polar.toml -i nf1rate.root
-    """
+    """  # noqa: D301 - click keeps the lines after \b as they are
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

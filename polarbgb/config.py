@@ -142,7 +142,7 @@ class Folds(Section):
         description="orbits: every row is predicted by a model that never saw its orbit; blocks: the published "
         "split of each block of rows into 98 % training, 1 % validation and 1 % test, in time order",
     )
-    count: Annotated[int, Field(ge=2)] = Field(5, description="folds of scheme 'orbits'")
+    count: Annotated[int, Field(ge=2, le=127)] = Field(5, description="folds of scheme 'orbits'")
     group: Count = Field(1, description="consecutive orbits that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
     block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
@@ -183,11 +183,11 @@ class Noise(Section):
     )
 
 
-_OWN_COLUMNS = frozenset(
-    "row unix_time segment orbit fold quality rate pred sigma pull exposure id name utc t_start t_stop t_peak duration "
-    "rows significance bins_flagged counts background significance_bin time_to_gap_before time_to_gap_after matched "
-    "matched_dt".split()
-)
+_OWN_COLUMNS = frozenset({
+    "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure",
+    "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
+    "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
+})  # fmt: skip
 """Columns of prediction.parquet and events.parquet: no context column may take their names."""
 
 

@@ -7,7 +7,10 @@ format. Hyperparameters carry the same names and units for both libraries (secti
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -121,15 +124,28 @@ def require_device(model: Model) -> None:
         return
     import lightgbm
 
-    # LightGBM prints its failure beside raising it; the raised one is reported.
     matrix = lightgbm.Dataset(np.arange(64.0).reshape(-1, 1), np.arange(64.0), params={"verbosity": -1})
     try:
-        lightgbm.train({"device_type": "cuda", "verbosity": -1, "min_data_in_leaf": 1}, matrix, 1)
+        with _compiled_code_hushed():
+            lightgbm.train({"device_type": "cuda", "verbosity": -1, "min_data_in_leaf": 1}, matrix, 1)
     except lightgbm.basic.LightGBMError as error:
         raise UserError(
             "this lightgbm has no CUDA support or finds no device; use --backend xgboost, or build lightgbm with "
             "'pip install --no-binary lightgbm --config-settings=cmake.define.USE_CUDA=ON lightgbm'"
         ) from error
+
+
+@contextmanager
+def _compiled_code_hushed() -> Iterator[None]:
+    """Send standard error nowhere: LightGBM prints a failure from C beside raising it, and the raised one is told."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _xgboost_device() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polarbgb.background.boosters import rate_of
 from polarbgb.background.crossfit import quantise_split, train_bin
@@ -55,6 +56,7 @@ def tune_model(
     trials: int,
     timeout: float | None = None,
     seed: int = 0,
+    excluded: NDArray[np.bool_] | None = None,
     track: Track = silent,
 ) -> Tuning:
     """Search the hyperparameters of the boosters.
@@ -77,6 +79,7 @@ def tune_model(
         trials: finished trials asked for in all, earlier sittings and other processes counted in.
         timeout: s after which no new trial starts.
         seed: of the search.
+        excluded: (rows,) rows that do not count, such as known events; None where all count.
         track: watches the trials.
 
     Returns:
@@ -88,7 +91,8 @@ def tune_model(
     study = _open_study(storage, contract)
     sets = [quantise_split(matrix, split, model) for split in folds.splits]
     # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
-    fair = [split.predicted & ~split.train & ~split.stop for split in folds.splits]
+    counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
+    fair = [split.predicted & ~split.train & ~split.stop & counted for split in folds.splits]
     held_out = [matrix.values[rows] for rows in fair]
     bins = measured.rate.shape[1]
 

@@ -20,9 +20,18 @@ def temperature(time: Array) -> Array:
     return np.asarray(32.4 + 2.9 * weeks + 1.4 * height)
 
 
-def cosmic_counts(cutoff: Array, rng: np.random.Generator) -> Array:
-    """Draw the front-end's counts of cosmic rays in a second (``fe_cosmic``), (n,), at a cutoff in GV."""
-    return rng.poisson(2600 + 26000 * np.exp(-cutoff / 2.8)).astype(float)
+def cosmic_counts(cutoff: Array, particles: Array, rng: np.random.Generator) -> Array:
+    """Draw the front-end's counts of charged particles in a second (``fe_cosmic``).
+
+    Args:
+        cutoff: (n,) rigidity, GV, which cosmic rays must exceed.
+        particles: (n,) any-bar rate of trapped particles, Hz: the front-end sees them too, but no burst.
+        rng: source of the counts.
+
+    Returns:
+        (n,) counts.
+    """
+    return rng.poisson(2600 + 26000 * np.exp(-cutoff / 2.8) + 0.6 * particles).astype(float)
 
 
 def solar_indices(days: int, rng: np.random.Generator) -> Array:

@@ -166,6 +166,7 @@ def _day(
     way = _follow(plan.field, time[::2], memory)  # housekeeping is read every 2 s and held on pairs of rows
     house = _housekeeping(plan, way, rng)
     means = _means(plan, way, house["crabarf"])
+    house["fe_cosmic"] = cosmic_counts(way.cutoff, means[:, rates.TRAPPED], rng).astype(np.float32)
     telemetry.spoil_crab(house["crabarf"], rng)
     telemetry.stick(house["raz"], rng)
 
@@ -201,7 +202,6 @@ def _housekeeping(plan: _Plan, way: _Way, rng: np.random.Generator) -> Columns:
         "glon": way.place.glon,
         "altitude": way.place.altitude,
         "temperature": np.round(reading, 1).astype(np.float32),
-        "fe_cosmic": cosmic_counts(way.cutoff, rng).astype(np.float32),
         "raz": raz,
         "decz": decz,
         "rax": rax,

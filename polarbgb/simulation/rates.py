@@ -58,6 +58,8 @@ ACTIVATION = spectrum((0.26, 0.18, 0.10, 0.045, 0.02), (0.89, 0.74, 0.48, 0.25, 
 PARTICLES = spectrum((0.235, 0.172, 0.11, 0.06, 0.035), (0.95, 0.83, 0.62, 0.42, 0.30), 0.05, 0.01)
 COMPONENTS = np.stack([QUIET, COSMIC, ACTIVATION, PARTICLES])
 """(components, categories): ratios to bin 12 near those of POLAR's file at low, middle and high rates."""
+TRAPPED = 3
+"""Number of the component of trapped particles."""
 
 
 def components(
@@ -131,4 +133,4 @@ def trains(orbits: int, rng: np.random.Generator) -> Array:
 
     memory = 0.85
     walk = lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal((orbits, 2)), axis=0)
-    return np.asarray(np.minimum(np.exp(np.log([4000.0, 3000.0]) + walk), 30_000))
+    return np.asarray(np.minimum(np.exp(np.log([1200.0, 900.0]) + walk), 30_000))

@@ -15,6 +15,8 @@ from polarbgb.verbs.tune import STUDY
 
 SETTINGS = (
     "name=POLAR, simulated",
+    "model.trees=100",
+    "model.learning_rate=0.2",
     "tune.trials=6",
     "tune.rows=30_000",
     "tune.folds=2",

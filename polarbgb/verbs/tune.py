@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polarbgb.background.boosters import require_device
 from polarbgb.background.folds import Folds, make_folds
@@ -63,7 +64,7 @@ def tune(
     require_device(config.model)
     started = run.begin()
     prepared = prepare(config, path, track=track)
-    matrix, measured, folds = _sample(prepared, config)
+    matrix, measured, folds, known = _sample(prepared, config)
     tuning = tune_model(
         matrix,
         measured,
@@ -74,6 +75,7 @@ def tune(
         trials=config.tune.trials,
         timeout=config.tune.timeout,
         seed=config.model.seed,
+        excluded=known,
         track=track,
     )
     run.forget("tune")
@@ -90,15 +92,16 @@ def tune(
     return Tuned(tuning, best)
 
 
-def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds]:
+def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds, NDArray[np.bool_]]:
     """Thin the rows out evenly to what the study may use, and keep as many folds as it scores on."""
     rows = len(prepared.matrix.values)
     kept = np.unique(np.linspace(0, rows - 1, min(rows, config.tune.rows)).astype(np.int64))
     timeline, measured = prepared.timeline, prepared.measured
-    folds = make_folds(timeline.usable_time[kept], timeline.known[kept], config)
+    known = timeline.known[kept]
+    folds = make_folds(timeline.usable_time[kept], known, config)
     matrix = replace(prepared.matrix, values=prepared.matrix.values[kept])
     thinned = Measured(measured.rate[kept], measured.error[kept], measured.exposure[kept])
-    return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds])
+    return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds]), known
 
 
 def _contract(config: Config, prepared: Prepared) -> str:

@@ -160,9 +160,7 @@ def test_of_many_rows_only_gaps_wider_than_a_cell_show():
 # Light curve
 
 
-@pytest.mark.parametrize(
-    ("bins", "shown"), [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (6, [0, 3, 5]), (9, [0, 4, 8])]
-)
+@pytest.mark.parametrize(("bins", "shown"), [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (6, [0, 3, 5]), (9, [0, 4, 8])])
 def test_light_curve_shows_a_pair_of_panels_for_at_most_three_bins(bins, shown):
     figure = drawn(light_curve(make_prediction(bins=bins), make_config(bins)))
     assert len(figure.axes) == 2 * len(shown)

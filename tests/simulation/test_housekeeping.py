@@ -16,7 +16,7 @@ def test_temperature_has_the_mean_and_spread_of_the_real_file():
 
 def test_cosmic_counts_are_poisson_and_fall_with_the_cutoff():
     rng = np.random.default_rng(0)
-    low, high = (cosmic_counts(np.full(20_000, cutoff), rng) for cutoff in (1.4, 13.0))
+    low, high = (cosmic_counts(np.full(20_000, cutoff), np.zeros(20_000), rng) for cutoff in (1.4, 13.0))
     assert (low == np.round(low)).all()
     assert high.var() / high.mean() == pytest.approx(1, abs=0.05)
     assert 2600 < high.mean() < 3300
@@ -33,3 +33,9 @@ def test_solar_indices_are_daily_values_in_the_steps_of_the_real_file():
     assert np.median(sun) == pytest.approx(15, abs=1.5)
     np.testing.assert_allclose(spots * 10, np.round(spots * 10))
     assert spots.mean() == pytest.approx(76.9, abs=0.5)
+
+
+def test_cosmic_counts_follow_trapped_particles():
+    rng = np.random.default_rng(3)
+    quiet, storm = (cosmic_counts(np.full(20_000, 5.0), np.full(20_000, rate), rng) for rate in (0.0, 5000.0))
+    assert storm.mean() - quiet.mean() == pytest.approx(3000.0, abs=10.0)

@@ -147,9 +147,9 @@ def test_the_time_may_be_derived():
 
 def test_kept_rows_are_numbered_by_segment_and_orbit():
     config = configured(orbit={"period": 400.0, "epoch": 900.0, "first": 5})
-    timeline = clean(frame_of(unix_time=[1000, 1001, 1010, 1299, 1300, 1301], rate_1={2: NAN}), config)
-    assert timeline.usable_time.tolist() == [1000, 1001, 1299, 1300, 1301]
-    assert timeline.segment.tolist() == [0, 0, 1, 1, 1]
+    timeline = clean(frame_of(unix_time=[1000, 1001, 1010, 1299, 1300, 1301], rate_1={0: NAN}), config)
+    assert timeline.usable_time.tolist() == [1001, 1010, 1299, 1300, 1301]
+    assert timeline.segment.tolist() == [0, 1, 2, 2, 2]
     assert timeline.orbit.tolist() == [5, 5, 5, 6, 6]
 
 

@@ -46,6 +46,14 @@ def test_rows_less_than_two_cadences_apart_are_consecutive(step, together):
         assert (segment_ids(np.array([0, step * cadence]), cadence)[1] == 0) == together
 
 
+@pytest.mark.parametrize("cadence", [0.1, 0.3, 0.7, 1.0, 4.096])
+def test_a_missing_row_breaks_where_unix_seconds_are_rounded(cadence):
+    # A double holds unix seconds of today to 2e-7 s, so that a step of two cadences may come out short of two.
+    every, other = (1_483_525_445.62 + cadence * np.arange(0, 10_000, step) for step in (1, 2))
+    assert segment_ids(every, cadence)[-1] == 0
+    assert segment_ids(other, cadence)[-1] == len(other) - 1
+
+
 @settings(deadline=None)
 @given(steps=STEPS, cadence=CADENCE)
 def test_intervals_cover_each_segment_and_nothing_else(steps, cadence):
