@@ -211,10 +211,10 @@ class Intervals(Section):
 class Tune(Section):
     """The Optuna study."""
 
-    trials: Count = 30
+    trials: Count = 20
     timeout: Positive | None = Field(None, description="s after which no new trial starts")
-    rows: Count = Field(400_000, description="rows the study uses at most, drawn evenly over the mission")
-    folds: Count = Field(3, description="folds of [folds] that a trial is scored on at most")
+    rows: Count = Field(200_000, description="rows the study uses at most, drawn evenly over the mission")
+    folds: Count = Field(2, description="folds of [folds] that a trial is scored on at most")
 
 
 class Explain(Section):

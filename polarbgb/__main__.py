@@ -1,0 +1,6 @@
+"""``python -m polarbgb`` is ``polarbgb``."""
+
+from polarbgb.cli import main
+
+if __name__ == "__main__":
+    main()
