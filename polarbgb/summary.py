@@ -21,6 +21,7 @@ from polarbgb.verbs.tune import Tuned
 
 _SHOWN = 12
 """Rows of a table shown unless all are asked for."""
+_BINS_ABREAST = 6
 
 
 @singledispatch
@@ -46,14 +47,18 @@ def utc(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
+def _table(title: str, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
     """Begin a table with columns of text, then columns of numbers."""
-    table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, gap, 0, 0))
     for name in left:
         table.add_column(name)
     for name in right:
         table.add_column(name, justify="right")
     return table
+
+
+def _four_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1e3 else f"{value:.4g}"
 
 
 # inspect
@@ -81,7 +86,7 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
         rows.add_row(f"without {column}, kept", f"{number:,}", f"{number / result.entries:.3%}")
     rates = _table("", ["rate, Hz"], ["5 %", "median", "95 %", "maximum"])
     for name, quantiles in result.rates.items():
-        rates.add_row(name, *(f"{q:,.4g}" if q < 1e4 else f"{q:,.0f}" for q in quantiles))
+        rates.add_row(name, *map(_four_digits, quantiles))
     shown: list[RenderableType] = [facts, rows, rates]
     if verbose:
         branches = _table("", ["branch", "type", "read"], [])
@@ -152,24 +157,16 @@ def _(result: Tuned) -> Sequence[Path]:
 @details.register
 def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
-    table = _table("", ["rows", "bin"], ["weighted error", "pure noise", "constant", "pull width", "trees"])
+    parts: dict[str, Table] = {}
     bins = len(result.widths)
     for number, one in enumerate(result.scores):
-        table.add_row(
-            one.part,
-            one.bin,
-            *(
-                f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
-                for value in (one.weighted_error, one.noise, one.constant)
-            ),
-            f"{result.widths[number % bins]:.3f}",
-            f"{result.trees[number % bins]:.0f}",
-        )
-    return (
-        f"hyperparameters: {result.parameters}",
-        table,
-        "errors are sum(w r^2)/sum(w), w = 1/error^2, in Hz^2",
-    )
+        if one.part not in parts:
+            title = f"error on {one.part}, sum(w r^2)/sum(w) with w = 1/error^2, Hz^2"
+            parts[one.part] = _table(title, ["bin"], ["error", "pure noise", "constant", "pull width", "trees"])
+        errors = (one.weighted_error, one.noise, one.constant)
+        width, trees = result.widths[number % bins], result.trees[number % bins]
+        parts[one.part].add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
+    return (f"hyperparameters: {result.parameters}", *parts.values())
 
 
 @gist.register
@@ -261,11 +258,15 @@ def _(result: Detected) -> Sequence[Path]:
 @details.register
 def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
     bins = result.importance.columns[1:-1]
-    table = _table("mean |SHAP| on the margin, most important first", ["feature"], [*bins, "share"])
+    # More bins than this leave no room for the features' names on a usual terminal; importance.parquet holds them.
+    columns = bins if verbose or len(bins) <= _BINS_ABREAST else []
+    title = "mean |SHAP| on the margin, and mean share of all features, most important first"
+    table = _table(title, ["feature"], [*columns, "share"], gap=1)
     shown = result.importance if verbose else result.importance.head(_SHOWN)
     for row in shown.iter_rows(named=True):
-        table.add_row(row["feature"], *(f"{row[name]:.3g}" for name in bins), f"{row['share']:.1%}")
-    return (table,)
+        table.add_row(row["feature"], *(f"{row[name]:.2g}" for name in columns), f"{row['share']:.1%}")
+    left = len(result.importance) - len(shown)
+    return (table, *([f"and {left} more (-v shows them)"] if left else []))
 
 
 @gist.register

@@ -90,6 +90,7 @@ class Terminal:
         table.add_column("time", justify="right")
         for result, seconds in self._told:
             table.add_row(_verb(result), gist(result), _duration(seconds))
+        table.add_section()
         table.add_row("all", "", _duration(sum(seconds for _, seconds in self._told)))
         self._out.print()
         self._out.print(table)
