@@ -23,6 +23,10 @@ from polarbgb.errors import UserError
 if TYPE_CHECKING:
     from polarbgb.background.targets import Targets
 
+# Threads of OpenMP spin while they wait: two processes that share the cores then take ten times as long as one after
+# the other. The libraries read this when they are first imported, which here happens inside functions.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 SUFFIX = {"xgboost": ".ubj", "lightgbm": ".txt"}
 """File suffix of a saved booster, by backend."""
 
