@@ -1,7 +1,7 @@
 """Time and peak memory of every verb on one file, each in a process of its own.
 
-    python benchmarks/verbs.py --days 10
-    python benchmarks/verbs.py -c configs/rhessi.toml -i ../shared/data/rhessi_20110404.root
+Run it as ``python benchmarks/verbs.py --days 10`` on a simulated mission, or on a file as
+``python benchmarks/verbs.py -c configs/rhessi.toml -i ../shared/data/rhessi_20110404.root``.
 """
 
 from __future__ import annotations

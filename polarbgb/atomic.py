@@ -51,8 +51,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _USER_CAN_MEND:
-            raise UserError(f"cannot write {path}: {os.strerror(error.errno)}") from error
+        # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
+        if temporary is None or error.errno in _USER_CAN_MEND:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
         raise
     finally:
         if temporary is not None:

@@ -65,14 +65,13 @@ class RunFolder:
                 return found
         raise UserError(f"{self.path} holds no finished {names[0]}; run 'polarbgb {names[0]} -r {self.path}' first")
 
-    def begin(self) -> float:
-        """Prove that the folder can be written, before hours are spent, and return the time for :meth:`finish`.
+    def begin(self) -> None:
+        """Prove that the folder can be written, before hours are spent.
 
         Raises:
             UserError: if it cannot.
         """
         self._write(self._read())
-        return time.monotonic()
 
     def forget(self, name: str) -> None:
         """Take a stage, and all that was made from it, out of the manifest: its files are about to change."""
@@ -82,7 +81,7 @@ class RunFolder:
         self._write(manifest)
 
     def finish(self, name: str, started: float, **facts: object) -> None:
-        """Record a stage as done, with how long it took and the facts about it."""
+        """Record a stage as done, with the facts about it and how long it took since ``started`` (monotonic s)."""
         manifest = self._read()
         manifest["stages"][name] = {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -146,6 +145,10 @@ class RunFolder:
             manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
+        except NotADirectoryError as error:
+            raise UserError(
+                f"{self.path}: a part of that is a file, not a run folder; name another with --run"
+            ) from error
         except (OSError, ValueError) as error:
             raise unreadable from error
         if not isinstance(manifest, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def detect(run: RunFolder, *, overrides: Sequence[str] = ()) -> Detected:
     """
     run.require("fit", "predict")
     config = _overridden(run, overrides)
-    started = run.begin()
+    started = time.monotonic()
+    run.begin()
     prediction = run.read_frame("prediction.parquet")
     clusters = find_clusters(prediction, config)
     events = find_events(prediction, clusters, config)

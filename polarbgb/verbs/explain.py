@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +76,12 @@ def explain(
         )
     fitted = run.require("fit")
     config = run.config()
-    started = run.begin()
+    started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
     if path.exists() and file_digest(path) != fitted["input"]["sha256"]:
         raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
     prepared = prepare(config, path, track=track)
+    run.begin()
     contract = FeatureContract.from_json((run / "models/features.json").read_text(encoding="utf-8"))
     contract.check(prepared.matrix, str(path))
     boosters = load_models(run, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
-from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.tune import BEST
 
@@ -82,8 +83,9 @@ def fit(
     require_device(config.model)
     model, told = _tuned(config.model, run, parameters)
     config = config.model_copy(update={"model": model})
-    started = run.begin()
+    started = time.monotonic()
     prepared = prepare(config, path, track=track)
+    run.begin()
     timeline, measured = prepared.timeline, prepared.measured
     folds = make_folds(timeline.usable_time, timeline.known, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
@@ -104,14 +106,7 @@ def fit(
     run.finish(
         "fit",
         started,
-        input={
-            "file": str(prepared.path),
-            "sha256": file_digest(prepared.path),
-            "tree": config.input.tree,
-            "entries": len(timeline.time),
-            "usable": len(timeline.row),
-            "dropped": timeline.reasons,
-        },
+        input=prepared.provenance(config),
         parameters=told,
         device=model.device,
         widths=calibrated.width.tolist(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
-from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.fit import load_models
 from polarbgb.verbs.prepare import prepare
 
@@ -65,10 +66,11 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
     fitted = models.require("fit")
     config = models.config()
     require_device(config.model)
-    started = run.begin()
+    started = time.monotonic()
     prepared = prepare(config, path, track=track)
     contract = FeatureContract.from_json((models / "models/features.json").read_text(encoding="utf-8"))
     outside = int(contract.check(prepared.matrix, str(path)).sum())
+    run.begin()
     boosters = load_models(models, config)
     prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
     calibrated = calibrate(prepared.measured.rate, prediction, noise(prepared.measured, prediction, config))
@@ -84,14 +86,7 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
     run.finish(
         "predict",
         started,
-        input={
-            "file": str(path),
-            "sha256": file_digest(path),
-            "tree": config.input.tree,
-            "entries": len(prepared.timeline.time),
-            "usable": len(prepared.timeline.row),
-            "dropped": prepared.timeline.reasons,
-        },
+        input=prepared.provenance(config),
         models={"run": str(models.path), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
         outside=outside,
         widths=calibrated.width.tolist(),

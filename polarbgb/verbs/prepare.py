@@ -10,6 +10,7 @@ from polarbgb.config import Config
 from polarbgb.features.matrix import Matrix, build_matrix, feature_columns
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import input_path, read_input
+from polarbgb.runfolder import file_digest
 from polarbgb.timeline.clean import Timeline, clean
 
 
@@ -28,6 +29,17 @@ class Prepared:
     timeline: Timeline
     matrix: Matrix
     measured: Measured
+
+    def provenance(self, config: Config) -> dict[str, object]:
+        """Return what a manifest says of the input."""
+        return {
+            "file": str(self.path),
+            "sha256": file_digest(self.path),
+            "tree": config.input.tree,
+            "entries": len(self.timeline.time),
+            "usable": len(self.timeline.row),
+            "dropped": self.timeline.reasons,
+        }
 
 
 def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def tune(
         UserError: if input, configuration, device or storage do not fit.
     """
     require_device(config.model)
-    started = run.begin()
+    started = time.monotonic()
     prepared = prepare(config, path, track=track)
+    run.begin()
     matrix, measured, folds, known = _sample(prepared, config)
     tuning = tune_model(
         matrix,

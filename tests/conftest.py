@@ -1,0 +1,75 @@
+"""A small simulated mission and one run through all verbs, shared by the tests that only look."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+import polarbgb
+from polarbgb.runfolder import RunFolder
+
+_SETTINGS = (
+    'features.columns=["glat", "glon", "fe_cosmic", "temperature", "B_r", "B_theta", "time_since_saa"]',
+    'features.history=[{columns=["fe_cosmic"], means=[20]}]',
+    "model.trees=20",
+    "model.learning_rate=0.3",
+    "model.depth=4",
+    "model.threads=1",
+    "folds.count=3",
+    "tune.trials=2",
+    "tune.rows=5000",
+    "explain.rows=200",
+)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """Settings that make every verb end within seconds."""
+    return _SETTINGS
+
+
+@pytest.fixture(scope="session")
+def small(settings):
+    """POLAR's configuration with these settings."""
+    return polarbgb.load("configs/polar.toml", settings)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """Half a day of simulated POLAR, more than six orbits."""
+    return polarbgb.simulate(tmp_path_factory.mktemp("mission") / "nf1rate.root", days=0.5, seed=3)
+
+
+@pytest.fixture(scope="session")
+def mission(simulated):
+    """Its file; not to be written to."""
+    return simulated.path
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory, simulated, mission, small):
+    """What each verb returned on that mission, and what explain announced."""
+    run = RunFolder(tmp_path_factory.mktemp("results") / "run")
+    announced = []
+    return SimpleNamespace(
+        simulate=simulated,
+        inspect=polarbgb.inspect(small, path=mission),
+        tune=polarbgb.tune(small, run, path=mission),
+        fit=polarbgb.fit(small, run, path=mission),
+        detect=polarbgb.detect(run),
+        explain=polarbgb.explain(run, announce=lambda *said: announced.append(said)),
+        export=polarbgb.export(run),
+        announced=announced,
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(results):
+    """The run folder in which every verb is done; not to be written to."""
+    return results.fit.run
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The same folder, one's own."""
+    return RunFolder(shutil.copytree(finished.path, tmp_path / "copied"))

@@ -1,0 +1,36 @@
+"""The verbs are functions of the package, loaded when first used."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import polarbgb
+from polarbgb.cli import main
+
+
+def test_every_verb_is_a_function_of_the_package():
+    for verb in main.commands:
+        function = getattr(polarbgb, verb)
+        assert inspect.isfunction(function)
+        assert (function.__module__, function.__name__) == (f"polarbgb.verbs.{verb}", verb)
+
+
+def test_all_names_are_there_and_listed():
+    assert set(polarbgb.__all__) == {"__version__", "Config", "UserError", "load", *main.commands}
+    for name in polarbgb.__all__:
+        assert getattr(polarbgb, name) is not None
+    assert set(polarbgb.__all__) <= set(dir(polarbgb))
+
+
+def test_a_wrong_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'polarbgb' has no attribute 'fitt'"):
+        _ = polarbgb.fitt
+    assert not hasattr(polarbgb, "nothing")
+
+
+def test_importing_it_loads_no_library():
+    code = "import sys, polarbgb; dir(polarbgb); print(sorted({'numpy', 'polars', 'pydantic'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

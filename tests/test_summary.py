@@ -1,0 +1,76 @@
+"""What a person reads of each result names the figures that are in it."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from polarbgb.summary import details, gist, made, utc
+from polarbgb.terminal import Terminal, plain
+
+VERBS = ["simulate", "inspect", "tune", "fit", "detect", "explain", "export"]
+
+
+def shown(result, verbose=False):
+    console = Console(width=200, record=True, quiet=True)
+    console.print(*details(result, verbose=verbose), sep="\n")
+    return console.export_text()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_result_has_a_line_and_its_files(results, verb):
+    result = getattr(results, verb)
+    line = gist(result)
+    assert line
+    assert "\n" not in line
+    for path in made(result):
+        assert Path(path).exists()
+
+
+def test_figures_are_those_of_the_results(results):
+    assert f"{results.inspect.usable:,} of {results.inspect.entries:,} rows" in gist(results.inspect)
+    assert f"{len(results.detect.events)} events" in gist(results.detect)
+    assert f"{results.tune.tuning.score:.4f}" in gist(results.tune)
+    assert results.explain.importance["feature"][0] in gist(results.explain)
+    assert f"{results.fit.rows:,} rows by 3 x 6 models" in gist(results.fit)
+    for reason, number in results.inspect.dropped.items():
+        assert f"dropped: {reason}" in shown(results.inspect)
+        assert f"{number:,}" in shown(results.inspect)
+
+
+def test_long_tables_are_cut_unless_all_is_asked_for(results):
+    events = results.detect.events
+    assert len(events) > 12
+    short, long = shown(results.detect), shown(results.detect, verbose=True)
+    assert f"and {len(events) - 12} weaker ones" in short
+    assert all(name in long for name in events["name"])
+    assert sum(name in short for name in events["name"]) == 12
+
+
+def test_a_thing_that_is_no_result_is_refused():
+    for function in (gist, made, lambda thing: details(thing, verbose=True)):
+        with pytest.raises(NotImplementedError):
+            function("text")
+
+
+def test_times_are_utc():
+    assert utc(1483525445.6197348) == "2017-01-04 10:24:05"
+
+
+def test_values_that_json_cannot_hold_become_null():
+    frame = pl.DataFrame({"a": [1.0, float("nan")], "b": pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int8, 2))})
+    expected = [{"a": 1.0, "b": [1, 2]}, {"a": None, "b": [3, 4]}]
+    assert plain({"frame": frame, 3: (float("inf"), Path("x"), True, None)}) == {
+        "frame": expected,
+        "3": [None, "x", True, None],
+    }
+
+
+def test_files_are_named_once_each(results, capsys):
+    terminal = Terminal()
+    for result in (results.detect, results.detect):
+        terminal.tell(result)
+    terminal.close(results.detect)
+    told = capsys.readouterr().out.replace("\n", "")
+    assert told.count("events.parquet") == 1

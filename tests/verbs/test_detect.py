@@ -1,0 +1,120 @@
+"""What was put in is found where it was put; settings of the fit cannot change any more."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import uproot
+
+import polarbgb
+from polarbgb.errors import UserError
+from polarbgb.rootio.write import root_file
+from polarbgb.runfolder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def burst(finished, mission, small, tmp_path_factory):
+    """A copy of the mission with three times the counts in 20 quiet rows, its fit, and the first and last of them."""
+    frame = finished.read_frame("prediction.parquet")
+    quiet = frame.filter(pl.col("segment") >= 0).with_columns(rate0=pl.col("rate").arr.get(4))
+    length = quiet.group_by("segment").agg(pl.len(), pl.col("rate0").median(), pl.col("row").first())
+    row = int(length.filter(pl.col("len") > 1000).sort("rate0")["row"][0]) + 500
+    rows = slice(row, row + 20)
+    with uproot.open(mission) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    columns["rate"][rows] *= 3.0
+    columns["rate_err"][rows] *= np.sqrt(3.0)  # N = (rate/err)^2 triples, live time = rate/err^2 stays
+    folder = tmp_path_factory.mktemp("burst")
+    with root_file(folder / "burst.root") as file:
+        file.tree("nf1rate", columns)
+    run = RunFolder(folder / "run")
+    polarbgb.fit(small, run, path=folder / "burst.root")
+    time = columns["unix_time"]
+    return run, time[rows.start], time[rows.stop - 1]
+
+
+def overlapping(events, start, stop):
+    return events.filter((pl.col("t_start") <= stop) & (pl.col("t_stop") >= start))
+
+
+def test_an_injected_burst_is_found_at_its_time(burst, finished):
+    run, start, stop = burst
+    before = overlapping(finished.read_frame("events.parquet"), start - 10, stop + 10)
+    assert len(before) == 0  # the place was quiet
+    found = overlapping(polarbgb.detect(run).events, start, stop)
+    assert len(found) == 1
+    (event,) = found.to_dicts()
+    assert event["t_start"] == start
+    assert event["t_stop"] == stop + 1.0
+    assert event["rows"] == 20
+    assert event["bins_flagged"] == "0_1_2_3_4_5"
+    counts, background = np.array(event["counts"]), np.array(event["background"])
+    assert (counts / background > 2).all()
+    assert (counts / background < 4).all()
+
+
+def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_path):
+    run, start, stop = burst
+    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time\nGRB X,{start + 2.0}\nGRB far,{start - 4000.0}\n")
+    config = polarbgb.load("configs/polar.toml", [*settings, f"known_events.file={tmp_path / 'known.csv'}"])
+    own = RunFolder(tmp_path / "a")
+    polarbgb.fit(config, own, path=run.path.parent / "burst.root")
+    (tmp_path / "known.csv").unlink()  # the folder has its own
+    found = polarbgb.detect(own)
+    (event,) = overlapping(found.events, start, stop).to_dicts()
+    assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(-2.0))
+    assert found.known.filter(name="GRB X")["event"].to_list() == [event["name"]]
+    assert found.known.filter(name="GRB far")["event"].to_list() == [None]
+
+
+def test_a_lower_threshold_flags_at_least_as_much(results, copied):
+    lower = polarbgb.detect(copied, overrides=["intervals.sigma=3", "intervals.discard=0"])
+    for sign in ("positive", "negative"):
+        flagged = {
+            name: table.filter(kind="bin", sign=1 if sign == "positive" else -1)["rows"].sum()
+            for name, table in (
+                ("lower", copied.read_frame("clusters.parquet")),
+                ("published", results.detect.run.read_frame("clusters.parquet")),
+            )
+        }
+        assert flagged["lower"] > flagged["published"] > 0
+    assert len(lower.events) >= len(results.detect.events)
+    assert copied.stage("detect")["intervals"]["sigma"] == 3
+    assert copied.config().intervals.sigma == 5  # the fit's own settings are left
+
+
+def test_flags_are_those_of_the_prediction(results, finished):
+    pull = finished.read_frame("prediction.parquet")["pull"].to_numpy()
+    everything = finished.read_frame("clusters.parquet").filter(kind="bin", sign=1)
+    for number in range(6):
+        flagged = np.flatnonzero(pull[:, number] > 5)
+        mine = everything.filter(name=str(number))
+        rows = np.concatenate([np.arange(a, b + 1) for a, b in mine.select("first", "last").iter_rows()])
+        assert set(rows.tolist()) <= set(flagged.tolist())
+        counted = results.detect.intervals.filter(set=str(number))["positive"].item()
+        assert counted == len(mine) > 0
+
+
+def test_only_the_intervals_can_change(copied):
+    before = (copied / "manifest.json").read_text()
+    for text in ("model.trees=3", "intervals.context=['sun']", "intervals", "name=X", ""):
+        with pytest.raises(
+            UserError, match=r"only sigma, discard, more_than of \[intervals\] can change after the fit"
+        ):
+            polarbgb.detect(copied, overrides=[text])
+    for text in ("intervals.sigma=-1", "intervals.sigmaa=3", "intervals.more_than=6"):
+        with pytest.raises(UserError):
+            polarbgb.detect(copied, overrides=[text])
+    assert (copied / "manifest.json").read_text() == before
+
+
+def test_nothing_beyond_the_threshold_is_an_answer(copied):
+    found = polarbgb.detect(copied, overrides=["intervals.sigma=1e6"])
+    assert len(found.events) == 0
+    assert found.intervals["positive"].sum() == found.intervals["negative"].sum() == 0
+    exported = polarbgb.export(copied)
+    assert "cluster_inter_nf1rate" not in exported.trees
+    with uproot.open(exported.path) as file:
+        assert file["events"].num_entries == 0
+        assert json.loads(file["meta"])["stages"]["detect"]["events"] == 0

@@ -1,0 +1,142 @@
+"""A fit is repeatable, stands alone, and counts only once it is whole."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import uproot
+
+import polarbgb
+from polarbgb.errors import UserError
+from polarbgb.runfolder import RunFolder, file_digest
+
+PARTS = ("training", "validation", "test", "unused")  # 98, 1 and 1 % of 256 rows are 250, 2 and 2
+
+
+@pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
+def test_two_fits_are_equal_to_the_last_bit(backend, settings, mission, tmp_path):
+    fast = ["model.trees=6", "folds.count=2", f"model.backend={backend}", "model.row_fraction=0.7"]
+    runs = [RunFolder(tmp_path / name) for name in "ab"]
+    for run in runs:
+        polarbgb.fit(polarbgb.load("configs/polar.toml", [*settings, *fast]), run, path=mission)
+    first, second = ((run / "prediction.parquet").read_bytes() for run in runs)
+    assert first == second
+    pred = runs[0].read_frame("prediction.parquet")["pred"].to_numpy()
+    assert len(np.unique(pred[:, 0])) > 20  # more than a constant agreed
+
+
+def test_every_row_of_the_file_has_its_row(results, finished, mission):
+    frame = finished.read_frame("prediction.parquet")
+    with uproot.open(mission) as file:
+        tree = file["nf1rate"]
+        time, rate, error = (tree[name].array(library="np") for name in ("unix_time", "rate", "rate_err"))
+    np.testing.assert_array_equal(frame["unix_time"].to_numpy(), time)
+    dropped = frame["segment"].to_numpy() < 0
+    assert dropped.sum() == len(time) - results.fit.rows > 0
+    pred = frame["pred"].to_numpy()
+    np.testing.assert_array_equal(np.isnan(pred).any(axis=1), dropped)
+    np.testing.assert_array_equal(frame["rate"].to_numpy()[~dropped, 4], rate[~dropped, 10].astype(np.float32))
+    # The pull is (rate - pred)/sigma; sigma is the stated error times one width a bin.
+    bins = [0, 1, 5, 6, 10, 12]
+    sigma = frame["sigma"].to_numpy()[~dropped]
+    np.testing.assert_allclose(sigma, error[~dropped][:, bins] * results.fit.widths, rtol=1e-5)
+    pull = (rate[~dropped][:, bins] - pred[~dropped]) / sigma
+    np.testing.assert_allclose(frame["pull"].to_numpy()[~dropped], pull, rtol=1e-3, atol=1e-3)
+
+
+def test_no_orbit_is_predicted_by_two_models(finished):
+    frame = finished.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    assert frame.group_by("orbit").agg(pl.col("fold").n_unique())["fold"].max() == 1
+    assert frame["fold"].unique().sort().to_list() == [0, 1, 2]
+
+
+def test_the_score_is_that_of_the_rows(results, finished, mission):
+    frame = finished.read_frame("prediction.parquet")
+    with uproot.open(mission) as file:
+        error = file["nf1rate"]["rate_err"].array(library="np")[:, [0, 1, 5, 6, 10, 12]]
+    use = (frame["segment"] >= 0).to_numpy()
+    weight = 1 / error[use] ** 2
+    gap = (frame["rate"].to_numpy() - frame["pred"].to_numpy())[use].astype(np.float64)
+    expected = (weight * gap**2).sum(axis=0) / weight.sum(axis=0)
+    told = json.loads((finished / "metrics.json").read_text())
+    assert [one["part"] for one in told] == ["held-out orbits"] * 6
+    np.testing.assert_allclose([one["weighted_error"] for one in told], expected, rtol=1e-4)
+    assert [one.weighted_error for one in results.fit.scores] == [one["weighted_error"] for one in told]
+    assert all(one["noise"] < one["weighted_error"] < one["constant"] for one in told)
+
+
+def test_the_published_split_is_scored_by_its_parts(settings, mission, tmp_path):
+    config = polarbgb.load("configs/polar.toml", [*settings, "folds.scheme=blocks"])
+    fitted = polarbgb.fit(config, RunFolder(tmp_path / "a"), path=mission)
+    assert fitted.folds == 1
+    assert [(one.part, one.bin) for one in fitted.scores] == [(p, b) for p in PARTS for b in config.rates.names]
+    rows = {one.part: one.rows for one in fitted.scores}
+    assert sum(rows.values()) == fitted.rows
+    blocks, rest = divmod(fitted.rows, 256)
+    assert [rows[part] for part in PARTS] == [250 * blocks + rest, 2 * blocks, 2 * blocks, 2 * blocks]
+    polarbgb.detect(fitted.run)
+    explained = polarbgb.explain(fitted.run, rows=50)
+    assert explained.rows == pytest.approx(50, abs=15)
+
+
+def test_the_folder_stands_alone(results, finished, copied, small, mission):
+    assert (copied / "known_events.csv").read_bytes() == small.known_events.file.read_bytes()
+    alone = copied.config()
+    assert alone.known_events.file == (copied.path / "known_events.csv").resolve()
+    model = small.model.model_copy(update=results.tune.tuning.parameters)
+    expected = small.model_copy(update={"model": model, "known_events": alone.known_events})
+    assert alone.model_dump() == expected.model_dump()
+    facts = copied.stage("fit")
+    assert facts["input"]["sha256"] == file_digest(mission)
+    assert facts["input"]["entries"] - facts["input"]["usable"] == sum(facts["input"]["dropped"].values())
+    assert np.shape(facts["trees"]) == (3, 6)
+    assert sorted(p.name for p in (copied / "models").iterdir()) == sorted(
+        ["features.json", *(f"fold{f}_bin{b}.ubj" for f in range(3) for b in range(6))]
+    )
+    assert polarbgb.detect(copied).events.equals(finished.read_frame("events.parquet"))
+
+
+def test_a_second_fit_takes_back_what_came_from_the_first(settings, mission, copied):
+    config = polarbgb.load("configs/polar.toml", [*settings, "folds.count=2", "model.trees=3"])
+    polarbgb.fit(config, copied, path=mission)
+    assert copied.stage("tune") is not None
+    assert copied.stage("detect") is None
+    assert copied.stage("explain") is None
+    assert len(list((copied / "models").glob("fold*"))) == 12  # the third fold's models went
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        "polarbgb.runfolder.RunFolder.write_frame",
+        "polarbgb.verbs.fit.save",
+        "polarbgb.background.boosters._XGBoost.save",
+    ],
+)
+@pytest.mark.parametrize("how", [KeyboardInterrupt, MemoryError])
+def test_a_fit_broken_off_is_not_claimed(breaks, how, small, mission, copied, monkeypatch):
+    def break_off(*_args, **_options):
+        raise how
+
+    monkeypatch.setattr(breaks, break_off)
+    quick = small.model_copy(update={"model": small.model.model_copy(update={"trees": 2})})
+    with pytest.raises(how):
+        polarbgb.fit(quick, copied, path=mission)
+    stages = json.loads((copied / "manifest.json").read_text())["stages"]
+    assert list(stages) == ["tune"]
+    assert not list(copied.path.rglob(".*"))  # no temporary file stays
+    with pytest.raises(UserError, match=r"holds no finished fit; run 'polarbgb fit -r .*copied' first"):
+        polarbgb.export(copied)
+
+
+def test_a_fit_that_fails_before_its_files_keeps_the_old_one(small, mission, copied, monkeypatch):
+    def break_off(*_args, **_options):
+        raise KeyboardInterrupt
+
+    before = (copied / "manifest.json").read_text()
+    monkeypatch.setattr("polarbgb.verbs.fit.cross_fit", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        polarbgb.fit(small, copied, path=mission)
+    assert (copied / "manifest.json").read_text() == before
+    assert copied.stage("explain") is not None

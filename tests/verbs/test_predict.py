@@ -1,0 +1,103 @@
+"""Another file is predicted by the mean of the fitted models, or refused."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import uproot
+import xgboost
+
+import polarbgb
+from polarbgb.errors import UserError
+from polarbgb.rootio.write import root_file
+from polarbgb.runfolder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return polarbgb.simulate(tmp_path_factory.mktemp("other") / "other.root", days=0.05, seed=9).path
+
+
+def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
+    run = RunFolder(tmp_path / "b")
+    predicted = polarbgb.predict(finished, run, path=other)
+    frame = run.read_frame("prediction.parquet")
+    with uproot.open(other) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    np.testing.assert_array_equal(frame["unix_time"].to_numpy(), columns["unix_time"])
+    usable = (frame["segment"] >= 0).to_numpy()
+    assert usable.sum() == predicted.rows > 1000
+    # fe_cosmic's mean is tested elsewhere; here rows in which all twenty values before are there are enough.
+    names = [one["name"] for one in json.loads((finished / "models/features.json").read_text())["features"]]
+    history = "fe_cosmic_mean_20s"
+    assert set(names) - set(columns) == {history}
+    cosmic = columns["fe_cosmic"].astype(np.float64)
+    mean = np.convolve(cosmic, np.ones(20) / 20)[: len(cosmic)]
+    time, segment = columns["unix_time"], frame["segment"].to_numpy()
+    back = np.arange(len(time)) - 25
+    same = (back >= 0) & (segment == segment[back]) & (segment >= 0) & (time - time[back] < 25.6)
+    values = np.column_stack([(mean if n == history else columns[n]).astype(np.float32) for n in names])[same]
+    splits = []
+    for fold in range(3):
+        models = [xgboost.Booster(model_file=finished / f"models/fold{fold}_bin{b}.ubj") for b in range(6)]
+        matrix = xgboost.DMatrix(values, feature_names=names)
+        splits.append(np.column_stack([model.predict(matrix) for model in models]))
+    near = np.isclose(frame["pred"].to_numpy()[same], np.mean(splits, axis=0), rtol=1e-5)
+    assert near.mean() > 0.99  # a mean of twenty values may fall on the other side of a cut by its last digit
+    assert (frame["fold"].to_numpy() == -1).all()
+    assert run.stage("fit") is None
+    assert run.stage("predict")["models"]["run"] == str(finished.path)
+
+
+def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, other, tmp_path):
+    run = RunFolder(tmp_path / "b")
+    polarbgb.predict(finished, run, path=other)
+    exported = polarbgb.export(run)
+    assert exported.trees["pred_nf1rate"] == len(run.read_frame("prediction.parquet"))
+    with pytest.raises(UserError, match="was predicted by the models of .*: explain there"):
+        polarbgb.explain(run)
+
+
+def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
+    with uproot.open(other) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    inside = polarbgb.predict(finished, RunFolder(tmp_path / "b"), path=other).outside
+    columns["temperature"][:] = 99.0
+    with root_file(tmp_path / "hot.root") as file:
+        file.tree("nf1rate", columns)
+    hot = polarbgb.predict(finished, RunFolder(tmp_path / "c"), path=tmp_path / "hot.root")
+    assert inside < hot.outside == hot.rows
+
+
+def test_a_file_without_a_feature_is_refused(finished, other, tmp_path):
+    with uproot.open(other) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    del columns["B_r"]
+    with root_file(tmp_path / "less.root") as file:
+        file.tree("nf1rate", columns)
+    run = RunFolder(tmp_path / "b")
+    with pytest.raises(UserError, match=r"less\.root: tree 'nf1rate' has no branch 'B_r'"):
+        polarbgb.predict(finished, run, path=tmp_path / "less.root")
+    columns["B_r"] = np.full(len(columns["unix_time"]), np.nan)
+    with root_file(tmp_path / "less.root") as file:
+        file.tree("nf1rate", columns)
+    with pytest.raises(UserError, match="feature 'B_r' has no value in the whole file"):
+        polarbgb.predict(finished, run, path=tmp_path / "less.root")
+    assert run.stage("predict") is None
+
+
+def test_the_folder_of_the_models_is_refused(finished, other, tmp_path):
+    before = (finished / "manifest.json").read_text()
+    (tmp_path / "link").symlink_to(finished.path)
+    for path in (finished.path, tmp_path / "link", finished.path / "plots" / ".."):
+        with pytest.raises(UserError, match="needs a run folder of its own"):
+            polarbgb.predict(finished, RunFolder(path), path=other)
+    assert (finished / "manifest.json").read_text() == before
+
+
+def test_damaged_models_are_told(copied, other, tmp_path):
+    (copied / "models/fold1_bin2.ubj").unlink()
+    with pytest.raises(UserError, match=r"fold1_bin2\.ubj: the run folder is incomplete"):
+        polarbgb.predict(copied, RunFolder(tmp_path / "b"), path=other)
+    assert isinstance(copied.read_frame("prediction.parquet"), pl.DataFrame)
