@@ -47,6 +47,10 @@ _HOME = {
 __all__ = sorted(["__version__", *_HOME])  # noqa: PLE0605 - names come from the table above
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'polarbgb' has no attribute '{name}'")

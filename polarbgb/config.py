@@ -415,7 +415,8 @@ def validate(raw: Mapping[str, Any], *, where: str) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one: the spelling is what helps.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             *parents, key = first["loc"]

@@ -1,5 +1,7 @@
 """What a person reads of each result names the figures that are in it."""
 
+import json
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +15,9 @@ VERBS = ["simulate", "inspect", "tune", "fit", "detect", "explain", "export"]
 
 
 def shown(result, verbose=False):
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=StringIO())
     console.print(*details(result, verbose=verbose), sep="\n")
-    return console.export_text()
+    return console.file.getvalue()
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -74,3 +76,13 @@ def test_files_are_named_once_each(results, capsys):
     terminal.close(results.detect)
     told = capsys.readouterr().out.replace("\n", "")
     assert told.count("events.parquet") == 1
+
+
+def test_several_verbs_make_one_object(results, capsys):
+    terminal = Terminal(as_json=True)
+    terminal.tell(results.inspect)
+    terminal.tell(results.detect)
+    terminal.close(results.detect)
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["inspect", "detect"]
+    assert told["inspect"]["entries"] == results.inspect.entries

@@ -75,7 +75,7 @@ def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
         "pred_rate": prediction["pred"].to_numpy().astype(np.float64),
         "sigma": prediction["sigma"].to_numpy(),
         "pull": prediction["pull"].to_numpy(),
-        "quality": prediction["quality"].to_numpy().astype(np.int32),
+        "quality": prediction["quality"].to_numpy(),
         "segment": prediction["segment"].to_numpy(),
         "orbit": prediction["orbit"].to_numpy(),
         "fold": prediction["fold"].to_numpy().astype(np.int32),

@@ -115,7 +115,7 @@ def simulate(
         raise UserError(f"seed {seed} is negative; give --seed 0 or more")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file in it, as {path / 'mission.root'}")
-    truth = path.with_name(f"{path.stem}.truth.parquet")
+    truth = truth_path(path)
     # Both places are opened first, so that one that cannot be written is known before the work is done.
     with atomic(truth) as table, root_file(path) as file:
         plan = _plan(days, seed, known)
@@ -124,6 +124,11 @@ def simulate(
         events = tally.table()
         events.write_parquet(table)
     return Simulated(path, truth, rows, START, plan.stop, rows / (days * _DAY), len(events))
+
+
+def truth_path(path: Path) -> Path:
+    """Return where the truth of a simulated file lies: ``<stem>.truth.parquet`` beside it."""
+    return path.with_name(f"{path.stem}.truth.parquet")
 
 
 def _plan(days: float, seed: int, known: Sequence[tuple[str, float]]) -> _Plan:

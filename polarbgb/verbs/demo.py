@@ -52,6 +52,7 @@ def demo(
         UserError: if the folder cannot be written.
     """
     path = folder / "mission.root"
+    RunFolder(folder).begin()
     (folder / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
     tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
     return run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from polarbgb.background.boosters import require_device
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
@@ -41,6 +42,7 @@ def run(
     Raises:
         UserError: as the verbs do.
     """
+    require_device(config.model)
     tell(inspect(config, path=path, track=track))
     tell(tune(config, run, path=path, track=track))
     tell(fit(config, run, path=path, track=track))

@@ -7,7 +7,7 @@ from pathlib import Path
 from polarbgb.config import load
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
-from polarbgb.simulation.mission import Simulated
+from polarbgb.simulation.mission import Simulated, truth_path
 from polarbgb.simulation.mission import simulate as simulate_mission
 from polarbgb.timeline.known import read_known
 
@@ -27,8 +27,9 @@ def simulate(
     Raises:
         UserError: if a file is in the way, cannot be written, or the length is unreasonable.
     """
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
+    for there in (path, truth_path(path)):
+        if there.exists() and not overwrite:
+            raise UserError(f"{there} exists; add --overwrite to replace it")
     known = load("configs/polar.toml").known_events
     table = read_known(known.file, known.time, known.name) if known else None
     triggers = [] if table is None else list(zip(table["name"], table["time"], strict=True))

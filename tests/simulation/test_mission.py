@@ -85,7 +85,7 @@ def test_has_the_branches_and_types_of_the_real_file_in_its_order(mission):
     with uproot.open(mission.path) as file:
         tree = file["nf1rate"]
         assert tree.classname == "TTree"
-        assert [(name, tree[name].typename) for name in tree.keys()] == list(TYPES.items())  # noqa: SIM118
+        assert [(name, tree[name].typename) for name in tree.keys()] == list(TYPES.items())
         assert tree.num_entries == mission.rows
 
 

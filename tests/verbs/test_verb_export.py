@@ -39,7 +39,7 @@ def test_the_prediction_is_a_friend_of_the_input(exported, finished, mission):
     tree = exported["pred_nf1rate"]
     assert {branch.name: branch.typename for branch in tree.branches} == {
         "unix_time": "double", "pred_rate": "double[6]", "sigma": "float[6]", "pull": "float[6]",
-        "quality": "int32_t", "segment": "int32_t", "orbit": "int32_t", "fold": "int32_t",
+        "quality": "uint32_t", "segment": "int32_t", "orbit": "int32_t", "fold": "int32_t",
     }  # fmt: skip
     columns = tree.arrays(library="np")
     np.testing.assert_array_equal(columns["unix_time"], time)
