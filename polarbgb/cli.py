@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -31,6 +31,10 @@ class _OneLineErrors(click.Group):
             message = error.format_message()
         except UserError as error:
             message = str(error)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            message = f"{error.filename}: {error.strerror}"
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; what was finished is kept", err=True)
             raise SystemExit(130) from None
@@ -85,6 +89,9 @@ _output = _options(
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
+_device = click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where trees predict."
+)
 _model = _options(
     click.option("--backend", type=click.Choice(["xgboost", "lightgbm"]), help="Boosted trees by which library."),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where trees grow."),
@@ -96,6 +103,7 @@ _model = _options(
 @click.option("--days", default=10.0, show_default=True, help="Length of the mission.")
 @click.option("--seed", default=0, show_default=True, help="Of all randomness.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@_device
 @_output
 def simulate(*, path: Path, days: float, seed: int, overwrite: bool, verbose: bool, quiet: bool, as_json: bool) -> None:
     """Write a simulated POLAR mission to PATH, with a table of the truth beside it."""
@@ -185,15 +193,25 @@ def fit(
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, required=True, help="ROOT file to predict.")
 @click.option("--into", type=_FILE, required=True, help="New run folder for the result.")
+@_device
 @_output
-def predict(*, folder: Path | None, path: Path, into: Path, verbose: bool, quiet: bool, as_json: bool) -> None:
+def predict(
+    *,
+    folder: Path | None,
+    path: Path,
+    into: Path,
+    device: Literal["cpu", "cuda"],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Predict another file by the models of a fitted run."""
     from polarbgb.runfolder import RunFolder
     from polarbgb.terminal import Terminal
     from polarbgb.verbs.predict import predict
 
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    terminal.end(predict(_folder(folder), RunFolder(into), path=path, track=terminal.track))
+    terminal.end(predict(_folder(folder), RunFolder(into), path=path, device=device, track=terminal.track))
 
 
 @main.command()
@@ -212,14 +230,23 @@ def detect(*, folder: Path | None, overrides: tuple[str, ...], verbose: bool, qu
 @click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
 @_output
 def explain(
-    *, folder: Path | None, path: Path | None, rows: int | None, verbose: bool, quiet: bool, as_json: bool
+    *,
+    folder: Path | None,
+    path: Path | None,
+    rows: int | None,
+    device: Literal["cpu", "cuda"],
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Explain the prediction of every bin by SHAP values."""
     from polarbgb.terminal import Terminal
     from polarbgb.verbs.explain import explain
 
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    terminal.end(explain(_folder(folder), path=path, rows=rows, announce=terminal.announce, track=terminal.track))
+    terminal.end(
+        explain(_folder(folder), path=path, rows=rows, device=device, announce=terminal.announce, track=terminal.track)
+    )
 
 
 @main.command()
@@ -258,7 +285,7 @@ def run(
 
     config = _load(config_path, overrides, backend=backend, device=device)
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    whole = run(
+    run(
         config,
         _folder(folder, config),
         path=path,
@@ -266,7 +293,7 @@ def run(
         announce=terminal.announce,
         track=terminal.track,
     )
-    terminal.close(whole)
+    terminal.close()
 
 
 @main.command()
@@ -280,7 +307,7 @@ def demo(*, folder: Path, days: float, seed: int, verbose: bool, quiet: bool, as
     from polarbgb.verbs.demo import demo
 
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    whole = demo(
+    demo(
         folder,
         days=days,
         seed=seed,
@@ -288,7 +315,7 @@ def demo(*, folder: Path, days: float, seed: int, verbose: bool, quiet: bool, as
         announce=terminal.announce,
         track=terminal.track,
     )
-    terminal.close(whole)
+    terminal.close()
 
 
 def _load(path: Path, overrides: tuple[str, ...], **chosen: str | float | None) -> Config:

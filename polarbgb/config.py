@@ -19,6 +19,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Device = Literal["cpu", "cuda"]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -140,7 +141,8 @@ class Folds(Section):
     scheme: Literal["orbits", "blocks"] = Field(
         "orbits",
         description="orbits: every row is predicted by a model that never saw its orbit; blocks: the published "
-        "split of each block of rows into 98 % training, 1 % validation and 1 % test, in time order",
+        "split of each block of rows into 98 % training, 1 % validation (which decides when to stop) and 1 % test, "
+        "in time order",
     )
     count: Annotated[int, Field(ge=2, le=127)] = Field(5, description="folds of scheme 'orbits'")
     group: Count = Field(1, description="consecutive orbits that are held out together")
@@ -157,7 +159,7 @@ class Model(Section):
         "poisson",
         description="poisson: Poisson likelihood of the counts; squared: squared error weighted by 1/error**2",
     )
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
     trees: Count = Field(300, description="largest number of trees")
     learning_rate: Fraction = 0.1
     depth: Annotated[int, Field(ge=1, le=16)] = 6
@@ -202,6 +204,11 @@ class Intervals(Section):
 
     @model_validator(mode="after")
     def _context_is_free(self) -> Self:
+        for name in self.context:
+            if self.context.count(name) > 1:
+                raise ValueError(f"context: '{name}' is named twice")
+            if not re.fullmatch(r"\w+", name):
+                raise ValueError(f"context: '{name}' is not a plain name; derive a column from it")
         taken = sorted(set(self.context) & _OWN_COLUMNS)
         if taken:
             raise ValueError(f"context: '{taken[0]}' is a column of the result; derive one of another name")
@@ -398,7 +405,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         _override(raw, text)
     known = raw.get("known_events")
     if isinstance(known, dict) and isinstance(known.get("file"), str):
-        known["file"] = str((path.parent / known["file"]).resolve())
+        file = (path.parent / known["file"]).resolve()
+        # A copy of a configuration that came with the package still finds the list that came with it.
+        inside = shipped(f"data/{file.name}")
+        known["file"] = str(inside if not file.exists() and inside.exists() else file)
     return validate(raw, where=str(path))
 
 

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from polarbgb.runfolder import RunFolder
 from polarbgb.summary import details, gist, made
@@ -41,8 +42,9 @@ class Terminal:
         self._verbose = verbose
         self._quiet = quiet
         self._as_json = as_json
-        self._out = Console(quiet=quiet or as_json, highlight=False)
-        self._progress = Console(stderr=True, quiet=quiet)
+        # Paths and names may hold brackets: nothing is read as markup.
+        self._out = Console(quiet=quiet or as_json, highlight=False, markup=False)
+        self._progress = Console(stderr=True, quiet=quiet, markup=False)
         self._told: list[tuple[object, float]] = []
         self._last = time.monotonic()
 
@@ -68,7 +70,7 @@ class Terminal:
         now = time.monotonic()
         self._told.append((result, now - self._last))
         self._last = now
-        self._out.rule(f"[bold]{_verb(result)}", align="left")
+        self._out.rule(Text(_verb(result), "bold"), align="left")
         self._out.print(*details(result, verbose=self._verbose), sep="\n")
         if self._verbose:
             self._files([result])
@@ -76,14 +78,13 @@ class Terminal:
     def end(self, result: object) -> None:
         """Show the result of a verb that runs alone."""
         self._out.print(*details(result, verbose=self._verbose), sep="\n")
-        self._out.print(f"[bold]{gist(result)}[/] in {_duration(time.monotonic() - self._last)}")
+        self._out.print(f"{gist(result)} in {_duration(time.monotonic() - self._last)}", style="bold")
         self._files([result])
         if self._as_json:
             print(json.dumps(plain(result)))
 
-    def close(self, whole: object) -> None:
-        """Show the summary of several verbs, and where their files are."""
-        del whole  # told as the last of them
+    def close(self) -> None:
+        """Show the summary of the verbs told of, and where their files are."""
         table = Table(title="summary", title_justify="left", title_style="bold")
         table.add_column("verb")
         table.add_column("result")

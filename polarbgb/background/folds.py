@@ -108,19 +108,18 @@ def _far_from(groups: NDArray[np.int64], phase: NDArray[np.float64], embargo: fl
 
 
 def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Folds:
-    """Split every block of rows 98/1/1 in time order, as published: the rounding leaves 2 of 256 rows unused."""
+    """Split every block of rows 98/1/1 in time order, as published: the rounding leaves 2 of 256 rows unused.
+
+    The validation rows decide when to stop; the test rows decide nothing.
+    """
     size = config.folds.block
     block, place = np.divmod(np.arange(rows), size)
+    if rows == 0 or block[-1] < 1:
+        raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
     borders = np.cumsum([int(f * size) for f in _BLOCK_FRACTIONS])
     part = np.searchsorted(borders, place, side="right").astype(np.int8)
-    blocks = int(block[-1]) + 1 if rows else 0
-    if blocks < 2:
-        raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
-    rng = np.random.default_rng(config.folds.seed)
-    training = (part == 0) & ~excluded
-    stopping = rng.permutation(np.unique(block[training]))[: max(1, round(config.model.stopping_fraction * blocks))]
-    stop = training & np.isin(block, stopping)
-    return Folds(part, (_split(training & ~stop, stop, np.ones(rows, bool)),))
+    split = _split((part == 0) & ~excluded, (part == 1) & ~excluded, np.ones(rows, bool))
+    return Folds(part, (split,))
 
 
 def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Split:

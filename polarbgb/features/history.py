@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -97,7 +98,8 @@ def _guarded(guard: float) -> str:
 
 
 def _rows(seconds: float, cadence: float) -> int:
-    return max(1, round(seconds / cadence))
+    # Rounded up: a guard that is a row too short would let a transient in.
+    return max(1, math.ceil(seconds / cadence - 1e-6))
 
 
 def _ago(value: pl.Expr, rows: int) -> pl.Expr:

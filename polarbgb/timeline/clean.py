@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError
-from polarbgb.timeline.known import read_known
+from polarbgb.timeline.increasing import longest_increasing
+from polarbgb.timeline.known import known_events
 from polarbgb.timeline.segments import orbit_numbers, segment_ids
 
 ABSURD = 1e30
@@ -135,7 +136,7 @@ def _near_known_events(time: NDArray[np.float64], config: Config) -> NDArray[np.
         return np.zeros(len(time), bool)
     section = config.known_events
     near = np.zeros(len(time), bool)
-    for trigger in read_known(section.file, section.time, section.name)["time"]:
+    for trigger in known_events(config)["time"]:
         first, last = np.searchsorted(time, [trigger - section.before, trigger + section.after])
         near[first:last] = True
     return near
@@ -169,10 +170,8 @@ def _judge(
     quality = np.zeros(len(time), np.uint32)
     invalid = _not_a_value(time)
     quality[invalid] |= np.uint32(Quality.TIME_INVALID)
-    # The latest time so far decides: of duplicated or reversed rows the first one stays.
-    latest = np.maximum.accumulate(np.where(invalid, -np.inf, time))
-    stale = np.zeros(len(time), bool)
-    stale[1:] = ~invalid[1:] & (time[1:] <= latest[:-1])
+    valid = np.flatnonzero(~invalid)
+    stale = valid[~longest_increasing(time[valid])]
     quality[stale] |= np.uint32(Quality.TIME_NOT_INCREASING)
     for rate, error in zip(config.rates.names, config.rates.error_names, strict=True):
         values, errors = frame[rate].to_numpy(), frame[error].to_numpy()

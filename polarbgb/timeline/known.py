@@ -1,4 +1,4 @@
-"""The list of events that are known already."""
+"""Events that are known already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
+
+
+def known_events(config: Config) -> pl.DataFrame:
+    """Return the known events of a configuration, none where it names no list; see :func:`read_known`."""
+    section = config.known_events
+    if section is None:
+        return pl.DataFrame(schema={"name": pl.String, "time": pl.Float64})
+    return read_known(section.file, section.time, section.name)
 
 
 def read_known(path: Path, time: str, name: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Orbit
+from polarbgb.errors import UserError
 
 _SLACK = 1e-5
 """Cadences by which two rows may fall short of 2 cadences and still be apart."""
@@ -33,6 +34,27 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     # A double holds unix seconds to 2e-7 s: without slack, two rows of .1 s apart by 2 cadences may fall short of 2.
     breaks = np.trunc(np.diff(time) / cadence + _SLACK) > 1
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
+
+
+def require_cadence(time: NDArray[np.float64], cadence: float, where: str) -> None:
+    """Check that rows are about as far apart as the configuration says.
+
+    Args:
+        time: (n,) start of each row, unix seconds, increasing.
+        cadence: nominal row length, s.
+        where: the file's name, for the message.
+
+    Raises:
+        UserError: if half of the rows or more are further apart than 1.5 cadences, or closer than half of one: every
+            row would be a stretch of its own, or gaps would go unseen.
+    """
+    if len(time) < 2:
+        return
+    usual = float(np.median(np.diff(time)))
+    if not 0.5 * cadence <= usual <= 1.5 * cadence:
+        raise UserError(
+            f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
+        )
 
 
 def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.timeline.known import read_known
+from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import event_set, segment_borders
 from polarbgb.transients.match import match_known
 
@@ -152,7 +152,7 @@ def _names(t_start: NDArray[np.float64]) -> pl.DataFrame:
 def _matched(t_start: NDArray[np.float64], t_stop: NDArray[np.float64], config: Config) -> pl.DataFrame:
     names, dt = [""] * len(t_start), np.full(len(t_start), np.nan)
     if (section := config.known_events) is not None:
-        known = read_known(section.file, section.time, section.name)
+        known = known_events(config)
         names, dt = match_known(t_start, t_stop, known["name"].to_list(), known["time"].to_numpy(), section.match)
     return pl.DataFrame(
         {"matched": names, "matched_dt": dt}, schema={"matched": pl.String, "matched_dt": pl.Float64}, nan_to_null=True

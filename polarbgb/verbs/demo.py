@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from polarbgb.config import load
+from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.export import Exported
@@ -53,6 +54,8 @@ def demo(
     """
     path = folder / "mission.root"
     RunFolder(folder).begin()
+    if not path.exists() and RunFolder(folder).stage("fit") is not None:
+        raise UserError(f"{folder} holds another run; name a folder of its own for the demonstration")
     (folder / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
     tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
     return run(

@@ -15,8 +15,8 @@ from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
 from polarbgb.runfolder import RunFolder
-from polarbgb.timeline.known import read_known
-from polarbgb.transients.clusters import find_clusters
+from polarbgb.timeline.known import known_events
+from polarbgb.transients.clusters import event_set, find_clusters
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
 
@@ -63,7 +63,7 @@ def detect(run: RunFolder, *, overrides: Sequence[str] = ()) -> Detected:
     prediction = run.read_frame("prediction.parquet")
     clusters = find_clusters(prediction, config)
     events = find_events(prediction, clusters, config)
-    known = known_summary(prediction, events, _known(config), config)
+    known = known_summary(prediction, events, known_events(config), config)
     run.forget("detect")
     files = (
         run.write_frame("clusters.parquet", clusters),
@@ -80,24 +80,16 @@ def detect(run: RunFolder, *, overrides: Sequence[str] = ()) -> Detected:
         positive=int(intervals["positive"].sum()),
         negative=int(intervals["negative"].sum()),
     )
-    chosen = f"#_inter_more_{config.intervals.more_than}"
-    return Detected(run, events, intervals, chosen, known, files)
+    return Detected(run, events, intervals, event_set(config), known, files)
 
 
 def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
     for text in overrides:
         key = text.partition("=")[0].strip()
-        if not key.startswith("intervals.") or key == "intervals.context":
+        if not key.startswith("intervals.") or key in {"intervals.context", "intervals.longest"}:
             raise UserError(f"--set {text}: only sigma, discard, more_than of [intervals] can change after the fit")
     run.config()  # the manifest speaks before the file does
     return load(run / "config.toml", overrides)
-
-
-def _known(config: Config) -> pl.DataFrame:
-    section = config.known_events
-    if section is None:
-        return pl.DataFrame(schema={"name": pl.String, "time": pl.Float64})
-    return read_known(section.file, section.time, section.name)
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:

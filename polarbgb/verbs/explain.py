@@ -12,15 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, stratified_sample
-from polarbgb.config import Config
+from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
-from polarbgb.features.contract import FeatureContract
 from polarbgb.features.matrix import Matrix
 from polarbgb.present.save import save
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent
-from polarbgb.runfolder import RunFolder, file_digest
-from polarbgb.verbs.fit import load_models
+from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import prepare
 
 _ADDITIVE = 1e-3
@@ -49,6 +48,7 @@ def explain(
     *,
     path: Path | None = None,
     rows: int | None = None,
+    device: Device = "cpu",
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> Explained:
@@ -61,6 +61,7 @@ def explain(
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
         rows: size of the sample; the configuration's where None.
+        device: where SHAP values are computed, whatever the trees grew on.
         announce: told the number of rows and the estimated seconds before the work begins.
         track: watches reading and models.
 
@@ -75,15 +76,14 @@ def explain(
             f"{run.path} was predicted by the models of {run.require('predict')['models']['run']}: explain there"
         )
     fitted = run.require("fit")
-    config = run.config()
+    config = on_device(run.config(), device)
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
-    if path.exists() and file_digest(path) != fitted["input"]["sha256"]:
-        raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
     prepared = prepare(config, path, track=track)
+    if prepared.sha256 != fitted["input"]["sha256"]:
+        raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
     run.begin()
-    contract = FeatureContract.from_json((run / "models/features.json").read_text(encoding="utf-8"))
-    contract.check(prepared.matrix, str(path))
+    load_contract(run).check(prepared.matrix, str(path))
     boosters = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polarbgb import __version__
+from polarbgb.config import Config, Intervals
 from polarbgb.errors import UserError
 from polarbgb.present.export import write_root
 from polarbgb.runfolder import RunFolder
@@ -48,7 +49,7 @@ def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False)
         _refuse(path, Path(source["file"]), overwrite)
     if run.stage("detect") is None:
         detect(run)
-    config = run.config()
+    config = _searched(run)
     events = run.read_frame("events.parquet")
     stages = {name: run.stage(name) for name in ("tune", "fit", "predict", "detect") if run.stage(name)}
     trees = write_root(
@@ -66,6 +67,12 @@ def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False)
         },
     )
     return Exported(path, trees, len(events))
+
+
+def _searched(run: RunFolder) -> Config:
+    """Return the configuration with the intervals as they were searched, which ``detect`` may have changed."""
+    config = run.config()
+    return config.model_copy(update={"intervals": Intervals.model_validate(run.require("detect")["intervals"])})
 
 
 def _refuse(path: Path, source: Path, overwrite: bool) -> None:

@@ -18,7 +18,7 @@ from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.measured import noise
 from polarbgb.background.prediction import prediction_frame
 from polarbgb.background.score import Score, score
-from polarbgb.config import Config, Model
+from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
 from polarbgb.present.light_curve import light_curve
@@ -82,10 +82,13 @@ def fit(
     """
     require_device(config.model)
     model, told = _tuned(config.model, run, parameters)
-    config = config.model_copy(update={"model": model})
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
     run.begin()
+    taken = model is not config.model and parameters is None
+    if taken and run.require("tune").get("search") != prepared.search(config):
+        told += " (tuned on another input or other features)"
+    config = prepared.as_read(config.model_copy(update={"model": model}))
     timeline, measured = prepared.timeline, prepared.measured
     folds = make_folds(timeline.usable_time, timeline.known, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
@@ -123,6 +126,30 @@ def fit(
         trees=tuple(np.mean(trees, axis=0).tolist()),
         files=tuple(files),
     )
+
+
+def on_device(config: Config, device: Device) -> Config:
+    """Return the configuration of a fit for a prediction on another device.
+
+    Raises:
+        UserError: if the device does not exist.
+    """
+    model = config.model.model_copy(update={"device": device})
+    require_device(model)
+    return config.model_copy(update={"model": model})
+
+
+def load_contract(run: RunFolder) -> FeatureContract:
+    """Read what the models of a fitted run ask of features.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
+    path = run / "models/features.json"
+    try:
+        return FeatureContract.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"no {path}: the run folder is incomplete; run 'polarbgb fit' again") from error
 
 
 def load_models(run: RunFolder, config: Config) -> tuple[tuple[Booster, ...], ...]:

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from polarbgb.background.boosters import require_device
 from polarbgb.background.calibrate import calibrate
 from polarbgb.background.crossfit import predict_mean
 from polarbgb.background.measured import noise
 from polarbgb.background.prediction import prediction_frame
+from polarbgb.config import Device
 from polarbgb.errors import UserError
-from polarbgb.features.contract import FeatureContract
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
-from polarbgb.verbs.fit import load_models
+from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import prepare
 
 
@@ -43,7 +42,9 @@ class Predicted:
     files: tuple[Path, ...]
 
 
-def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = silent) -> Predicted:
+def predict(
+    models: RunFolder, run: RunFolder, *, path: Path, device: Device = "cpu", track: Track = silent
+) -> Predicted:
     """Predict a file that the models have not seen: the mean of all folds' rates.
 
     Rows of the file that was fitted belong in ``fit``: there every row is predicted by a model that never saw its
@@ -53,6 +54,7 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
         models: a fitted run.
         run: another run folder, for the result.
         path: ROOT file.
+        device: where trees predict, whatever they grew on.
         track: watches the reading.
 
     Returns:
@@ -64,12 +66,17 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
     if models.path.resolve() == run.path.resolve():
         raise UserError(f"the prediction needs a run folder of its own, not {models.path}")
     fitted = models.require("fit")
-    config = models.config()
-    require_device(config.model)
+    config = on_device(models.config(), device)
+    if run.stage("fit") is not None:
+        raise UserError(f"{run.path} holds a fit; name a new run folder for the prediction")
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
-    contract = FeatureContract.from_json((models / "models/features.json").read_text(encoding="utf-8"))
-    outside = int(contract.check(prepared.matrix, str(path)).sum())
+    if prepared.sha256 == fitted["input"]["sha256"]:
+        raise UserError(
+            f"{path} is the file that was fitted: {models.path} holds its prediction, by better-suited models"
+        )
+    config = prepared.as_read(config)
+    outside = int(load_contract(models).check(prepared.matrix, str(path)).sum())
     run.begin()
     boosters = load_models(models, config)
     prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
@@ -87,7 +94,7 @@ def predict(models: RunFolder, run: RunFolder, *, path: Path, track: Track = sil
         "predict",
         started,
         input=prepared.provenance(config),
-        models={"run": str(models.path), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
+        models={"run": str(models.path.resolve()), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
         outside=outside,
         widths=calibrated.width.tolist(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polarbgb.background.measured import Measured, measured
@@ -10,8 +10,10 @@ from polarbgb.config import Config
 from polarbgb.features.matrix import Matrix, build_matrix, feature_columns
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import input_path, read_input
-from polarbgb.runfolder import file_digest
+from polarbgb.runfolder import digest, file_digest
 from polarbgb.timeline.clean import Timeline, clean
+from polarbgb.timeline.known import known_events
+from polarbgb.timeline.segments import require_cadence
 
 
 @dataclass(frozen=True)
@@ -19,22 +21,34 @@ class Prepared:
     """A file, ready for the boosters.
 
     Attributes:
-        path: the file.
-        timeline: its rows, judged.
+        path: the file, absolute.
+        sha256: of the file as it was read.
+        timeline: its rows, judged; of its columns the context of events is left.
         matrix: features of the usable rows.
         measured: rates of the usable rows.
     """
 
     path: Path
+    sha256: str
     timeline: Timeline
     matrix: Matrix
     measured: Measured
+
+    def as_read(self, config: Config) -> Config:
+        """Return the configuration with the file that was read as its input."""
+        return config.model_copy(update={"input": config.input.model_copy(update={"path": self.path})})
+
+    def search(self, config: Config) -> str:
+        """Digest what hyperparameters depend on: the file, its rows that count, the rates and the features."""
+        parts = config.model_dump(mode="json", include={"rates", "derived", "filters", "features", "orbit"})
+        cadence = {"tree": config.input.tree, "time": config.input.time, "cadence": config.input.cadence}
+        return digest(self.sha256, parts, cadence, known_events(config).rows())
 
     def provenance(self, config: Config) -> dict[str, object]:
         """Return what a manifest says of the input."""
         return {
             "file": str(self.path),
-            "sha256": file_digest(self.path),
+            "sha256": self.sha256,
             "tree": config.input.tree,
             "entries": len(self.timeline.time),
             "usable": len(self.timeline.row),
@@ -54,6 +68,11 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
         UserError: if the file or the configuration does not fit.
     """
     feature_columns(config)  # a name given twice should not cost a long read first
-    path = input_path(config, path)
+    path = input_path(config, path).resolve()
+    sha256 = file_digest(path) if path.is_file() else ""  # what is not a file the reader refuses, in its own words
     timeline = clean(read_input(config, path, track=track), config)
-    return Prepared(path, timeline, build_matrix(timeline, config), measured(timeline, config))
+    require_cadence(timeline.usable_time, config.input.cadence, str(path))
+    matrix, rates = build_matrix(timeline, config), measured(timeline, config)
+    # All columns of a long mission would stand in memory beside the matrix that was made from them.
+    context = timeline.frame.select(config.intervals.context)
+    return Prepared(path, sha256, replace(timeline, frame=context), matrix, rates)

@@ -9,7 +9,7 @@ from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.simulation.mission import Simulated, truth_path
 from polarbgb.simulation.mission import simulate as simulate_mission
-from polarbgb.timeline.known import read_known
+from polarbgb.timeline.known import known_events
 
 
 def simulate(
@@ -30,7 +30,5 @@ def simulate(
     for there in (path, truth_path(path)):
         if there.exists() and not overwrite:
             raise UserError(f"{there} exists; add --overwrite to replace it")
-    known = load("configs/polar.toml").known_events
-    table = read_known(known.file, known.time, known.name) if known else None
-    triggers = [] if table is None else list(zip(table["name"], table["time"], strict=True))
+    triggers = known_events(load("configs/polar.toml")).rows()
     return simulate_mission(path, days=days, seed=seed, known=triggers, track=track)

@@ -85,6 +85,8 @@ def tune(
     run.finish(
         "tune",
         started,
+        input=prepared.provenance(config),
+        search=prepared.search(config),
         score=tuning.score,
         default_score=tuning.default_score,
         finished_trials=tuning.finished,
@@ -109,12 +111,9 @@ def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds
 def _contract(config: Config, prepared: Prepared) -> str:
     """Digest everything that makes two trials' scores comparable."""
     searched = config.model.model_dump(mode="json", exclude={"device", "threads"})
-    parts = config.model_dump(
-        mode="json", include={"rates", "derived", "filters", "features", "orbit", "folds", "tune"}
-    )
-    parts["tune"] = {key: parts["tune"][key] for key in ("rows", "folds")}
-    time = prepared.timeline.time
-    return digest(parts, searched, len(time), float(time[0]), float(time[-1]))
+    known = None if config.known_events is None else (config.known_events.before, config.known_events.after)
+    folds = config.folds.model_dump(mode="json")
+    return digest(prepared.search(config), searched, known, folds, config.tune.rows, config.tune.folds)
 
 
 def _best_toml(tuning: Tuning, config: Config) -> str:

@@ -116,9 +116,9 @@ def test_few_rows_have_no_past(feature, size):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "cadence", "rows"), [(60, 1, 60), (60, 4, 15), (10, 4, 2), (1, 4, 1), (0.3, 0.1, 3), (7, 4, 2)]
+    ("seconds", "cadence", "rows"), [(60, 1, 60), (60, 4, 15), (10, 4, 3), (1, 4, 1), (0.3, 0.1, 3), (7, 4, 2)]
 )
-def test_seconds_are_rounded_to_rows_and_never_to_none(seconds, cadence, rows):
+def test_seconds_are_rounded_up_to_rows(seconds, cadence, rows):
     got = computed(Lag("x", seconds), np.arange(100.0), [0] * 100, cadence=cadence)
     assert got.index(0.0) == rows
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polarbgb.config import validate
 from polarbgb.errors import UserError
 from polarbgb.timeline.clean import DROPPED, Quality, clean
+from polarbgb.timeline.increasing import longest_increasing
 
 NAN, INF = math.nan, math.inf
 COLUMNS = {
@@ -97,11 +98,11 @@ def test_no_counts_in_a_live_row_are_a_rate():
     assert clean(frame_of(rate_0={2: 0.0}), configured()).reasons == {}
 
 
-def test_of_duplicated_and_reversed_rows_the_first_stays():
+def test_of_duplicated_and_reversed_rows_as_many_stay_as_increase():
     time = [10, 11, 11, 12, 9, 10.5, 12, 12.5, NAN, 12.25, 13]
     timeline = clean(frame_of(11, unix_time=time), configured())
-    assert timeline.usable_time.tolist() == [10, 11, 12, 12.5, 13]
-    assert timeline.row.tolist() == [0, 1, 3, 7, 10]
+    assert timeline.usable_time.tolist() == [10, 11, 12, 12.25, 13]
+    assert timeline.row.tolist() == [0, 1, 3, 9, 10]
     assert timeline.reasons == {"time is not a number": 1, "time does not increase": 5}
 
 
@@ -204,7 +205,7 @@ def test_rows_near_known_events_are_marked_and_kept(tmp_path):
 
 
 def test_where_no_row_is_left_the_reasons_are_told():
-    frame = frame_of(4, unix_time={0: NAN, 2: 5.0}, rate_0={1: -1.0}, err_0={3: 0.0})
+    frame = frame_of(4, unix_time={0: NAN, 2: 1001.0}, rate_0={1: -1.0}, err_0={3: 0.0})
     with pytest.raises(UserError) as refused:
         clean(frame, configured())
     assert str(refused.value) == (
@@ -239,7 +240,11 @@ tables = st.integers(1, 12).flatmap(
 
 def row_by_row(table):
     """Judge as the docstring says: the first fault of each row, or None."""
-    latest, faults = -INF, []
+    faults = []
+    valid = [row for row, time in enumerate(table["unix_time"]) if abs(time) < 1e30]
+    # Which rows increase has a test of its own, by brute force.
+    increasing = longest_increasing(np.array([table["unix_time"][row] for row in valid], float))
+    disordered = {row for row, kept in zip(valid, increasing, strict=True) if not kept}
     for row in range(len(table["unix_time"])):
         value = {
             name: float(np.float32(v[row]) if COLUMNS[name] == pl.Float32 else v[row]) for name, v in table.items()
@@ -248,7 +253,7 @@ def row_by_row(table):
         fault = None
         if not sound["unix_time"]:
             fault = "time is not a number"
-        elif value["unix_time"] <= latest:
+        elif row in disordered:
             fault = "time does not increase"
         elif any(not sound[r] or value[r] < 0 for r in ("rate[0]", "rate[1]")):
             fault = "rate is not a number >= 0"
@@ -256,8 +261,6 @@ def row_by_row(table):
             fault = "rate error is not a number > 0"
         elif not value["crabarf"] > 0.5:
             fault = "filter lit: not crabarf > 0.5"
-        if sound["unix_time"]:
-            latest = max(latest, value["unix_time"])
         faults.append(fault)
     return faults
 
