@@ -103,7 +103,6 @@ _model = _options(
 @click.option("--days", default=10.0, show_default=True, help="Length of the mission.")
 @click.option("--seed", default=0, show_default=True, help="Of all randomness.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-@_device
 @_output
 def simulate(*, path: Path, days: float, seed: int, overwrite: bool, verbose: bool, quiet: bool, as_json: bool) -> None:
     """Write a simulated POLAR mission to PATH, with a table of the truth beside it."""
@@ -228,6 +227,7 @@ def detect(*, folder: Path | None, overrides: tuple[str, ...], verbose: bool, qu
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
+@_device
 @_output
 def explain(
     *,

@@ -73,7 +73,7 @@ def test_files_are_named_once_each(results, capsys):
     terminal = Terminal()
     for result in (results.detect, results.detect):
         terminal.tell(result)
-    terminal.close(results.detect)
+    terminal.close()
     told = capsys.readouterr().out.replace("\n", "")
     assert told.count("events.parquet") == 1
 
@@ -82,7 +82,7 @@ def test_several_verbs_make_one_object(results, capsys):
     terminal = Terminal(as_json=True)
     terminal.tell(results.inspect)
     terminal.tell(results.detect)
-    terminal.close(results.detect)
+    terminal.close()
     told = json.loads(capsys.readouterr().out)
     assert list(told) == ["inspect", "detect"]
     assert told["inspect"]["entries"] == results.inspect.entries
