@@ -368,3 +368,18 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path):
 def test_the_text_of_the_small_configuration_is_the_small_configuration(tmp_path):
     assert load(write(tmp_path, TOML)) == validate(SMALL, where="x")
     assert tomllib.loads(TOML) == SMALL
+
+
+def test_a_copy_elsewhere_still_finds_the_known_events(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(shipped("configs/polar.toml").read_text())
+    assert load(mine).known_events.file == shipped("data/grbs.csv")
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [('["glat", "glat"]', "named twice"), ('["rate[3]"]', "not a plain name"), ('["sigma"]', "a column of the result")],
+)
+def test_context_columns_fit_beside_the_others(context, told):
+    with pytest.raises(UserError, match=told):
+        load("configs/polar.toml", [f"intervals.context={context}"])

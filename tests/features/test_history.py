@@ -172,3 +172,9 @@ def test_missing_values_are_missing_and_not_undefined():
     got = computed(Mean("x", 8.0), [1.0, None, 3.0, 5.0], [0, 0, 0, 0])
     assert got == [None, None, None, 4.0]
     assert not any(math.isnan(value) for value in got if value is not None)
+
+
+@pytest.mark.parametrize("cadence", [4.0, 60.0, 250.0])
+def test_a_guard_is_never_shorter_than_asked(cadence):
+    got = computed(Mean("x", cadence, guard=301.0), np.arange(100.0), [0] * 100, cadence=cadence)
+    assert 301 <= (99 - got[99]) * cadence < 301 + cadence

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.config import Orbit
-from polarbgb.timeline.segments import good_time_intervals, orbit_numbers, orbit_phase, segment_ids
+from polarbgb.errors import UserError
+from polarbgb.timeline.segments import good_time_intervals, orbit_numbers, orbit_phase, require_cadence, segment_ids
 
 # Eighths of a second and powers of two as cadence: every difference and quotient is exact.
 CADENCE = st.sampled_from([0.125, 0.5, 1.0, 4.0])
@@ -113,3 +114,15 @@ def test_without_an_epoch_the_first_row_begins_the_first_orbit():
     assert orbit_numbers(time, Orbit(period=100.0)).tolist() == [0, 0, 1, 3]
     assert orbit_numbers(time, Orbit(period=100.0, first=7)).tolist() == [7, 7, 8, 10]
     assert orbit_numbers(np.empty(0), Orbit(period=100.0)).tolist() == []
+
+
+@pytest.mark.parametrize("apart", [0.4, 1.6, 4.0])
+def test_rows_at_another_cadence_are_refused(apart):
+    with pytest.raises(UserError, match=f"m.root: rows are {apart:g} s apart, but input.cadence is 1 s"):
+        require_cadence(np.arange(50) * apart, 1.0, "m.root")
+
+
+def test_gaps_do_not_make_another_cadence():
+    time = np.concatenate([np.arange(30.0), 5000 + np.arange(30.0)])
+    for some in (time, time * 1.0001, time[:1], time[:0]):
+        require_cadence(some, 1.0, "m.root")

@@ -101,3 +101,27 @@ def test_damaged_models_are_told(copied, other, tmp_path):
     with pytest.raises(UserError, match=r"fold1_bin2\.ubj: the run folder is incomplete"):
         polarbgb.predict(copied, RunFolder(tmp_path / "b"), path=other)
     assert isinstance(copied.read_frame("prediction.parquet"), pl.DataFrame)
+
+
+def test_the_fitted_file_itself_is_refused(finished, mission, tmp_path):
+    with pytest.raises(UserError, match="is the file that was fitted"):
+        polarbgb.predict(finished, RunFolder(tmp_path / "b"), path=mission)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_fit_is_not_replaced(finished, copied, other):
+    with pytest.raises(UserError, match="holds a fit; name a new run folder"):
+        polarbgb.predict(finished, copied, path=other)
+    assert copied.stage("fit") is not None
+
+
+def test_trees_that_grew_on_a_gpu_predict_without_one(finished, copied, other, tmp_path):
+    text = (copied / "config.toml").read_text()
+    assert 'device = "cpu"' in text
+    (copied / "config.toml").write_text(text.replace('device = "cpu"', 'device = "cuda"'))
+    runs = [RunFolder(tmp_path / name) for name in "ab"]
+    for models, run in zip((finished, copied), runs, strict=True):
+        polarbgb.predict(models, run, path=other)
+    first, second = (run.read_frame("prediction.parquet") for run in runs)
+    assert first.equals(second)
+    assert polarbgb.explain(copied, rows=30).rows == 30

@@ -12,6 +12,7 @@ import uproot
 
 import polarbgb
 from polarbgb.errors import UserError
+from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.export import export
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared/data/published_intervals_seed42.root"
@@ -106,6 +107,45 @@ def test_intervals_are_laid_out_as_published(exported):
                     assert (np.diff(values[0]) > 0).all()
     frame = exported["pred_nf1rate"]["unix_time"].array(library="np")
     assert np.isin(exported[PAIR[0]]["#_inter_more_3"].array(library="np"), frame).all()
+
+
+def test_the_layout_is_the_published_one(exported):
+    # Names and types of the published trees, which a clone has without the file itself.
+    layout = json.loads((Path(__file__).resolve().parents[1] / "data/published_layout.json").read_text())
+    for name in PAIR:
+        mine, theirs = exported[name], layout[name]
+        assert mine.num_entries == theirs["entries"]
+        names = [branch.name for branch in mine.branches]
+        together = [name for name in names if name.startswith("#")]
+        assert names[-len(together) :] == together  # pure sets first, then more than 0, 1, 2 and so on
+        assert together == [name for name in theirs["branches"] if name in together]
+        assert set(names) & set(theirs["branches"])
+        number = re.compile(r"\d+(?=\])")
+        assert {number.sub("N", branch.typename) for branch in mine.branches} == {
+            number.sub("N", typename) for typename in theirs["branches"].values()
+        }
+
+
+def test_the_input_is_safe_wherever_one_stands(small, mission, tmp_path, monkeypatch):
+    own = tmp_path / "m.root"
+    shutil.copyfile(mission, own)
+    before = own.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    run = RunFolder(tmp_path / "a")
+    polarbgb.fit(small, run, path=Path("m.root"))
+    monkeypatch.chdir(run.path)
+    with pytest.raises(UserError, match="is the input file; name another"):
+        export(run, Path("../m.root"), overwrite=True)
+    assert own.read_bytes() == before
+    assert polarbgb.explain(run, rows=50).rows == 50  # the file is found from here too
+
+
+def test_the_provenance_tells_the_intervals_that_were_searched(copied, tmp_path):
+    polarbgb.detect(copied, overrides=["intervals.sigma=3"])
+    with uproot.open(export(copied, tmp_path / "out.root").path) as file:
+        meta = json.loads(file["meta"])
+    assert meta["config"]["intervals"]["sigma"] == 3
+    assert meta["stages"]["detect"]["intervals"]["sigma"] == 3
 
 
 def test_what_is_in_the_way_is_refused(copied, mission, tmp_path):

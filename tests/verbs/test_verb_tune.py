@@ -82,3 +82,10 @@ def test_a_new_search_does_not_undo_the_fit(small, mission, copied):
     polarbgb.tune(small, copied, path=mission)
     assert copied.stage("fit") is not None
     assert copied.stage("detect") is not None
+
+
+def test_fit_says_where_the_search_saw_other_features(small, mission, copied):
+    same = polarbgb.fit(small, copied, path=mission)
+    assert "tuned on another" not in same.parameters
+    fewer = small.model_copy(update={"features": small.features.model_copy(update={"history": ()})})
+    assert polarbgb.fit(fewer, copied, path=mission).parameters.endswith("(tuned on another input or other features)")
