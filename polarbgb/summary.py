@@ -14,7 +14,7 @@ from polarbgb.simulation.mission import Simulated
 from polarbgb.verbs.detect import Detected
 from polarbgb.verbs.explain import Explained
 from polarbgb.verbs.export import Exported
-from polarbgb.verbs.fit import Fitted
+from polarbgb.verbs.fit import FAIR_PARTS, Fitted
 from polarbgb.verbs.inspect import Inspection
 from polarbgb.verbs.predict import Predicted
 from polarbgb.verbs.tune import Tuned
@@ -47,9 +47,9 @@ def utc(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
+def _table(left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
     """Begin a table with columns of text, then columns of numbers."""
-    table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, gap, 0, 0))
+    table = Table(box=None, padding=(0, gap, 0, 0))
     for name in left:
         table.add_column(name)
     for name in right:
@@ -76,7 +76,7 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     gaps = ", ".join(f"{n} {name}" for name, n in result.gaps.items()) or "none"
     facts.add_row("orbits", f"{result.orbits} in {result.segments} unbroken stretches; gaps: {gaps}")
     facts.add_row("branches", f"{len(result.used)} of {len(result.branches)} are read")
-    rows = _table("", ["rows"], ["number", "share"])
+    rows = _table(["rows"], ["number", "share"])
     rows.add_row("in the file", f"{result.entries:,}", "")
     for reason, number in result.dropped.items():
         rows.add_row(f"dropped: {reason}", f"{number:,}", f"{number / result.entries:.3%}")
@@ -84,12 +84,12 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     rows.add_row("near a known event, not trained on", f"{result.known:,}", f"{result.known / result.entries:.3%}")
     for column, number in result.missing.items():
         rows.add_row(f"without {column}, kept", f"{number:,}", f"{number / result.entries:.3%}")
-    rates = _table("", ["rate, Hz"], ["5 %", "median", "95 %", "maximum"])
+    rates = _table(["rate, Hz"], ["5 %", "median", "95 %", "maximum"])
     for name, quantiles in result.rates.items():
         rates.add_row(name, *map(_four_digits, quantiles))
     shown: list[RenderableType] = [facts, rows, rates]
     if verbose:
-        branches = _table("", ["branch", "type", "read"], [])
+        branches = _table(["branch", "type", "read"], [])
         for branch in result.branches:
             branches.add_row(branch.name, branch.type, "yes" if branch.name in result.used else "")
         shown.append(branches)
@@ -133,7 +133,7 @@ def _(result: Simulated) -> Sequence[Path]:
 @details.register
 def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
-    table = _table("", ["hyperparameter"], ["best"])
+    table = _table(["hyperparameter"], ["best"])
     for name, value in result.tuning.parameters.items():
         table.add_row(name, f"{value:.4g}")
     return (table,)
@@ -160,20 +160,22 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
     parts: dict[str, Table] = {}
     bins = len(result.widths)
     for number, one in enumerate(result.scores):
-        if one.part not in parts:
-            title = f"error on {one.part}, sum(w r^2)/sum(w) with w = 1/error^2, Hz^2"
-            parts[one.part] = _table(title, ["bin"], ["error", "pure noise", "constant", "pull width", "trees"])
+        table = parts.setdefault(
+            one.part, _table([one.part], ["error", "pure noise", "constant", "pull width", "trees"])
+        )
         errors = (one.weighted_error, one.noise, one.constant)
         width, trees = result.widths[number % bins], result.trees[number % bins]
-        parts[one.part].add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
-    return (f"hyperparameters: {result.parameters}", *parts.values())
+        table.add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
+    told = f"hyperparameters: {result.parameters}"
+    return (told, *parts.values(), "error: sum(w r^2)/sum(w), w = 1/rate_err^2, in Hz^2")
 
 
 @gist.register
 def _(result: Fitted) -> str:
-    ratio = sum(one.weighted_error / one.noise for one in result.scores) / len(result.scores)
+    fair = [one for one in result.scores if one.part in FAIR_PARTS]
+    ratio = sum(one.weighted_error / one.noise for one in fair) / len(fair)
     models = f"{result.folds} x {len(result.widths)} models"
-    return f"{result.rows:,} rows by {models} of {result.features} features, error {ratio:.2f} x noise"
+    return f"{result.rows:,} rows by {models} of {result.features} features, {fair[0].part}: error {ratio:.2f} x noise"
 
 
 @made.register
@@ -206,11 +208,11 @@ def _(result: Predicted) -> Sequence[Path]:
 
 @details.register
 def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
-    counts = _table("", ["intervals in bins"], ["positive", "negative"])
+    counts = _table(["intervals in bins"], ["positive", "negative"])
     for row in result.intervals.iter_rows(named=True):
         mark = "  <- events" if row["set"] == result.chosen else ""
         counts.add_row(f"{row['set']}{mark}", f"{row['positive']:,}", f"{row['negative']:,}")
-    events = _table("", ["event", "start, UTC"], ["duration, s", "sigma", "bins", "known as"])
+    events = _table(["event", "start, UTC"], ["duration, s", "sigma", "bins", "known as"])
     strongest = result.events.sort("significance", descending=True)
     shown = strongest if verbose else strongest.head(_SHOWN)
     for row in shown.iter_rows(named=True):
@@ -231,7 +233,7 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
 
 
 def _known(result: Detected) -> Table:
-    table = _table("", ["known event", "time, UTC", "found"], ["start - trigger, s"])
+    table = _table(["known event", "time, UTC", "found"], ["start - trigger, s"])
     for row in result.known.iter_rows(named=True):
         found = row["event"] if row["event"] else ("no" if row["covered"] else "no data")
         table.add_row(row["name"], utc(row["time"]), found, "" if row["dt"] is None else f"{row['dt']:+.1f}")
@@ -260,13 +262,13 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
     bins = result.importance.columns[1:-1]
     # More bins than this leave no room for the features' names on a usual terminal; importance.parquet holds them.
     columns = bins if verbose or len(bins) <= _BINS_ABREAST else []
-    title = "mean |SHAP| on the margin, and mean share of all features, most important first"
-    table = _table(title, ["feature"], [*columns, "share"], gap=1)
+    table = _table(["feature"], [*columns, "share"], gap=1)
     shown = result.importance if verbose else result.importance.head(_SHOWN)
     for row in shown.iter_rows(named=True):
         table.add_row(row["feature"], *(f"{row[name]:.2g}" for name in columns), f"{row['share']:.1%}")
     left = len(result.importance) - len(shown)
-    return (table, *([f"and {left} more (-v shows them)"] if left else []))
+    rest = [f"and {left} more (-v shows them)"] if left else []
+    return ("mean |SHAP| on the margin, and its mean share of all features", table, *rest)
 
 
 @gist.register
@@ -286,7 +288,7 @@ def _(result: Explained) -> Sequence[Path]:
 @details.register
 def _(result: Exported, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
-    table = _table("", ["tree"], ["entries"])
+    table = _table(["tree"], ["entries"])
     for name, entries in result.trees.items():
         table.add_row(name, f"{entries:,}")
     return (table,)

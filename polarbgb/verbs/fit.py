@@ -29,6 +29,10 @@ from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.tune import BEST
 
+HELD_OUT = "held-out orbits"
+FAIR_PARTS = (HELD_OUT, "test")
+"""Parts of the rows that had no say in the models that predict them."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -192,7 +196,7 @@ def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Co
     names = config.rates.names
     fair = ~prepared.timeline.known
     if config.folds.scheme == "orbits":
-        return score(prepared.measured, prediction, fair, names, "held-out orbits")
+        return score(prepared.measured, prediction, fair, names, HELD_OUT)
     return [
         one
         for number, part in enumerate(BLOCK_PARTS)
