@@ -73,7 +73,7 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     span = result.stop - result.start
     facts.add_row("covered", f"{result.covered / 86400:.2f} of {span / 86400:.2f} d ({result.covered / span:.1%})")
     facts.add_row("live", f"{result.live / 86400:.2f} d")
-    gaps = ", ".join(f"{n} {name}" for name, n in result.gaps.items()) or "none"
+    gaps = ", ".join(f"{n} of {name}" for name, n in result.gaps.items()) or "none"
     facts.add_row("orbits", f"{result.orbits} in {result.segments} unbroken stretches; gaps: {gaps}")
     facts.add_row("branches", f"{len(result.used)} of {len(result.branches)} are read")
     rows = _table(["rows"], ["number", "share"])
