@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import time
 import warnings
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class Tuning:
     Attributes:
         parameters: the best trial's values of the section ``model``.
         score: its mean squared pull over bins and folds (1 is pure counting noise); smaller is better.
-        default_score: the same of the configuration's own values, trial 0; None where it did not finish.
+        default_score: the same of the configuration's own values, the first trial; None where it did not finish.
         finished: trials scored to the end, in all processes and sittings.
         pruned: trials given up early.
     """
@@ -89,6 +91,7 @@ def tune_model(
         UserError: if the storage cannot be used or belongs to another configuration, or no trial finished.
     """
     study = _open_study(storage, contract)
+    _give_up_the_dead(study)
     sets = [quantise_split(matrix, split, model) for split in folds.splits]
     # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
@@ -99,8 +102,11 @@ def tune_model(
     def objective(trial: optuna.Trial) -> float:
         import optuna
 
+        trial.set_user_attr(_PROCESS, _this_process())
         # Seeded by the trial's number: processes that share a study never draw the same trial twice.
-        study.sampler = _sampler(trial.number, model, seed)
+        own = _is_first(study, trial.number)
+        trial.set_user_attr(_OWN, own)
+        study.sampler = _sampler(trial.number, model, seed, own=own)
         chosen = model.model_copy(update=_suggest(trial, model))
         pulls: list[float] = []
         for training, rows, values, split in zip(sets, fair, held_out, folds.splits, strict=True):
@@ -167,8 +173,45 @@ def _open_database(url: str) -> RDBStorage:
     return RDBStorage(url)
 
 
-def _sampler(number: int, model: Model, seed: int) -> BaseSampler:
-    """Draw trial 0 at the configuration's own values, and every other one by TPE.
+_OWN, _PROCESS = "own", "process"
+"""What is noted with a trial: whether it has the configuration's own values, and who runs it."""
+
+
+def _this_process() -> str:
+    return f"{platform.node()}:{os.getpid()}"
+
+
+def _give_up_the_dead(study: optuna.Study) -> None:
+    """Mark trials as failed whose process on this machine is gone: killed, it could not say so itself."""
+    from optuna.trial import TrialState
+
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives without harm
+        return
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        node, _, number = str(trial.user_attrs.get(_PROCESS, "")).rpartition(":")
+        if node == platform.node() and not _lives(int(number)):
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_first(study: optuna.Study, number: int) -> bool:
+    """Say whether every trial before this one came to nothing."""
+    from optuna.trial import TrialState
+
+    return all(t.state == TrialState.FAIL for t in study.get_trials(deepcopy=False) if t.number < number)
+
+
+def _sampler(number: int, model: Model, seed: int, *, own: bool) -> BaseSampler:
+    """Draw the first trial at the configuration's own values, and every other one by TPE.
 
     Trial numbers are unique among processes; an enqueued trial would be tried by each that opens the study at once.
     """
@@ -178,12 +221,12 @@ def _sampler(number: int, model: Model, seed: int) -> BaseSampler:
     # A plain sum would give seed 1 the draws of seed 0, one trial earlier.
     own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     sampler = optuna.samplers.TPESampler(seed=own_seed)
-    if number > 0:
+    if not own:
         return sampler
-    own = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
+    values = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return optuna.samplers.PartialFixedSampler(own, sampler)
+        return optuna.samplers.PartialFixedSampler(values, sampler)
 
 
 _RANGES: dict[str, tuple[float, float, bool]] = {
@@ -200,7 +243,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
 def _suggest(trial: optuna.Trial, model: Model) -> dict[str, int | float]:
     chosen: dict[str, int | float] = {}
     for name, (least, most, logarithmic) in _RANGES.items():
-        # The configuration's own value is trial 0: the range must hold it.
+        # The configuration's own value is the first trial: the range must hold it.
         own = getattr(model, name)
         low, high = min(least, own or least), max(most, own)  # a penalty of 0 has no logarithm
         if name == "depth":
@@ -227,7 +270,7 @@ def _result(study: optuna.Study) -> Tuning:
     return Tuning(
         parameters=dict(best.params),
         score=scores[best.number],
-        default_score=scores.get(0),
+        default_score=next((scores[t.number] for t in finished if t.user_attrs.get(_OWN)), None),
         finished=len(finished),
         pruned=len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
     )

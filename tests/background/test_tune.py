@@ -186,7 +186,8 @@ train, fits = tune.train_bin, 0
 def hangs(*arguments):
     global fits
     fits += 1
-    if fits > 3 * 4 + 1:  # three trials of 2 folds and 2 bins, and one fit of the fourth
+    # Three trials of 2 folds and 2 bins, and one fit of the fourth; or one fit of the first.
+    if fits > (1 if mode == "hang at once" else 3 * 4 + 1):
         print("hanging", flush=True)
         time.sleep(600)
     return train(*arguments)
@@ -197,7 +198,7 @@ def count(steps, *, label, total):
         yield step
 
 case = test_tune.problem()
-if mode == "hang":
+if mode.startswith("hang"):
     tune.train_bin = hangs
 else:  # both start at the same moment
     Path(me).touch()
@@ -227,10 +228,26 @@ def test_a_study_killed_in_a_trial_is_finished_by_the_next_sitting(place, tmp_pa
     assert [trial.number for trial in trials_in(storage, TrialState.RUNNING)] == [3]
 
     found = tuned(storage, 7)
+    assert trials_in(storage, TrialState.RUNNING) == []
+    assert [trial.number for trial in trials_in(storage, TrialState.FAIL)] == [3]
     after = ended_in(storage)
     assert found.finished + found.pruned == len(after) == 7
     assert [(t.number, t.value, t.params) for t in after[:3]] == [(t.number, t.value, t.params) for t in before]
     assert found.default_score == before[0].value
+
+
+def test_a_study_killed_in_its_first_trial_tries_the_own_values_again(tmp_path):
+    with start(journal(tmp_path), "hang at once", 3) as child:
+        for line in child.stdout:
+            if line == "hanging\n":
+                break
+        child.send_signal(signal.SIGKILL)
+    assert ended_in(journal(tmp_path)) == []
+    found = tuned(journal(tmp_path), 3)
+    second = trials_in(journal(tmp_path))[1]
+    assert (second.number, second.params) == (1, OWN)
+    assert found.default_score == second.value
+    assert found.finished + found.pruned == 3
 
 
 @both_storages
