@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -14,6 +15,7 @@ from polarbgb.errors import UserError
 if TYPE_CHECKING:
     from polarbgb.config import Config
     from polarbgb.runfolder import RunFolder
+    from polarbgb.terminal import Terminal
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,11 +86,25 @@ _run = click.option("-r", "--run", "folder", type=_FILE, help="Run folder.  [def
 _set = click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a setting; may be repeated."
 )
-_output = _options(
+_flags = _options(
     click.option("-v", "--verbose", is_flag=True, help="List every file written, and more."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
+
+
+def _output(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its ``terminal``, made from the flags that say what is printed."""
+
+    @wraps(command)
+    def with_terminal(*, verbose: bool, quiet: bool, as_json: bool, **arguments: Any) -> None:  # noqa: ANN401
+        from polarbgb.terminal import Terminal
+
+        command(terminal=Terminal(verbose=verbose, quiet=quiet, as_json=as_json), **arguments)
+
+    return _flags(with_terminal)
+
+
 _device = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where trees predict."
 )
@@ -104,12 +120,10 @@ _model = _options(
 @click.option("--seed", default=0, show_default=True, help="Of all randomness.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @_output
-def simulate(*, path: Path, days: float, seed: int, overwrite: bool, verbose: bool, quiet: bool, as_json: bool) -> None:
+def simulate(*, path: Path, days: float, seed: int, overwrite: bool, terminal: Terminal) -> None:
     """Write a simulated POLAR mission to PATH, with a table of the truth beside it."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.simulate import simulate
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(simulate(path, days=days, seed=seed, overwrite=overwrite, track=terminal.track))
 
 
@@ -120,15 +134,11 @@ def inspect(
     config_path: Path,
     path: Path | None,
     overrides: tuple[str, ...],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Show what a file holds, and which rows will be dropped and why."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.inspect import inspect
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(inspect(_load(config_path, overrides), path=path, track=terminal.track))
 
 
@@ -149,16 +159,12 @@ def tune(
     timeout: float | None,
     storage: str | None,
     overrides: tuple[str, ...],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Search hyperparameters; a study that was broken off goes on."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.tune import tune
 
     config = _load(config_path, overrides, backend=backend, device=device, trials=trials, timeout=timeout)
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(tune(config, _folder(folder, config), path=path, storage=storage, track=terminal.track))
 
 
@@ -175,16 +181,12 @@ def fit(
     device: str | None,
     parameters: Path | None,
     overrides: tuple[str, ...],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Predict the background of every row by models that never saw its orbit."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.fit import fit
 
     config = _load(config_path, overrides, backend=backend, device=device)
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(fit(config, _folder(folder, config), path=path, parameters=parameters, track=terminal.track))
 
 
@@ -200,27 +202,22 @@ def predict(
     path: Path,
     into: Path,
     device: Literal["cpu", "cuda"],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Predict another file by the models of a fitted run."""
     from polarbgb.runfolder import RunFolder
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.predict import predict
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(predict(_folder(folder), RunFolder(into), path=path, device=device, track=terminal.track))
 
 
 @main.command()
 @_options(_run, _set, _output)
-def detect(*, folder: Path | None, overrides: tuple[str, ...], verbose: bool, quiet: bool, as_json: bool) -> None:
+def detect(*, folder: Path | None, overrides: tuple[str, ...], terminal: Terminal) -> None:
     """Find the intervals where the rate leaves its background."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.detect import detect
 
-    Terminal(verbose=verbose, quiet=quiet, as_json=as_json).end(detect(_folder(folder), overrides=overrides))
+    terminal.end(detect(_folder(folder), overrides=overrides))
 
 
 @main.command()
@@ -235,15 +232,11 @@ def explain(
     path: Path | None,
     rows: int | None,
     device: Literal["cpu", "cuda"],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Explain the prediction of every bin by SHAP values."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.explain import explain
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(
         explain(_folder(folder), path=path, rows=rows, device=device, announce=terminal.announce, track=terminal.track)
     )
@@ -254,14 +247,10 @@ def explain(
 @_options(_run)
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
 @_output
-def export(
-    *, path: Path | None, folder: Path | None, overwrite: bool, verbose: bool, quiet: bool, as_json: bool
-) -> None:
+def export(*, path: Path | None, folder: Path | None, overwrite: bool, terminal: Terminal) -> None:
     """Write prediction, intervals and events to PATH, or to export.root of the run folder."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.export import export
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     terminal.end(export(_folder(folder), path, overwrite=overwrite))
 
 
@@ -275,16 +264,12 @@ def run(
     backend: str | None,
     device: str | None,
     overrides: tuple[str, ...],
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
+    terminal: Terminal,
 ) -> None:
     """Do it all on one file: inspect, tune, fit, detect, explain, export."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.run import run
 
     config = _load(config_path, overrides, backend=backend, device=device)
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     run(
         config,
         _folder(folder, config),
@@ -301,12 +286,10 @@ def run(
 @click.option("--days", default=2.0, show_default=True, help="Length of the simulated mission.")
 @click.option("--seed", default=0, show_default=True, help="Of the simulation.")
 @_output
-def demo(*, folder: Path, days: float, seed: int, verbose: bool, quiet: bool, as_json: bool) -> None:
+def demo(*, folder: Path, days: float, seed: int, terminal: Terminal) -> None:
     """Simulate a short POLAR mission and do it all on that."""
-    from polarbgb.terminal import Terminal
     from polarbgb.verbs.demo import demo
 
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     demo(
         folder,
         days=days,

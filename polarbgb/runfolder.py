@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -102,14 +102,14 @@ class RunFolder:
             plain["known_events"]["file"] = "known_events.csv"
         self.write_text("config.toml", tomlkit.dumps(plain))
 
-    def config(self) -> Config:
-        """Return the configuration the run was made with.
+    def config(self, overrides: Sequence[str] = ()) -> Config:
+        """Return the configuration the run was made with, some of its settings overridden.
 
         Raises:
-            UserError: if the folder is not a run.
+            UserError: if the folder is not a run, or a setting does not fit.
         """
         self.require("fit", "predict")
-        return load(self.path / "config.toml")
+        return load(self.path / "config.toml", overrides)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file atomically and return its path."""

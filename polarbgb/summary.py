@@ -179,7 +179,7 @@ def _(result: Fitted) -> str:
 
 
 @made.register
-def _(result: Fitted) -> Sequence[Path]:
+def _(result: Fitted | Predicted | Detected | Explained) -> Sequence[Path]:
     return result.files
 
 
@@ -196,11 +196,6 @@ def _(result: Predicted, *, verbose: bool) -> Sequence[RenderableType]:
 @gist.register
 def _(result: Predicted) -> str:
     return f"{result.rows:,} rows predicted"
-
-
-@made.register
-def _(result: Predicted) -> Sequence[Path]:
-    return result.files
 
 
 # detect
@@ -226,9 +221,7 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
         )
     left = len(strongest) - len(shown)
     rest = [f"and {left} weaker ones (-v shows them)"] if left else []
-    known = []
-    if len(result.known):
-        known = [_known(result)]
+    known = [_known(result)] if len(result.known) else []
     return (counts, events, *rest, *known)
 
 
@@ -247,11 +240,6 @@ def _(result: Detected) -> str:
     known = f", {found} of {covered} known events with data" if covered else ""
     control = result.intervals.filter(set=result.chosen)["negative"].sum()
     return f"{len(result.events)} events{known}; {control} negative intervals as control"
-
-
-@made.register
-def _(result: Detected) -> Sequence[Path]:
-    return result.files
 
 
 # explain
@@ -275,11 +263,6 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
 def _(result: Explained) -> str:
     first = ", ".join(result.importance["feature"].head(3))
     return f"{result.rows:,} rows explained; {first} matter most"
-
-
-@made.register
-def _(result: Explained) -> Sequence[Path]:
-    return result.files
 
 
 # export

@@ -12,6 +12,7 @@ from polarbgb.background.calibrate import Calibrated
 from polarbgb.background.measured import Measured
 from polarbgb.config import Config
 from polarbgb.timeline.clean import Timeline
+from polarbgb.timeline.segments import good_time_intervals
 
 
 def prediction_frame(
@@ -71,3 +72,14 @@ def prediction_frame(
             },
         }
     )
+
+
+def predicted_intervals(prediction: pl.DataFrame, cadence: float) -> NDArray[np.float64]:
+    """Return the (segments, 2) half-open stretches of time, unix seconds, that a prediction covers.
+
+    Args:
+        prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
+        cadence: nominal row length, s.
+    """
+    usable = prediction.select("unix_time", "segment").filter(pl.col("segment") >= 0)
+    return good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), cadence)

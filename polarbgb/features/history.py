@@ -55,7 +55,7 @@ class Difference:
 
     def expression(self, cadence: float) -> pl.Expr:
         """Return the feature for rows of ``cadence`` s."""
-        guard = _rows(self.guard, cadence) if self.guard else 0
+        guard = _rows(self.guard, cadence)
         value = pl.col(self.column)
         return _ago(value, guard) - _ago(value, guard + _rows(self.seconds, cadence))
 
@@ -81,7 +81,7 @@ class Mean:
 
     def expression(self, cadence: float) -> pl.Expr:
         """Return the feature for rows of ``cadence`` s."""
-        guard = _rows(self.guard, cadence) if self.guard else 0
+        guard = _rows(self.guard, cadence)
         rows = _rows(self.seconds, cadence)
         # float64: a running sum in float32 drifts by more than the column's noise over millions of rows.
         mean = pl.col(self.column).cast(pl.Float64).rolling_mean(rows, min_samples=rows)
@@ -99,7 +99,7 @@ def _guarded(guard: float) -> str:
 
 def _rows(seconds: float, cadence: float) -> int:
     # Rounded up: a guard that is a row too short would let a transient in.
-    return max(1, math.ceil(seconds / cadence - 1e-6))
+    return max(1, math.ceil(seconds / cadence - 1e-6)) if seconds else 0
 
 
 def _ago(value: pl.Expr, rows: int) -> pl.Expr:

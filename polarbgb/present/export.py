@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
 from polarbgb.rootio.write import root_file
-from polarbgb.timeline.segments import good_time_intervals
 from polarbgb.transients.clusters import published_tables
 
 
@@ -49,6 +49,7 @@ def write_root(
         UserError: if the file cannot be written.
     """
     tree = config.input.tree
+    good = predicted_intervals(prediction, config.input.cadence)
     trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
         f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),
         f"cluster_inter_{tree}": ("excesses by set of bins: starts, stops", published_tables(clusters, 1)),
@@ -57,7 +58,7 @@ def write_root(
             published_tables(clusters, -1),
         ),
         "events": ("events", _events(events)),
-        "gti": ("good time intervals, unix seconds", _gti(prediction, config)),
+        "gti": ("good time intervals, unix seconds", {"start": good[:, 0], "stop": good[:, 1]}),
     }
     written = {}
     with root_file(path) as file:
@@ -86,9 +87,3 @@ def _events(events: pl.DataFrame) -> dict[str, NDArray[Any]]:
     # ROOT has no missing values: a number that is not there is NaN, a text is empty.
     whole = events.with_columns(pl.col(pl.String).fill_null(""), pl.col(pl.Float64).fill_null(np.nan))
     return {name: whole[name].to_numpy() for name in whole.columns}
-
-
-def _gti(prediction: pl.DataFrame, config: Config) -> dict[str, NDArray[Any]]:
-    usable = prediction.filter(pl.col("segment") >= 0)
-    intervals = good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), config.input.cadence)
-    return {"start": intervals[:, 0], "stop": intervals[:, 1]}

@@ -45,9 +45,12 @@ def input_path(config: Config, path: Path | None) -> Path:
     chosen = path or config.input.path
     if chosen.exists():
         return chosen
-    hint = "" if path else f"; put {config.name}'s file there, name another with --input, or make a stand-in: "
-    command = "" if path else f"polarbgb simulate {chosen} --days 10"
-    raise UserError(f"no file {chosen}{hint}{command}")
+    if path is not None:
+        raise UserError(f"no file {path}")
+    raise UserError(
+        f"no file {chosen}; put {config.name}'s file there, name another with --input, or make a stand-in: "
+        f"polarbgb simulate {chosen} --days 10"
+    )
 
 
 def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
-from polarbgb.timeline.segments import good_time_intervals
 
 
 def match_pairs(
@@ -89,8 +89,7 @@ def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.Data
         found, null if none) and ``dt`` (start of that event less the trigger, s).
     """
     tolerance = config.known_events.match if config.known_events else 0.0
-    usable = prediction.select("unix_time", "segment").filter(pl.col("segment") >= 0)
-    good = good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), config.input.cadence)
+    good = predicted_intervals(prediction, config.input.cadence)
     if len(good) == 0:
         known = known.clear()
     else:

@@ -52,15 +52,15 @@ def demo(
     Raises:
         UserError: if the folder cannot be written.
     """
-    path = folder / "mission.root"
-    RunFolder(folder).begin()
-    if not path.exists() and RunFolder(folder).stage("fit") is not None:
+    path, place = folder / "mission.root", RunFolder(folder)
+    place.begin()
+    if not path.exists() and place.stage("fit") is not None:
         raise UserError(f"{folder} holds another run; name a folder of its own for the demonstration")
-    (folder / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
+    (place / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
     tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
     return run(
         load("configs/polar.toml", SETTINGS),
-        RunFolder(folder),
+        place,
         path=path,
         tell=tell,
         announce=announce,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from polarbgb.config import Config, load
+from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
@@ -88,8 +88,7 @@ def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
         key = text.partition("=")[0].strip()
         if not key.startswith("intervals.") or key in {"intervals.context", "intervals.longest"}:
             raise UserError(f"--set {text}: only sigma, discard, more_than of [intervals] can change after the fit")
-    run.config()  # the manifest speaks before the file does
-    return load(run / "config.toml", overrides)
+    return run.config(overrides)
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:

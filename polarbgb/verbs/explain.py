@@ -97,11 +97,12 @@ def explain(
         raise AssertionError(f"SHAP values miss the margin by {explanation.residue:.2g}")
 
     run.forget("explain")
-    importance = _importance(explanation, prepared.matrix, config)
+    means = explanation.importance()
+    importance = _importance(means, prepared.matrix, config)
     files = [
         run.write_frame("shap.parquet", _shap_frame(explanation, prepared.matrix, frame, config)),
         run.write_frame("importance.parquet", importance),
-        save(shap_bars(explanation.importance(), prepared.matrix.names, config), run / "plots/shap_bars.png"),
+        save(shap_bars(means, prepared.matrix.names, config), run / "plots/shap_bars.png"),
     ]
     data = prepared.matrix.values[sample]
     titles = config.rates.titles
@@ -124,8 +125,8 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(edges, rate).astype(np.int64)
 
 
-def _importance(explanation: Explanation, matrix: Matrix, config: Config) -> pl.DataFrame:
-    means = explanation.importance()
+def _importance(means: NDArray[np.float64], matrix: Matrix, config: Config) -> pl.DataFrame:
+    """Lay the (features, bins) mean |SHAP| out, most important first."""
     table = pl.DataFrame(
         {"feature": list(matrix.names)} | {name: means[:, number] for number, name in enumerate(config.rates.names)}
     )

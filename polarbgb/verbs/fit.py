@@ -12,20 +12,15 @@ import numpy as np
 
 from polarbgb.atomic import atomic
 from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
-from polarbgb.background.calibrate import calibrate
 from polarbgb.background.crossfit import cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
-from polarbgb.background.measured import noise
-from polarbgb.background.prediction import prediction_frame
 from polarbgb.background.score import Score, score
 from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
-from polarbgb.present.light_curve import light_curve
-from polarbgb.present.pulls import pull_histograms
-from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.conclude import lay_out, write_prediction
 from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.tune import BEST
 
@@ -96,19 +91,15 @@ def fit(
     timeline, measured = prepared.timeline, prepared.measured
     folds = make_folds(timeline.usable_time, timeline.known, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
-    error = noise(measured, crossed.prediction, config)
-    calibrated = calibrate(measured.rate, crossed.prediction, error)
-    frame = prediction_frame(timeline, measured, crossed.prediction, calibrated, fold=folds.fold, config=config)
+    frame, widths = lay_out(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, crossed.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
     run.forget("fit")
     run.write_config(config)
     files = [
         *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
-        run.write_frame("prediction.parquet", frame),
+        *write_prediction(run, frame, config),
         run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
-        save(light_curve(frame, config), run / "plots/light_curve.png"),
-        save(pull_histograms(frame, config), run / "plots/pulls.png"),
     ]
     run.finish(
         "fit",
@@ -116,7 +107,7 @@ def fit(
         input=prepared.provenance(config),
         parameters=told,
         device=model.device,
-        widths=calibrated.width.tolist(),
+        widths=widths,
         trees=trees,
     )
     return Fitted(
@@ -126,7 +117,7 @@ def fit(
         folds=len(folds.splits),
         parameters=told,
         scores=tuple(scores),
-        widths=tuple(calibrated.width.tolist()),
+        widths=tuple(widths),
         trees=tuple(np.mean(trees, axis=0).tolist()),
         files=tuple(files),
     )

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from polarbgb.background.measured import measured
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
-from polarbgb.rootio.read import Branch, input_path, list_branches, read_input
-from polarbgb.timeline.clean import clean
-from polarbgb.timeline.segments import good_time_intervals, require_cadence
+from polarbgb.rootio.read import Branch, input_path, list_branches
+from polarbgb.timeline.segments import good_time_intervals
+from polarbgb.verbs.prepare import read_timeline
 
 _GAP_CLASSES = (
     ("up to 10 s", 10.0),
@@ -81,8 +81,7 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
     """
     path = input_path(config, path)
     entries, branches = list_branches(path, config.input.tree)
-    timeline = clean(read_input(config, path, track=track), config)
-    require_cadence(timeline.usable_time, config.input.cadence, str(path))
+    timeline = read_timeline(config, path, track=track)
     rates = measured(timeline, config)
     intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
     quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)

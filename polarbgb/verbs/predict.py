@@ -8,17 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from polarbgb.background.calibrate import calibrate
 from polarbgb.background.crossfit import predict_mean
-from polarbgb.background.measured import noise
-from polarbgb.background.prediction import prediction_frame
 from polarbgb.config import Device
 from polarbgb.errors import UserError
-from polarbgb.present.light_curve import light_curve
-from polarbgb.present.pulls import pull_histograms
-from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.conclude import lay_out, write_prediction
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import prepare
 
@@ -80,22 +75,17 @@ def predict(
     run.begin()
     boosters = load_models(models, config)
     prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
-    calibrated = calibrate(prepared.measured.rate, prediction, noise(prepared.measured, prediction, config))
     nobody = np.full(len(prediction), -1, np.int8)
-    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, fold=nobody, config=config)
+    frame, widths = lay_out(prepared, prediction, nobody, config)
     run.forget("predict")
     run.write_config(config)
-    files = (
-        run.write_frame("prediction.parquet", frame),
-        save(light_curve(frame, config), run / "plots/light_curve.png"),
-        save(pull_histograms(frame, config), run / "plots/pulls.png"),
-    )
+    files = write_prediction(run, frame, config)
     run.finish(
         "predict",
         started,
         input=prepared.provenance(config),
         models={"run": str(models.path.resolve()), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
         outside=outside,
-        widths=calibrated.width.tolist(),
+        widths=widths,
     )
-    return Predicted(run, len(prediction), outside, tuple(calibrated.width.tolist()), files)
+    return Predicted(run, len(prediction), outside, tuple(widths), tuple(files))

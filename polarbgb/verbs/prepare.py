@@ -1,4 +1,4 @@
-"""What tune, fit, explain and predict begin with: rows, features and rates of a file."""
+"""What inspect, tune, fit, explain and predict begin with: rows, features and rates of a file."""
 
 from __future__ import annotations
 
@@ -56,6 +56,17 @@ class Prepared:
         }
 
 
+def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timeline:
+    """Read a file and judge its rows.
+
+    Raises:
+        UserError: if the file or the configuration does not fit, or no row is usable.
+    """
+    timeline = clean(read_input(config, path, track=track), config)
+    require_cadence(timeline.usable_time, config.input.cadence, str(path))
+    return timeline
+
+
 def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prepared:
     """Read a file, judge its rows, and compute features.
 
@@ -70,8 +81,7 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     feature_columns(config)  # a name given twice should not cost a long read first
     path = input_path(config, path).resolve()
     sha256 = file_digest(path) if path.is_file() else ""  # what is not a file the reader refuses, in its own words
-    timeline = clean(read_input(config, path, track=track), config)
-    require_cadence(timeline.usable_time, config.input.cadence, str(path))
+    timeline = read_timeline(config, path, track=track)
     matrix, rates = build_matrix(timeline, config), measured(timeline, config)
     # All columns of a long mission would stand in memory beside the matrix that was made from them.
     context = timeline.frame.select(config.intervals.context)

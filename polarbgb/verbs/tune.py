@@ -66,6 +66,7 @@ def tune(
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
     run.begin()
+    search = prepared.search(config)
     matrix, measured, folds, known = _sample(prepared, config)
     tuning = tune_model(
         matrix,
@@ -73,7 +74,7 @@ def tune(
         folds,
         config.model,
         storage=storage or run / STUDY,
-        contract=_contract(config, prepared),
+        contract=_contract(config, search),
         trials=config.tune.trials,
         timeout=config.tune.timeout,
         seed=config.model.seed,
@@ -86,7 +87,7 @@ def tune(
         "tune",
         started,
         input=prepared.provenance(config),
-        search=prepared.search(config),
+        search=search,
         score=tuning.score,
         default_score=tuning.default_score,
         finished_trials=tuning.finished,
@@ -108,12 +109,12 @@ def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds
     return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds]), known
 
 
-def _contract(config: Config, prepared: Prepared) -> str:
-    """Digest everything that makes two trials' scores comparable."""
+def _contract(config: Config, search: str) -> str:
+    """Digest everything that makes two trials' scores comparable: what was searched on, and how it is scored."""
     searched = config.model.model_dump(mode="json", exclude={"device", "threads"})
     known = None if config.known_events is None else (config.known_events.before, config.known_events.after)
     folds = config.folds.model_dump(mode="json")
-    return digest(prepared.search(config), searched, known, folds, config.tune.rows, config.tune.folds)
+    return digest(search, searched, known, folds, config.tune.rows, config.tune.folds)
 
 
 def _best_toml(tuning: Tuning, config: Config) -> str:

@@ -111,7 +111,7 @@ def test_a_second_fit_takes_back_what_came_from_the_first(settings, mission, cop
     "breaks",
     [
         "polarbgb.runfolder.RunFolder.write_frame",
-        "polarbgb.verbs.fit.save",
+        "polarbgb.verbs.conclude.save",
         "polarbgb.background.boosters._XGBoost.save",
     ],
 )
