@@ -15,6 +15,7 @@ from polarbgb.errors import UserError
 if TYPE_CHECKING:
     from polarbgb.config import Config
     from polarbgb.runfolder import RunFolder
+    from polarbgb.simulation.recipe import Quirks
     from polarbgb.terminal import Terminal
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -118,13 +119,53 @@ _model = _options(
 @click.argument("path", type=_FILE)
 @click.option("--days", default=10.0, show_default=True, help="Length of the mission.")
 @click.option("--seed", default=0, show_default=True, help="Of all randomness.")
+@click.option("--first-day", default=0, show_default=True, help="Day of the mission to begin with.")
+@click.option(
+    "--quirks",
+    type=click.Choice(["none", "real", "old-file"]),
+    help="Flaws of the file: none, those of nf1rate.root, or of its older version.  [default: real]",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @_output
-def simulate(*, path: Path, days: float, seed: int, overwrite: bool, terminal: Terminal) -> None:
-    """Write a simulated POLAR mission to PATH, with a table of the truth beside it."""
+def simulate(
+    *,
+    path: Path,
+    days: float,
+    seed: int,
+    first_day: int,
+    quirks: Quirks | None,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    terminal: Terminal,
+) -> None:
+    """Write a simulated POLAR mission to PATH, with a table of the truth beside it.
+
+    \b
+    Settings, numbers a day (0: never):
+      long_bursts, short_bursts, flares, particles, saa_edges,
+      sags, gain_steps, telemetry_spikes, crab_steps
+    and:
+      leak     share of a burst's counts that fe_cosmic sees (0.02)
+      unnamed  strength of the effects that no column names (1)
+
+    The days of a mission can be written to several files: with the same seed, --first-day 5
+    goes on where --days 5 ended.
+    """  # noqa: D301 - click keeps the lines after \b as they are
     from polarbgb.verbs.simulate import simulate
 
-    terminal.end(simulate(path, days=days, seed=seed, overwrite=overwrite, track=terminal.track))
+    terminal.end(
+        simulate(
+            path,
+            days=days,
+            seed=seed,
+            first_day=first_day,
+            quirks=quirks,
+            settings=settings,
+            overwrite=overwrite,
+            track=terminal.track,
+        )
+    )
 
 
 @main.command()

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -27,6 +27,9 @@ class Section(BaseModel):
     """A frozen part of the configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=Section)
 
 
 class Input(Section):
@@ -402,7 +405,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}") from error
     for text in overrides:
-        _override(raw, text)
+        override(raw, text)
     known = raw.get("known_events")
     if isinstance(known, dict) and isinstance(known.get("file"), str):
         file = (path.parent / known["file"]).resolve()
@@ -413,9 +416,15 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> Config:
-    """Build a configuration from plain values.
+    """Build a configuration from plain values; see :func:`build`."""
+    return build(Config, raw, where=where)
+
+
+def build(model: type[_Model], raw: Mapping[str, Any], *, where: str) -> _Model:
+    """Build a section from plain values.
 
     Args:
+        model: what to build.
         raw: nested tables as TOML gives them.
         where: the file's name, for messages.
 
@@ -423,14 +432,14 @@ def validate(raw: Mapping[str, Any], *, where: str) -> Config:
         UserError: naming the first wrong key or value; a misspelt key is answered with its nearest neighbour.
     """
     try:
-        return Config.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         # A misspelt key is also a missing one: the spelling is what helps.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             *parents, key = first["loc"]
-            known = _keys(Config, parents)
+            known = _keys(model, parents)
             message = f"unknown key '{place}'{nearest(str(key), known)}"
         elif first["type"] == "missing":
             message = f"'{place}' is missing"
@@ -461,11 +470,21 @@ def _types(annotation: Any) -> list[Any]:  # noqa: ANN401 - typing objects have 
     return [annotation, *(t for a in inner for t in _types(a))]
 
 
-def _override(raw: dict[str, Any], text: str) -> None:
+def override(raw: dict[str, Any], text: str, *, form: str = "section.key=value") -> None:
+    """Put one setting into plain values, in place.
+
+    Args:
+        raw: nested tables as TOML gives them.
+        text: as ``a.b=value``; the value is read as TOML, else taken as text.
+        form: how to write it, for messages.
+
+    Raises:
+        UserError: if the text has another form.
+    """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        raise UserError(f"--set {text}: write it as section.key=value")
+        raise UserError(f"--set {text}: write it as {form}")
     table: Any = raw
     for part in parts[:-1]:
         table = table.setdefault(part, {})

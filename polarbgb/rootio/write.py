@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
+from unittest.mock import patch
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +18,8 @@ from polarbgb.atomic import atomic
 
 CHUNK = 250_000
 """Rows written at a time; small baskets are slow to read."""
+
+_IDENTITY = UUID("6f6c6172-6267-4b00-8000-706f6c617262")  # of every file; by default it would hold the time of day
 
 
 class RootWriter:
@@ -66,15 +72,41 @@ class RootWriter:
 
 @contextmanager
 def root_file(path: Path) -> Iterator[RootWriter]:
-    """Make a ROOT file that appears at ``path`` when it is complete.
+    """Make a ROOT file that appears at ``path`` when it is complete; equal contents give equal bytes.
 
     Raises:
         UserError: if the place cannot be written.
     """
     import uproot
 
-    with atomic(path) as temporary, uproot.recreate(temporary, compression=uproot.ZSTD(5)) as file:
+    options = {"compression": uproot.ZSTD(5), "uuid_function": lambda: _IDENTITY}
+    # An open file, not its path: the temporary name would be written into the file.
+    with (
+        atomic(path) as temporary,
+        temporary.open("r+b") as sink,
+        _undated(),
+        uproot.recreate(sink, **options) as file,
+    ):
         yield RootWriter(file)
+
+
+class _Still(datetime):
+    """A clock that stands."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2000, 1, 1, tzinfo=tz)
+
+
+@contextmanager
+def _undated() -> Iterator[None]:
+    """Keep uproot, which has no option for it, from writing the time of day into the records of a file."""
+    from uproot.writing import _cascade, _cascadetree, writable
+
+    with ExitStack() as stack:
+        for module in (_cascade, _cascadetree, writable):
+            stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_Still)))
+        yield
 
 
 def _joined(parts: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:

@@ -5,33 +5,46 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.orbit import START, orbit, sun_direction
+from polarbgb.simulation.orbit import START, orbit
+from polarbgb.simulation.sky import sun_direction
 
 Array = NDArray[np.float64]
 
-
-def temperature(time: Array) -> Array:
-    """Return the detector's temperature, degrees C, at (n,) unix seconds.
-
-    It swings over weeks, and over each orbit a quarter of an hour behind the Sun's height.
-    """
-    height = (orbit(time - 900).zenith * sun_direction(time)).sum(axis=1)
-    weeks = np.sin(2 * np.pi * (time - START) / (23 * 86400) + 0.5)
-    return np.asarray(32.4 + 2.9 * weeks + 1.4 * height)
+_COOLING, _WARMING = 15 * 3600.0, 1.2 * 3600.0  # s
+_COLD = 15.5  # degrees C below, after long without power
 
 
-def cosmic_counts(cutoff: Array, particles: Array, rng: np.random.Generator) -> Array:
-    """Draw the front-end's counts of charged particles in a second (``fe_cosmic``).
+def temperature(time: Array, holes: Array) -> Array:
+    """Return the detector's temperature, degrees C.
+
+    It swings over weeks, and over each orbit a quarter of an hour behind the Sun's height; without power it falls.
 
     Args:
-        cutoff: (n,) rigidity, GV, which cosmic rays must exceed.
-        particles: (n,) any-bar rate of trapped particles, Hz: the front-end sees them too, but no burst.
-        rng: source of the counts.
-
-    Returns:
-        (n,) counts.
+        time: (n,) unix seconds.
+        holes: (k, 2) start and stop of the times without power, unix seconds, in order.
     """
-    return rng.poisson(2600 + 26000 * np.exp(-cutoff / 2.8) + 0.6 * particles).astype(float)
+    height = (orbit(time - 900).zenith * sun_direction(time)).sum(axis=1)
+    day = (time - START) / 86400
+    weeks = 3.5 * np.sin(2 * np.pi * day / 31 + 2.2) + 1.0 * np.sin(2 * np.pi * day / 9.3)
+    latest = np.searchsorted(holes[:, 1], time, side="right") - 1
+    start, stop = holes[np.maximum(latest, 0)].T if len(holes) else (time, time)
+    warming = np.exp(-np.maximum(time - stop, 0) / _WARMING) * (1 - np.exp(-(stop - start) / _COOLING))
+    return np.asarray(32.7 + weeks + 1.2 * height - _COLD * np.where(latest >= 0, warming, 0.0))
+
+
+def cosmic_rate(cutoff: Array, cosmic_rays: Array) -> Array:
+    """Return the front-end's rate of cosmic rays (``fe_cosmic``), (n,) Hz.
+
+    Args:
+        cutoff: (n,) rigidity, GV, which they must exceed.
+        cosmic_rays: (n,) factor on the primaries.
+    """
+    return np.asarray(cosmic_rays * (2450 + 27_500 * np.exp(-cutoff / 2.1) + 2900 * np.exp(-cutoff / 9)))
+
+
+def cosmic_counts(rate: Array, rng: np.random.Generator) -> Array:
+    """Draw whole counts of a second around (n,) rates, Hz: 4 % wider than Poisson, as neighbours in the file are."""
+    return rng.poisson(rate * np.exp(0.04 * rng.standard_normal(len(rate)))).astype(float)
 
 
 def solar_indices(days: int, rng: np.random.Generator) -> Array:

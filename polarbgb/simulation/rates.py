@@ -1,11 +1,9 @@
-"""The thirteen nested count rates: their expectation from the place and the past, and their counts."""
+"""The thirteen nested count rates: kinds of event, their spectra, gain, and their counts."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from polarbgb.simulation.saa import EDGE
 
 Array = NDArray[np.float64]
 
@@ -16,6 +14,10 @@ below 15 keV, more than eight bars, after a cosmic ray."""
 
 ANY = 12
 """Number of the bin "any bar, no post-cosmics", by which all rates are scaled."""
+
+
+THRESHOLDS = np.array([15.0, 20.0, 30.0, 50.0, 70.0])
+"""Of bins 0..4 and 5..9, keV."""
 
 
 def _nesting() -> Array:
@@ -38,13 +40,13 @@ def spectrum(single: tuple[float, ...], anybar: tuple[float, ...], crowded: floa
     """Turn ratios of nested bins into shares of exclusive categories.
 
     Args:
-        single: ratios of bins 0 to 4 to bin 12.
-        anybar: ratios of bins 5 to 9 to bin 12.
-        crowded: ratio of bin 11 to bin 12.
-        after: ratio of what bin 10 has beyond bin 12 to bin 12.
+        single: bins 0..4 over bin 12.
+        anybar: bins 5..9 over bin 12.
+        crowded: bin 11 over bin 12.
+        after: events after a cosmic ray, (bin 10 - bin 12) over bin 12.
 
     Returns:
-        (categories,) rates for a rate of 1 in bin 12.
+        (categories,) for a rate of 1 in bin 12.
     """
     one = np.array([*single, 0.0])
     several = np.array([*anybar, 0.0]) - one
@@ -52,50 +54,55 @@ def spectrum(single: tuple[float, ...], anybar: tuple[float, ...], crowded: floa
     return np.concatenate([-np.diff(one), -np.diff(several), [1 - anybar[0], crowded, after]])
 
 
-QUIET = spectrum((0.215, 0.145, 0.085, 0.040, 0.022), (0.885, 0.745, 0.52, 0.32, 0.21), 0.03, 0.012)
-COSMIC = spectrum((0.27, 0.165, 0.09, 0.045, 0.028), (0.83, 0.69, 0.47, 0.30, 0.21), 0.06, 0.02)
+QUIET = spectrum((0.228, 0.150, 0.088, 0.042, 0.023), (0.870, 0.735, 0.52, 0.32, 0.21), 0.03, 0.012)
+COSMIC = spectrum((0.235, 0.142, 0.080, 0.040, 0.025), (0.790, 0.640, 0.44, 0.29, 0.20), 0.06, 0.02)
 ACTIVATION = spectrum((0.26, 0.18, 0.10, 0.045, 0.02), (0.89, 0.74, 0.48, 0.25, 0.13), 0.01, 0.0)
-PARTICLES = spectrum((0.235, 0.172, 0.11, 0.06, 0.035), (0.95, 0.83, 0.62, 0.42, 0.30), 0.05, 0.01)
-COMPONENTS = np.stack([QUIET, COSMIC, ACTIVATION, PARTICLES])
-"""(components, categories): ratios to bin 12 near those of POLAR's file at low, middle and high rates."""
-TRAPPED = 3
-"""Number of the component of trapped particles."""
+PARTICLES = spectrum((0.275, 0.170, 0.09, 0.035, 0.015), (0.800, 0.635, 0.38, 0.20, 0.10), 0.01, 0.0)
+PILED_UP = spectrum((0.238, 0.182, 0.12, 0.06, 0.032), (0.980, 0.890, 0.64, 0.39, 0.26), 0.02, 0.005)
+"""Shares by ratios to bin 12 that add up to those of POLAR's rows at low, middle and high rates: diffuse light and
+albedo, cosmic-ray secondaries, activation, and trapped particles, few or so many that their deposits pile up."""
+
+_PILE_UP = 13_000.0  # Hz of bin 12 at which all deposits are piled up
 
 
-def components(
-    *, cutoff: Array, strength: Array, shell: Array, activation: Array, crab: Array, trains: Array, day: Array
-) -> Array:
-    """Return the expected any-bar rate of each component.
+def particle_rates(particle: Array) -> Array:
+    """Return the (n, categories) rates of trapped particles of (n,) any-bar rates, Hz: harder the more they are."""
+    piled = np.minimum(particle / _PILE_UP, 1.0)[:, None]
+    return particle[:, None] * ((1 - piled) * PARTICLES + piled * PILED_UP)
+
+
+def gained(category: Array, change: Array) -> Array:
+    """Move events over the thresholds as a gain that is a little off does.
+
+    A bin above E holds R(E / g) = R(E) (1 + slope * change) to first order, with the local slope of the spectrum
+    d ln R / d ln (1/E); the total follows its own threshold.
 
     Args:
-        cutoff: (n,) rigidity, GV.
-        strength: (n,) of the field, nT.
-        shell: (n,) L, Earth radii.
-        activation: (n,) Hz.
-        crab: (n,) effective area towards the Crab, as in the file.
-        trains: (n, 2) strength of the particle spikes at the anomaly's edge and at high L, Hz.
-        day: (n,) since the start of the mission.
-
-    Returns:
-        (n, components) Hz in bin 12: diffuse and albedo with the slow trend of the trough, cosmic-ray secondaries
-        with two humps an orbit, activation, trapped particles.
+        category: (n, categories) rates.
+        change: (n,) of the gain, g - 1.
     """
-    trend = 1 - 0.11 * np.sin(2 * np.pi * day / 80)
-    quiet = 2750 * trend + 9 * crab
-    cosmic = 3300 * np.exp(-cutoff / 3.5)
-    edge = trains[:, 0] * np.exp(-np.maximum(strength - EDGE, 0) / 500)
-    high = trains[:, 1] * np.exp(-(((shell - 2.5) / 0.28) ** 2))
-    return np.stack([quiet, cosmic, activation, edge + high], axis=1)
+    moved = category.copy()
+    for first, slopes in ((0, _SINGLE_SLOPES), (5, _SEVERAL_SLOPES)):
+        group = category[:, first : first + 5]
+        above = np.cumsum(group[:, ::-1], axis=1)[:, ::-1]
+        flow = above * (slopes * change[:, None])
+        moved[:, first : first + 5] += flow - np.pad(flow[:, 1:], ((0, 0), (0, 1)))
+        moved[:, 10] -= flow[:, 0]
+    moved[:, 10] += _TRIGGER_SLOPE * change * category[:, :11].sum(axis=1)
+    return np.maximum(moved, 0.0)
 
 
-def gain(temperature: Array) -> Array:
-    """Return the factor on all rates by which the crystals' temperature (degrees C) moves the thresholds."""
-    return 1 - 0.006 * (temperature - 32.4)
+_TRIGGER_SLOPE = 0.45
 
 
-def category_rates(component: Array) -> Array:
-    """Return (n, categories) expected rates, Hz, of (n, components)."""
-    return component @ COMPONENTS
+def _slopes(above: Array) -> Array:
+    """Return the slopes between thresholds, the last one twice."""
+    slopes = -np.diff(np.log(above)) / np.diff(np.log(THRESHOLDS))
+    return np.append(slopes, slopes[-1])
+
+
+_SINGLE_SLOPES = _slopes(QUIET @ NESTING[:, :5])
+_SEVERAL_SLOPES = _slopes(np.cumsum(QUIET[9:4:-1])[::-1])
 
 
 def live_fraction(rate: Array) -> Array:
@@ -117,20 +124,3 @@ def rate_and_error(counts: Array, live: Array) -> tuple[Array, Array]:
     """
     inverse = np.divide(1.0, live, out=np.zeros_like(live), where=live > 0)[:, None]
     return counts * inverse, np.sqrt(counts) * inverse
-
-
-def trains(orbits: int, rng: np.random.Generator) -> Array:
-    """Draw the strength of particle spikes orbit by orbit: lognormal, remembering the orbits before.
-
-    Args:
-        orbits: how many.
-        rng: a longer mission drawn from the same state starts with the same orbits.
-
-    Returns:
-        (orbits, 2) Hz of bin 12: at the anomaly's edge, and at high L.
-    """
-    from scipy.signal import lfilter
-
-    memory = 0.85
-    walk = lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal((orbits, 2)), axis=0)
-    return np.asarray(np.minimum(np.exp(np.log([1200.0, 900.0]) + walk), 30_000))

@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 DAY = 86400.0
-_HICCUPS = ((1.5, 1.0, 1.4), (1.5, 8.0, 12.0), (0.7, 60.0, 70.0))  # number a day, shortest, longest (s)
-_HOLE_HOURS = (3.0, 9.4)
-_DEAD, _SHORT = 3e-4, 2e-4  # of the rows
+LONG_HOLES = ((1484043845.0, 1484216111.0), (1488814335.0, 1489384851.0))
+"""The two holes of days in POLAR's file, 1.99 d from 2017-01-10 and 6.60 d from 2017-03-06, unix seconds."""
+
+RESTART = 30.0
+"""An interruption longer than this is a restart, after which the file knows of no earlier pass of the anomaly, s."""
+
+_HICCUPS = ((3.0, 1.0, 1.4), (2.5, 8.0, 12.0), (1.2, 60.0, 70.0))  # number a day, shortest, longest (s)
+_HOLES, _HOLE_HOURS = 0.76, (1.5, 17.0)  # number a day, shortest and longest
+_DEAD, _SHORT = 2.80e-4, 1.77e-4  # of the rows: 1,109 and 700 of 3,956,646
+_RAMP = (0.16, 0.3)  # first readings of the front-end's counter after an interruption
 
 
-def clock(first: float, stop: float, rng: np.random.Generator) -> tuple[Array, float]:
+def clock(first: float, stop: float, rng: np.random.Generator, *, steady: bool) -> tuple[Array, float]:
     """Open bins: each at the first event at least 1 s after the last, now and then after a hiccup.
 
     Args:
         first: opening of the first bin, unix seconds.
         stop: bins that open before this belong here.
         rng: draws the delays.
+        steady: bins of exactly 1 s instead.
 
     Returns:
         (n,) times, and the opening of the first bin beyond.
     """
     most = int(stop - first) + 2
-    steps = 1 + rng.exponential(1e-4, most)
-    for mean, shortest, longest in _HICCUPS:
-        number = rng.poisson(mean * (stop - first) / DAY)
-        steps[rng.integers(0, most, number)] += rng.uniform(shortest, longest, number)
+    steps = np.ones(most)
+    if not steady:
+        steps += rng.exponential(1e-4, most)
+        for mean, shortest, longest in _HICCUPS:
+            number = rng.poisson(mean * (stop - first) / DAY)
+            steps[rng.integers(0, most, number)] += rng.uniform(shortest, longest, number)
     time = first + np.concatenate([[0.0], np.cumsum(steps)])
     count = int(np.searchsorted(time, stop))
     return time[:count], float(time[count])
 
 
-def hole(start: float, *, first_day: bool, rng: np.random.Generator) -> tuple[float, float]:
-    """Draw the hours of a day without data, by which 64 % of the time is live.
+def holes(start: float, days: int, known: Sequence[float], rng: np.random.Generator) -> Array:
+    """Draw when there are no data, beside the anomaly.
 
     Args:
-        start: of the day, unix seconds.
-        first_day: a mission begins with some hours of data.
-        rng: of that day.
+        start: of the mission, which begins with some hours of data, unix seconds.
+        days: its length.
+        known: times, unix seconds, at which POLAR is known to have seen a burst: no drawn hole hides them.
+        rng: a longer mission drawn from the same state starts with the same holes.
 
     Returns:
-        Start and stop, unix seconds, within the day.
+        (k, 2) start and stop, unix seconds, in order and apart.
     """
-    length = rng.uniform(*_HOLE_HOURS) * 3600
-    earliest = 0.4 * DAY if first_day else 0.0
-    begin = start + rng.uniform(earliest, DAY - length)
-    return begin, begin + length
+    chance, place, length = rng.random((days, 3)).T
+    low, high = _HOLE_HOURS
+    begin = start + DAY * (np.arange(days) + np.where(np.arange(days) == 0, 0.4 + 0.6 * place, place))
+    drawn = np.stack([begin, begin + 3600 * low * (high / low) ** length], axis=1)[chance < _HOLES]
+    for time in known:
+        drawn = drawn[(time < drawn[:, 0] - 600) | (time > drawn[:, 1] + 600)]
+    fixed = np.array([hole for hole in LONG_HOLES if hole[0] > start])
+    return _merged(np.concatenate([drawn, fixed.reshape(-1, 2)]))
+
+
+def within(time: Array, spans: Array) -> NDArray[np.bool_]:
+    """Return whether (n,) times lie in one of (k, 2) half-open spans, which are in order and apart."""
+    if not len(spans):
+        return np.zeros(len(time), bool)
+    latest = np.searchsorted(spans[:, 0], time, side="right") - 1
+    return np.asarray((latest >= 0) & (time < spans[np.maximum(latest, 0), 1]))
 
 
 def slips(live: Array, quiet: Array, rng: np.random.Generator) -> Array:
@@ -60,7 +85,7 @@ def slips(live: Array, quiet: Array, rng: np.random.Generator) -> Array:
         rng: picks the rows.
 
     Returns:
-        (n,) s: 0 in .03 % of the rows, whose rates and errors become 0; in .02 % so short that bin 0 holds some
+        (n,) s: 0 in .028 % of the rows, whose rates and errors become 0; in .018 % so short that bin 0 holds some
         hundred counts, which the published filter rate[0]/rate_err[0] > 20 rejects.
     """
     chance = rng.random(len(live))
@@ -68,11 +93,25 @@ def slips(live: Array, quiet: Array, rng: np.random.Generator) -> Array:
     return np.where(chance < _DEAD, 0.0, np.where(chance < _DEAD + _SHORT, short, live))
 
 
+def ramp(counter: Array, time: Array, before: float) -> None:
+    """Let a counter start low on the two readings that follow an interruption, in place.
+
+    Args:
+        counter: (n,) readings.
+        time: (n,) of the readings that are taken, unix seconds.
+        before: time of the one before them; -inf if there was none.
+    """
+    fresh = np.flatnonzero(np.diff(time, prepend=before) > 6)
+    for late, factor in enumerate(_RAMP):
+        rows = fresh[fresh + late < len(time)] + late
+        counter[rows] = np.round(counter[rows] * factor)
+
+
 def spoil_crab(area: Array, rng: np.random.Generator) -> None:
-    """Overwrite, on one day in two, a few hundred values of ``crabarf`` by NaN or by -1.2e33, in place."""
+    """Overwrite, on one day in two, several hundred values of ``crabarf`` by NaN or by -1.2e33, in place."""
     if rng.random() < 0.5 and len(area) > 1000:
-        begin = int(rng.integers(0, len(area) - 400))
-        area[begin : begin + int(rng.integers(50, 400))] = np.nan
+        begin = int(rng.integers(0, len(area) - 700))
+        area[begin : begin + int(rng.integers(150, 700))] = np.nan
         area[rng.integers(0, len(area), 3)] = -1.2e33
 
 
@@ -81,3 +120,14 @@ def stick(angle: Array, rng: np.random.Generator) -> None:
     if rng.random() < 0.1 and len(angle) > 4000:
         begin = int(rng.integers(0, len(angle) - 3700))
         angle[begin : begin + int(rng.integers(1000, 3600))] = angle[begin]
+
+
+def _merged(spans: Array) -> Array:
+    """Join (k, 2) spans that overlap."""
+    spans = spans[np.argsort(spans[:, 0], kind="stable")]
+    if not len(spans):
+        return spans
+    reach = np.maximum.accumulate(spans[:, 1])
+    first = np.concatenate([[True], spans[1:, 0] > reach[:-1]])
+    last = np.concatenate([first[1:], [True]])
+    return np.stack([spans[first, 0], reach[last]], axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.simulation.bursts import Event
+from polarbgb.simulation.events import Event
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,52 @@
+"""What a mission is made of: how often what happens, and how the file is spoiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polarbgb.config import NotNegative, Section, build, override
+
+Daily = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, strict=True)]
+Quirks = Literal["none", "real", "old-file"]
+
+
+class Recipe(Section):
+    """Settings of a simulated mission; rates are numbers a day, where data are taken or not."""
+
+    quirks: Quirks = Field(
+        "real", description="flaws of the file: none, those of nf1rate.root, or of its older version"
+    )
+    long_bursts: Daily = Field(1.9, description="gamma-ray bursts of seconds to minutes")
+    short_bursts: Daily = Field(0.7, description="gamma-ray bursts of less than two seconds")
+    flares: Daily = Field(1.5, description="solar flares: soft, in sunlight alone, with a long decay")
+    particles: Daily = Field(0.5, description="bunches of charged particles away from the anomaly")
+    saa_edges: Daily = Field(0.4, description="oddities within minutes of a passage of the anomaly")
+    sags: Daily = Field(0.3, description="rates that sink before the detector is switched off")
+    gain_steps: Daily = Field(0.1, description="gain that is a few percent off for an hour or some")
+    telemetry_spikes: Daily = Field(1.0, description="rows whose counts are multiplied in all bins")
+    crab_steps: Daily = Field(0.1, description="passages of the Crab that crabarf does not tell")
+    leak: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
+        0.02, description="share of a burst's counts that fe_cosmic takes for cosmic rays"
+    )
+    unnamed: NotNegative = Field(1.0, description="strength of the effects that no column names")
+
+
+def recipe(settings: Sequence[str] = (), *, quirks: Quirks | None = None) -> Recipe:
+    """Read a recipe from ``key=value`` settings.
+
+    Args:
+        settings: as ``flares=3``; a later one wins.
+        quirks: a setting with an option of its own.
+
+    Raises:
+        UserError: if a key is unknown or a value out of range.
+    """
+    raw: dict[str, object] = {}
+    for text in settings:
+        override(raw, text, form="key=value")
+    if quirks is not None:
+        raw["quirks"] = quirks
+    return build(Recipe, raw, where="simulate")
