@@ -233,7 +233,7 @@ def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
 def _quotient(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     import polars as pl
 
-    # polars multiplies by the rounded reciprocal of a scalar: 49/49 < 1 and 49//49 = 0. By a column it divides; and what
+    # polars multiplies by the rounded reciprocal of a scalar: 49/49 < 1 and 49//49 = 0. By a column it divides; what
     # names a column may turn out a scalar, as a condition does that is false in every row.
     return a / (b * (1.0 + 0.0 * pl.int_range(pl.len())))
 

@@ -81,7 +81,7 @@ frames = st.lists(
 
 @settings(deadline=None, max_examples=200)
 @given(text=exact, frame=frames)
-@example("a / min(a, floor(-30.25))", pl.DataFrame(dict.fromkeys(COLUMNS, [0.0] * (ROWS - 1) + [3.25])))
+@example("(a / min(a, floor((-30.25))))", pl.DataFrame(dict.fromkeys(COLUMNS, [0.0] * (ROWS - 1) + [3.25])))
 def test_arithmetic_agrees_with_numpy_to_the_last_bit(text, frame):
     got = number(f"{text} + 0*a", frame)
     # floor(a/b) of infinities and zeros is another thing than numpy's special values of a//b.
