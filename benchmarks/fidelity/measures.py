@@ -124,7 +124,7 @@ def ratios(file: RateFile) -> dict[str, float]:
     for level, (low, high) in LEVELS.items():
         inside = rate[(rate[:, 12] >= low) & (rate[:, 12] < high)]
         for number in RATIO_BINS:
-            found[f"rate[{number}]/rate[12] at {level}"] = float(np.median(inside[:, number] / inside[:, 12]))
+            found[f"rate[{number}]/rate[12] at {level}"] = _median(inside[:, number] / inside[:, 12])
     return found
 
 
@@ -134,8 +134,8 @@ def levels(file: RateFile) -> dict[str, float]:
     found = {f"quiet equator, rate[{n}], Hz": float(np.median(file.rate[quiet, n])) for n in QUIET_BINS}
     day = (file.time[quiet] - file.time[0]) // (10 * 86400)
     trough = [np.median(file.rate[quiet, 0][day == d]) for d in np.unique(day) if (day == d).sum() > 5000]
-    found["trough of rate[0], lowest ten days, Hz"] = float(min(trough))
-    found["trough of rate[0], highest ten days, Hz"] = float(max(trough))
+    found["trough of rate[0], lowest ten days, Hz"] = float(min(trough, default=np.nan))
+    found["trough of rate[0], highest ten days, Hz"] = float(max(trough, default=np.nan))
     for number in (0, 5, 10):
         found[f"highest rate[{number}], Hz"] = float(file.rate[:, number].max())
     return found
@@ -148,7 +148,7 @@ def live(file: RateFile) -> dict[str, float]:
     found = {}
     for level, (low, high) in {"3.5 kHz": (3300, 3700), "9 kHz": (8500, 9500), "20 kHz": (17_000, 23_000)}.items():
         inside = (rate[:, 12] >= low) & (rate[:, 12] < high)
-        found[f"live fraction at {level}"] = float(np.median(fraction[inside]))
+        found[f"live fraction at {level}"] = _median(fraction[inside])
     return found
 
 
@@ -234,7 +234,7 @@ def spikes(file: RateFile) -> dict[str, float]:
     rows_ = (file.rate[:, 12] > 13_000).mean()
     return {
         "spikes a live day": len(peaks) / days,
-        "height, median, Hz": float(np.median(heights)),
+        "height, median, Hz": _median(heights),
         "height, highest tenth, Hz": float(np.quantile(heights, 0.9)),
         "width, lowest tenth, s": float(np.quantile(widths, 0.1)),
         "width, median, s": float(np.median(widths)),
@@ -297,3 +297,8 @@ def places(file: RateFile, real: dict[str, Array]) -> dict[str, float]:
             np.quantile(np.abs(ratio[bin_]), 0.9)
         )
     return found
+
+
+def _median(values: Array) -> float:
+    """Return the median; NaN, which agrees with nothing, of no values."""
+    return float(np.median(values)) if len(values) else np.nan

@@ -1,6 +1,8 @@
 """What is written is a TTree of the types that went in, or nothing."""
 
 import errno
+import time
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -41,6 +43,16 @@ def test_trees_come_back_with_their_types(tmp_path, monkeypatch, chunk):
         for name, values in tree.arrays(library="np").items():
             assert values.dtype.newbyteorder("=") == BRANCHES[name].dtype
             np.testing.assert_array_equal(values, BRANCHES[name])
+
+
+def test_equal_contents_give_equal_bytes_whatever_the_name_and_the_time(tmp_path):
+    for name in ("one", "other"):
+        with root_file(tmp_path / f"{name}.root") as file:
+            file.tree("t", BRANCHES)
+            file.text("meta", "{}")
+        time.sleep(1.1)  # ROOT's dates go by seconds
+    assert (tmp_path / "one.root").read_bytes() == (tmp_path / "other.root").read_bytes()
+    assert datetime.now().year > 2000  # the clock stands only while a file is written
 
 
 def test_undefined_and_infinite_values_come_back(tmp_path):
