@@ -123,7 +123,9 @@ _model = _options(
 @click.option(
     "--quirks",
     type=click.Choice(["none", "real", "old-file"]),
-    help="Flaws of the file: none, those of nf1rate.root, or of its older version.  [default: real]",
+    default="real",
+    show_default=True,
+    help="Flaws of the file: none, those of nf1rate.root, or of its older version.",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
@@ -134,7 +136,7 @@ def simulate(
     days: float,
     seed: int,
     first_day: int,
-    quirks: Quirks | None,
+    quirks: Quirks,
     settings: tuple[str, ...],
     overwrite: bool,
     terminal: Terminal,
@@ -142,12 +144,12 @@ def simulate(
     """Write a simulated POLAR mission to PATH, with a table of the truth beside it.
 
     \b
-    Settings, numbers a day (0: never):
-      long_bursts, short_bursts, flares, particles, saa_edges,
-      sags, gain_steps, telemetry_spikes, crab_steps
+    Settings, mean numbers a day:
+      long_bursts=1.9  short_bursts=0.7  flares=1.5  particles=0.5  saa_edges=0.4
+      sags=0.3  gain_steps=0.1  telemetry_spikes=1.0  crab_steps=0.1
     and:
-      leak     share of a burst's counts that fe_cosmic sees (0.02)
-      unnamed  strength of the effects that no column names (1)
+      leak=0.02    share of a burst's counts that fe_cosmic takes for cosmic rays
+      unnamed=1.0  strength of the effects that no column names
 
     The days of a mission can be written to several files: with the same seed, --first-day 5
     goes on where --days 5 ended.

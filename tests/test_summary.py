@@ -1,6 +1,7 @@
 """What a person reads of each result names the figures that are in it."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -42,9 +43,11 @@ def test_figures_are_those_of_the_results(results):
 
 
 def test_long_tables_are_cut_unless_all_is_asked_for(results):
-    events = results.detect.events
-    assert len(events) > 12
-    short, long = shown(results.detect), shown(results.detect, verbose=True)
+    found = results.detect.events
+    assert len(found) > 2
+    events = pl.concat([found.with_columns(name=pl.col("name") + f"-{copy}-") for copy in range(5)])
+    many = replace(results.detect, events=events)
+    short, long = shown(many), shown(many, verbose=True)
     assert f"and {len(events) - 12} weaker ones" in short
     assert all(name in long for name in events["name"])
     assert sum(name in short for name in events["name"]) == 12

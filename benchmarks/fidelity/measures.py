@@ -99,12 +99,12 @@ def rows(file: RateFile) -> dict[str, float]:
 
 
 def columns(file: RateFile) -> dict[str, float]:
-    """Mean, standard deviation, quartiles and range of every column, of one row a minute."""
+    """Mean, standard deviation, quartiles and range of every column."""
     found = {}
     for name in FEATURES:
-        values = file.columns[name][::60]
-        values = values[np.abs(values) < 1e30]
-        summary = [values.mean(), values.std(), *np.quantile(file.columns[name], [0, 0.25, 0.5, 0.75, 1])]
+        values = file.columns[name]
+        values = values[np.abs(values) < 1e30]  # the older file has NaN and -1.2e33
+        summary = [values.mean(), values.std(), *np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
         for label, value in zip(("mean", "std", "min", "25%", "50%", "75%", "max"), summary, strict=True):
             found[f"{name} {label}"] = float(value)
     return found
@@ -185,9 +185,8 @@ def pairs(file: RateFile) -> dict[str, float]:
 
 
 def humps(file: RateFile) -> dict[str, float]:
-    """Humps an orbit, and their height over the trough, of orbits that are nearly whole."""
+    """Humps of nearly whole orbits, and their height over the trough: 90 % over 10 % of the orbit's curve."""
     phase = (file.time - _ORIGIN) / _PERIOD
-    # From one ascending node to the next; the file does not tell them, so any origin serves for the count.
     number = np.floor(phase).astype(int)
     counts, heights = [], []
     for rows_ in np.split(np.arange(len(number)), np.flatnonzero(np.diff(number)) + 1):
@@ -202,11 +201,11 @@ def humps(file: RateFile) -> dict[str, float]:
         peaks, _ = find_peaks(np.tile(smooth, 3), prominence=0.08 * smooth.min())
         counts.append(int(((peaks >= 60) & (peaks < 120)).sum()))
         heights.append(np.quantile(curve, 0.9) / np.quantile(curve, 0.1))
-    low, middle, high = np.quantile(heights, [0.1, 0.5, 0.9])
+    low, middle, high = np.quantile(heights, [0.1, 0.5, 0.9]) if heights else (np.nan,) * 3
     return {
         "whole orbits": len(counts),
-        "humps an orbit, median": float(np.median(counts)),
-        "share of orbits with two humps": float((np.array(counts) == 2).mean()),
+        "humps an orbit, median": _median(np.array(counts)),
+        "share of orbits with two humps": counts.count(2) / max(len(counts), 1),
         "hump over trough, lowest tenth": float(low),
         "hump over trough, median": float(middle),
         "hump over trough, highest tenth": float(high),
@@ -214,7 +213,7 @@ def humps(file: RateFile) -> dict[str, float]:
 
 
 def spikes(file: RateFile) -> dict[str, float]:
-    """Spikes of rate[0] above 2 kHz: how high, how wide, how many of a train return on the next day's orbits."""
+    """Spikes of rate[0] above 2 kHz: how high, how wide, and how many have others on nearby orbits."""
     time, rate = file.time[file.alive], file.rate[file.alive, 0]
     grid = np.arange(time[0], time[-1], 10.0)
     place = np.minimum(np.searchsorted(time, grid), len(time) - 1)
@@ -235,12 +234,12 @@ def spikes(file: RateFile) -> dict[str, float]:
     return {
         "spikes a live day": len(peaks) / days,
         "height, median, Hz": _median(heights),
-        "height, highest tenth, Hz": float(np.quantile(heights, 0.9)),
-        "width, lowest tenth, s": float(np.quantile(widths, 0.1)),
-        "width, median, s": float(np.median(widths)),
-        "width, highest tenth, s": float(np.quantile(widths, 0.9)),
-        "share with a spike on a neighbouring orbit": float(neighbours.mean()),
-        "share with a spike a day later": float(beat.mean()),
+        "height, highest tenth, Hz": _quantile(heights, 0.9),
+        "width, lowest tenth, s": _quantile(widths, 0.1),
+        "width, median, s": _median(widths),
+        "width, highest tenth, s": _quantile(widths, 0.9),
+        "share with a spike on a neighbouring orbit": int(neighbours.sum()) / max(len(orbits), 1),
+        "share with a spike a day later": int(beat.sum()) / max(len(orbits), 1),
         "rows above 13 kHz, 1e-4": 1e4 * float(rows_),
     }
 
@@ -268,7 +267,7 @@ def places(file: RateFile, real: dict[str, Array]) -> dict[str, float]:
     """
     alive = np.flatnonzero(file.alive)
     glat, glon = file.columns["glat"][alive], file.columns["glon"][alive]
-    steady, inside, fe, ratio = [], [], [], {number: [] for number in RATIO_BINS}
+    cosmic, inside, live_, ratio = [], [], [], {number: [] for number in RATIO_BINS}
     level = np.log(file.rate[alive, 12])
     for number in range(len(real["glat"])):
         # Readings of the front-end that start low after an interruption say nothing of the place.
@@ -276,20 +275,20 @@ def places(file: RateFile, real: dict[str, Array]) -> dict[str, float]:
         if len(near) > 100:
             inside.append(file.rate[near, 12].min() <= real["rate12"][number] <= file.rate[near, 12].max())
             if real["fe_cosmic"][number] > 4500:
-                steady.append(np.log(real["fe_cosmic"][number] / np.median(file.columns["fe_cosmic"][near])))
+                cosmic.append(np.log(real["fe_cosmic"][number] / np.median(file.columns["fe_cosmic"][near])))
         alike = alive[np.abs(level - np.log(real["rate12"][number])) < 0.05]
         if len(alike) > 50:
             fraction = file.rate[alike, 0] / file.columns["rate_err"][alike] ** 2
-            fe.append(real["live_frac"][number] - np.median(fraction))
+            live_.append(real["live_frac"][number] - np.median(fraction))
             for bin_ in RATIO_BINS:
                 got = np.median(file.rate[alike, bin_] / file.rate[alike, 12])
                 ratio[bin_].append(real[f"rate{bin_}"][number] / real["rate12"][number] - got)
     found = {
         "rows with a place in the file": len(inside),
         "share whose rate[12] is within the file's there": float(np.mean(inside)),
-        "fe_cosmic over the file's median there, median": float(np.exp(np.median(steady))),
-        "live fraction less the file's at that rate, median": float(np.median(fe)),
-        "live fraction less the file's at that rate, 90 % within": float(np.quantile(np.abs(fe), 0.9)),
+        "fe_cosmic over the file's median there, median": float(np.exp(np.median(cosmic))),
+        "live fraction less the file's at that rate, median": float(np.median(live_)),
+        "live fraction less the file's at that rate, 90 % within": float(np.quantile(np.abs(live_), 0.9)),
     }
     for bin_ in RATIO_BINS:
         found[f"rate[{bin_}]/rate[12] less the file's at that rate, median"] = float(np.median(ratio[bin_]))
@@ -300,5 +299,9 @@ def places(file: RateFile, real: dict[str, Array]) -> dict[str, float]:
 
 
 def _median(values: Array) -> float:
-    """Return the median; NaN, which agrees with nothing, of no values."""
-    return float(np.median(values)) if len(values) else np.nan
+    return _quantile(values, 0.5)
+
+
+def _quantile(values: Array, fraction: float) -> float:
+    """Return a quantile; NaN, which agrees with nothing, of no values."""
+    return float(np.quantile(values, fraction)) if len(values) else np.nan

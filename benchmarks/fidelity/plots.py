@@ -48,15 +48,17 @@ def mission(file: RateFile) -> Figure:
 
 
 @styled
-def day(file: RateFile, start: float) -> Figure:
-    """A day from a start, unix seconds: rates and what explains them."""
+def day(file: RateFile, truth: pl.DataFrame, start: float) -> Figure:
+    """A day from a start, unix seconds: rates and what explains them, and where events were injected."""
     figure = page(5.0)
     panels = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
     inside = slice(*np.searchsorted(file.time, [start, start + 86400]))
     for number, colour in ((12, MEASURED_FAINT), (0, MEASURED)):
         time, rate = _means(file, file.rate[:, number], 10, inside)
         panels[0].plot(dates(time), rate, color=colour, linewidth=0.6, label=_BINS[number])
-    panels[0].set(yscale="log", ylabel="rate (Hz)", title="A simulated day, means of 10 s; white: anomaly and holes")
+    panels[0].set(yscale="log", ylabel="rate (Hz)", title="A simulated day, means of 10 s; shaded: injected events")
+    for begin, end in truth.filter(pl.col("kind") != "gain_step").select("start", "stop").iter_rows():
+        panels[0].axvspan(*dates(np.array([begin - 60, end + 60])), color=EVENT, alpha=0.4, linewidth=0)
     panels[0].legend(loc="upper center", ncols=2)
     low, high = panels[0].get_ylim()
     panels[0].set_ylim(low, high * 1.5)

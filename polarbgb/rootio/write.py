@@ -50,8 +50,7 @@ class RootWriter:
 
         Args:
             name: of the tree.
-            parts: each as the branches of :meth:`tree`, of numbers or bools; at least one, the first with at least a
-                row.
+            parts: each as the branches of :meth:`tree`, of numbers or bools; at least one.
             title: shown by ROOT.
 
         Returns:
@@ -105,7 +104,8 @@ def _undated() -> Iterator[None]:
 
     with ExitStack() as stack:
         for module in (_cascade, _cascadetree, writable):
-            stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_Still)))
+            if hasattr(module, "datetime"):  # a uproot that takes it from elsewhere writes dates, and no harm is done
+                stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_Still)))
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.orbit import START, Orbit
+from polarbgb.simulation.orbit import DAY, START, Orbit
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def detector_axes(place: Orbit, time: Array) -> tuple[Array, Array]:
     reaches the 53.8 degrees of the real file, and the x axis lies along the normal, leaning as much towards the Earth.
     For a day in six the platform flies turned about the zenith by 180 degrees; on the turns, x sweeps the sky.
     """
-    yaw = _yaw((time - START) / 86400)[:, None]
+    yaw = _yaw((time - START) / DAY)[:, None]
     forward = np.cross(place.normal, place.zenith)
     side = np.cos(yaw) * place.normal + np.sin(yaw) * forward
     z = np.cos(_TILT) * place.zenith + np.sin(_TILT) * side

@@ -6,24 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.simulation import rates, unnamed
-from polarbgb.simulation.belts import flicker
+from polarbgb.simulation.belts import MOST, flicker
 from polarbgb.simulation.housekeeping import temperature
-from polarbgb.simulation.orbit import START
+from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan
-from polarbgb.simulation.sources import CRAB, CYGNUS_X1, SCORPIUS_X1
+from polarbgb.simulation.sources import CRAB, CRAB_AREA, CYGNUS_X1, SCORPIUS_X1
 from polarbgb.simulation.way import Way
 
 Array = NDArray[np.float64]
-
-CRAB_AREA = 3.53
-"""Greatest value of ``crabarf``, in the units of the file (like cm2)."""
 
 # In bin 12, Hz, and the rigidity over which it falls, GV; chosen by the file's quiet equator (2.8 to 3.2 kHz) and its
 # rows at high latitude (7 kHz at L = 4.8).
 _DIFFUSE = 2640.0
 _SECONDARY, _SECONDARY_SCALE = 4600.0, 2.35
 _ALBEDO, _ALBEDO_SCALE = 1000.0, 6.0
-_TREND, _TREND_PERIOD = 0.06, 85 * 86400.0  # the file's troughs drift: 650, 580, 750 Hz in bin 0
+_TREND, _TREND_PERIOD = 0.06, 85 * DAY  # the file's troughs drift: 650, 580, 750 Hz in bin 0
 
 _GAIN_SLOPE, _GAIN_TEMPERATURE = -0.018, 32.4  # of the gain for a degree C, and where it is 1
 _LAG = 600.0  # s by which the crystals follow the thermometer
@@ -63,7 +60,7 @@ def background_rates(
     ]
     at_rows = np.stack([np.interp(time, way.time, rate) for rate, _ in parts], axis=1)
     trapped = particle[:, 0] + particle[:, 1] + particle[:, 2] * plan.weather.factor(4, way.time)
-    bunched = np.interp(time, way.time, trapped) * flicker(len(time), rng)
+    bunched = np.interp(time, way.time, np.minimum(trapped, MOST)) * flicker(len(time), rng)
     category = at_rows @ np.stack([shares for _, shares in parts]) + rates.particle_rates(bunched)
     warmth = temperature(way.time - _LAG, plan.holes) - _GAIN_TEMPERATURE
     gain = _GAIN_SLOPE * warmth + unnamed.settling(plan.weather, way.since_on)

@@ -25,7 +25,7 @@ class Event:
         stop: its end, unix seconds.
         profile: its course.
         effect: "adds" rates of its own, "scales" those of the background, or moves its "gain".
-        peak: highest rate added in bin 0, Hz; or greatest relative change of the rates or of the gain.
+        peak: its height where the profile is 1: rate added in bin 0, Hz, or relative change of rates or gain.
         spectrum: (categories,) rates for a rate of 1 in bin 0, where it adds.
         cosmic: counts of the front-end for one of any bar.
         name: its name.
@@ -56,6 +56,11 @@ class Event:
         length = self.stop - self.start
         low, high = (self.profile.until((edge - self.start) / length) for edge in (begin, end))
         return np.asarray(self.peak * length * (high - low) / (end - begin))
+
+    def share(self, begin: Array) -> float:
+        """Return which part of it falls into bins of 1 s, by their openings, (n,), unix seconds."""
+        level = self.level(begin, begin + 1).sum()
+        return float(level / (self.peak * self.profile.cumulative[-1] * (self.stop - self.start)))
 
     def change(self, begin: Array, background: Array) -> Array:
         """Return what it makes of bins of 1 s.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.orbit import START, orbit
+from polarbgb.simulation.orbit import DAY, START, orbit
 from polarbgb.simulation.sky import sun_direction
 
 Array = NDArray[np.float64]
@@ -24,12 +24,23 @@ def temperature(time: Array, holes: Array) -> Array:
         holes: (k, 2) start and stop of the times without power, unix seconds, in order.
     """
     height = (orbit(time - 900).zenith * sun_direction(time)).sum(axis=1)
-    day = (time - START) / 86400
+    day = (time - START) / DAY
     weeks = 3.5 * np.sin(2 * np.pi * day / 31 + 2.2) + 1.0 * np.sin(2 * np.pi * day / 9.3)
     latest = np.searchsorted(holes[:, 1], time, side="right") - 1
-    start, stop = holes[np.maximum(latest, 0)].T if len(holes) else (time, time)
-    warming = np.exp(-np.maximum(time - stop, 0) / _WARMING) * (1 - np.exp(-(stop - start) / _COOLING))
-    return np.asarray(32.7 + weeks + 1.2 * height - _COLD * np.where(latest >= 0, warming, 0.0))
+    cold = np.append(_cold(holes), 0.0)[latest]
+    stop = np.append(holes[:, 1], 0.0)[latest]
+    return np.asarray(32.7 + weeks + 1.2 * height - cold * np.exp(-np.maximum(time - stop, 0) / _WARMING))
+
+
+def _cold(holes: Array) -> Array:
+    """Return how much colder the detector is at the end of each hole, (k,) degrees."""
+    levels, cold, before = [], 0.0, -np.inf
+    for start, stop in holes:
+        cold *= np.exp(-(start - before) / _WARMING)
+        cold = _COLD - (_COLD - cold) * np.exp(-(stop - start) / _COOLING)
+        levels.append(cold)
+        before = stop
+    return np.array(levels)
 
 
 def cosmic_rate(cutoff: Array, cosmic_rays: Array) -> Array:

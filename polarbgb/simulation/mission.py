@@ -16,10 +16,9 @@ from polarbgb.progress import Track, silent
 from polarbgb.rootio.write import root_file
 from polarbgb.simulation import telemetry
 from polarbgb.simulation.day import Columns, day_rows
-from polarbgb.simulation.orbit import START
+from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan, plan
-from polarbgb.simulation.recipe import Recipe
-from polarbgb.simulation.telemetry import DAY
+from polarbgb.simulation.recipe import Quirks, Recipe
 from polarbgb.simulation.truth import Tally
 from polarbgb.simulation.way import follow, past
 
@@ -35,7 +34,7 @@ class Simulated:
         path: the rate file.
         truth: the table of injected events.
         rows: bins of 1 s written.
-        start: opening of the first bin, unix seconds.
+        start: begin of the first day, unix seconds.
         stop: end of the mission, unix seconds.
         live: fraction of that time with a bin.
         events: injected events of which the file holds at least a bin.
@@ -56,6 +55,7 @@ def simulate(
     days: float,
     seed: int,
     first: int = 0,
+    quirks: Quirks = "real",
     recipe: Recipe | None = None,
     known: Sequence[tuple[str, float]] = (),
     track: Track = silent,
@@ -71,6 +71,7 @@ def simulate(
         days: length, .0001 to 3650.
         seed: of all randomness, >= 0.
         first: day to begin with; day 0 begins with the first row of POLAR's own file.
+        quirks: flaws of the file.
         recipe: what happens how often; the defaults if none.
         known: name and trigger time (unix seconds) of bursts to inject where data cover them.
         track: watches the days.
@@ -87,16 +88,13 @@ def simulate(
         raise UserError(f"a mission has no day {first}; give --first-day from 0 to {LONGEST:g}")
     if seed < 0:
         raise UserError(f"seed {seed} is negative; give --seed 0 or more")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file in it, as {path / 'mission.root'}")
     truth = truth_path(path)
     # Both places are opened first, so that one that cannot be written is known before the work is done.
     with atomic(truth) as table, root_file(path) as file:
-        settled = plan(recipe or Recipe(), first=first, days=days, seed=seed, known=known)
+        recipe = recipe or Recipe()
+        settled = plan(recipe, quirks=quirks, first=first, days=days, seed=seed, known=known)
         tally = Tally(settled.events)
         rows = file.stream(TREE, _mission(settled, tally, track), title="simulated POLAR rates")
-        if not rows:
-            raise UserError(f"no data are taken in these {days:g} days (from day {first}); give another --first-day")
         # No time of day: equal seeds give equal bytes.
         provenance = json.dumps(
             {
@@ -104,7 +102,8 @@ def simulate(
                 "seed": seed,
                 "first_day": first,
                 "days": days,
-                "recipe": settled.recipe.model_dump(),
+                "quirks": quirks,
+                "recipe": recipe.model_dump(),
                 "known": [name for name, _ in known],
             }
         )
@@ -115,7 +114,13 @@ def simulate(
 
 
 def truth_path(path: Path) -> Path:
-    """Return where the truth of a simulated file lies: ``<stem>.truth.parquet`` beside it."""
+    """Return where the truth of a simulated file lies: ``<stem>.truth.parquet`` beside it.
+
+    Raises:
+        UserError: if the path is a folder's.
+    """
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file in it, as {path / 'mission.root'}")
     return path.with_name(f"{path.stem}.truth.parquet")
 
 
@@ -123,9 +128,10 @@ def _mission(plan: Plan, tally: Tally, track: Track) -> Iterator[Columns]:
     """Yield the rows of day after day; what the earlier days leave to the first is followed, but not drawn."""
     before, opening = past(plan.field), START
     for day in track(range(len(plan.days)), label="simulate", total=len(plan.days)):
-        clock, drawn = (np.random.default_rng(seed) for seed in plan.days[day].spawn(2))
+        seeds = plan.days[day]
+        clock = np.random.default_rng(seeds.clock)
         time, opening = telemetry.clock(opening, START + (day + 1) * DAY, clock, steady=not plan.spoiled)
         way = follow(plan.field, time[:: plan.hold], holes=plan.holes, before=before)
         before = way.after
         if day >= plan.first:
-            yield day_rows(plan, time, way, tally=tally, rng=drawn)
+            yield day_rows(plan, time, way, tally=tally, seeds=seeds)

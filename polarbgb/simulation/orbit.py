@@ -26,6 +26,9 @@ outside the anomaly: .2 % of these are inside with it, 19 % by the revolutions' 
 missions up.
 """
 
+DAY = 86400.0
+"""s."""
+
 EARTH_RATE = 360.98564736629
 """Turn of the Earth against the stars, degrees a day (IAU 1982)."""
 
@@ -72,7 +75,7 @@ def orbit(time: Array) -> Orbit:
     Returns:
         Position, and the vectors that attitude and occultations need.
     """
-    days = (time - START) / 86400
+    days = (time - START) / DAY
     turns, period = _turns(days)
     argument = np.radians(_START_ARGUMENT + 360 * turns)
     along, across = np.cos(argument), np.cos(_INCLINATION) * np.sin(argument)
@@ -107,7 +110,7 @@ def _turns(day: Array) -> tuple[Array, Array]:
     start, period, slope = np.array(LEGS).T
 
     def within(leg: NDArray[np.int64], after: Array) -> Array:
-        seconds = 86400 * after
+        seconds = DAY * after
         return np.asarray(seconds / period[leg] * (1 - slope[leg] * after / (2 * period[leg])))
 
     whole = within(np.arange(len(start) - 1), np.diff(start))
@@ -135,4 +138,4 @@ def unit_vector(right_ascension: Array | float, declination: Array | float) -> A
 
 def days_since_2000(time: Array) -> Array:
     """Return days since noon of 2000-01-01 for unix seconds."""
-    return (time - 946728000.0) / 86400
+    return (time - 946728000.0) / DAY

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,21 @@ from polarbgb.simulation.belts import Trains, trains
 from polarbgb.simulation.events import Event
 from polarbgb.simulation.field import Field, igrf
 from polarbgb.simulation.housekeeping import solar_indices
-from polarbgb.simulation.orbit import PERIOD, START
-from polarbgb.simulation.population import events_of_day, known_bursts, occasions
-from polarbgb.simulation.recipe import Recipe
-from polarbgb.simulation.telemetry import DAY
+from polarbgb.simulation.orbit import DAY, PERIOD, START
+from polarbgb.simulation.population import events_of_day, known_bursts, known_flare, occasions
+from polarbgb.simulation.recipe import Quirks, Recipe
 from polarbgb.simulation.unnamed import Weather, weather
 
 Array = NDArray[np.float64]
+
+
+class Seeds(NamedTuple):
+    """Seeds of a day, one a source of randomness, so that none disturbs another."""
+
+    clock: np.random.SeedSequence
+    housekeeping: np.random.SeedSequence
+    counts: np.random.SeedSequence
+    events: np.random.SeedSequence
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Plan:
     """What the days of a mission share.
 
     Attributes:
-        recipe: what happens how often.
+        quirks: flaws of the file.
         first: day to begin with.
         stop: end of the mission, unix seconds.
         days: seeds of the days up to the end.
@@ -41,10 +50,10 @@ class Plan:
         events: all of them.
     """
 
-    recipe: Recipe
+    quirks: Quirks
     first: int
     stop: float
-    days: tuple[np.random.SeedSequence, ...]
+    days: tuple[Seeds, ...]
     field: Field
     trains: Trains
     weather: Weather
@@ -71,7 +80,7 @@ class Plan:
     @property
     def spoiled(self) -> bool:
         """Whether the file has flaws."""
-        return self.recipe.quirks != "none"
+        return self.quirks != "none"
 
     @property
     def hold(self) -> int:
@@ -79,34 +88,37 @@ class Plan:
         return 2 if self.spoiled else 1
 
 
-def plan(recipe: Recipe, *, first: int, days: float, seed: int, known: Sequence[tuple[str, float]]) -> Plan:
+def plan(
+    recipe: Recipe, *, quirks: Quirks, first: int, days: float, seed: int, known: Sequence[tuple[str, float]]
+) -> Plan:
     """Settle a mission; a longer one drawn from the same seed begins with the same.
 
     Args:
         recipe: what happens how often.
+        quirks: flaws of the file.
         first: day to begin with.
         days: length.
         seed: of all randomness.
         known: name and trigger time (unix seconds) of bursts.
     """
     last = first + math.ceil(days)
-    ours, belts, sky, solar, gaps, each = np.random.SeedSequence(seed).spawn(6)
-    daily = each.spawn(2 * last)
+    named, belts, sky, solar, gaps, daily = np.random.SeedSequence(seed).spawn(6)
+    days_of = [each.spawn(1 + len(Seeds._fields)) for each in daily.spawn(last)]
     field = igrf(START)
-    triggers = [time for _, time in known]
-    events = known_bursts(known, start=START, leak=recipe.leak, rng=np.random.default_rng(ours))
-    for day in range(last):
+    bursts, flare = np.random.default_rng(named).spawn(2)
+    events = [*known_bursts(known, start=START, leak=recipe.leak, rng=bursts), known_flare(flare)]
+    for day in range(max(first - 1, 0), last):  # no event outlasts a day
         when = occasions(field, START + day * DAY, START + (day + 1) * DAY)
-        events += events_of_day(recipe, day, when, daily[2 * day])
+        events += events_of_day(recipe, day, when, np.random.default_rng(days_of[day][0]))
     return Plan(
-        recipe=recipe,
+        quirks=quirks,
         first=first,
         stop=START + (first + days) * DAY,
-        days=tuple(daily[1::2]),
+        days=tuple(Seeds(*seeds[1:]) for seeds in days_of),
         field=field,
         trains=trains(int(last * DAY / PERIOD) + 2, np.random.default_rng(belts)),
         weather=weather(last + 1, np.random.default_rng(sky), recipe.unnamed),
         solar=solar_indices(last + 2, np.random.default_rng(solar)),
-        holes=telemetry.holes(START, last + 1, triggers, np.random.default_rng(gaps)),
+        holes=telemetry.holes(START, last + 1, [time for _, time in known], np.random.default_rng(gaps)),
         events=tuple(events),
     )

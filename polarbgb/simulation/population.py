@@ -14,6 +14,7 @@ from polarbgb.simulation.attitude import detector_axes
 from polarbgb.simulation.events import Event
 from polarbgb.simulation.field import Field
 from polarbgb.simulation.orbit import orbit
+from polarbgb.simulation.profiles import Profile
 from polarbgb.simulation.rates import NESTING, PARTICLES, PILED_UP
 from polarbgb.simulation.recipe import Recipe
 from polarbgb.simulation.saa import EDGE
@@ -23,13 +24,17 @@ from polarbgb.simulation.sources import CRAB
 Array = NDArray[np.float64]
 
 PUBLISHED = {
-    # name: (peak in bin 0 in Hz, T90 in s), read off POLAR's published light curves
+    # name: (highest second over the background in bin 0, Hz; T90, s), read off POLAR's published light curves
     "GRB_170206A": (1160.0, 1.2),
     "GRB_170114A": (650.0, 8.0),
     "GRB_170207A": (620.0, 45.0),
     "GRB_170202B": (450.0, 25.0),
     "GRB_170210A": (650.0, 40.0),
 }
+
+FLARE = ("flare_20170109", 1483931780.8, 36.0, 920.0)
+"""Name, begin of T90 (unix seconds), T90 (s) and highest second in bin 0 (Hz) of a flare that POLAR is known to have
+seen: from 1430 to 2350 Hz."""
 
 _STEP = 4.0  # s
 _NOTHING = np.zeros(NESTING.shape[0])
@@ -94,31 +99,40 @@ def known_bursts(
     for (name, trigger), own in zip(known, rng.spawn(len(known)), strict=True):
         peak, t90 = PUBLISHED.get(name, (60 * 5 ** own.random(), 5 * 10 ** own.random()))
         if trigger >= start:
-            profile = profiles.pulses(1 if t90 < 2 else 3, own)
-            length = t90 / profile.t90
-            onset = trigger - profile.reaches(0.05) * length
-            spectrum = _burst_spectrum(2.3, own)
-            events.append(
-                Event("known", onset, onset + length, profile, "adds", peak, spectrum, cosmic=leak, name=name)
-            )
+            profile = profiles.pulses(1 if t90 < 10 else 3, own)
+            event = _placed("known", profile, begin=trigger, t90=t90, peak=peak, spectrum=_burst_spectrum(2.3, own))
+            events.append(replace(event, cosmic=leak, name=name))
     return events
 
 
-def events_of_day(recipe: Recipe, day: int, when: Occasions, seed: np.random.SeedSequence) -> list[Event]:
+def known_flare(rng: np.random.Generator) -> Event:
+    """Return the solar flare that POLAR is known to have seen, with a course of our own."""
+    name, begin, t90, peak = FLARE
+    spectrum = response.shares(response.power_law(-4.5))
+    return replace(_placed("flare", profiles.flare(rng), begin=begin, t90=t90, peak=peak, spectrum=spectrum), name=name)
+
+
+def _placed(kind: str, profile: Profile, *, begin: float, t90: float, peak: float, spectrum: Array) -> Event:
+    """Place an event by the begin of its T90, unix seconds, and by its highest second in bin 0, Hz."""
+    length = t90 / profile.t90
+    start = begin - profile.reaches(0.05) * length
+    return Event(kind, start, start + length, profile, "adds", peak / profile.brightest(1 / length), spectrum)
+
+
+def events_of_day(recipe: Recipe, day: int, when: Occasions, rng: np.random.Generator) -> list[Event]:
     """Draw the events that begin on a day; of two of a kind at the same time, one is left out.
 
     Args:
         recipe: how many of each kind to expect.
         day: its number, for the names.
         when: of that day.
-        seed: of that day; each kind draws from a child of its own, so that one does not disturb the others.
+        rng: of that day; each kind draws from a child of its own, so that one does not disturb the others.
     """
     events: list[Event] = []
-    for (setting, draw), child in zip(_DRAWS.items(), seed.spawn(len(_DRAWS)), strict=True):
-        rng = np.random.default_rng(child)
+    for (setting, draw), own in zip(_DRAWS.items(), rng.spawn(len(_DRAWS)), strict=True):
         kept: list[Event] = []
-        for _ in range(rng.poisson(getattr(recipe, setting))):
-            event = draw(when, rng)
+        for _ in range(own.poisson(getattr(recipe, setting))):
+            event = draw(when, own)
             if event is not None and not any(event.start < one.stop and one.start < event.stop for one in kept):
                 leak = recipe.leak if event.kind.endswith("burst") else event.cosmic
                 kept.append(replace(event, name=f"{event.kind}_{day:04d}_{len(kept)}", cosmic=leak))
@@ -145,7 +159,12 @@ def _flare(when: Occasions, rng: np.random.Generator) -> Event | None:
     start = float(rng.choice(when.time[when.sun])) + rng.uniform(0, _STEP)
     peak, t90 = min(60 * (1 - rng.random()) ** (-1 / 0.9), 3000.0), 10 ** rng.uniform(1.5, 3.0)
     profile, spectrum = profiles.flare(rng), response.shares(response.power_law(-rng.uniform(3.5, 6.0)))
-    return Event("flare", start, start + t90 / profile.t90, profile, "adds", peak, spectrum)
+    length = t90 / profile.t90
+    time = start + profiles.times(length)
+    visible = profiles.seen(profile, sunlit(orbit(time), time))
+    if visible is None:
+        return None
+    return Event("flare", start, start + length, visible, "adds", peak, spectrum)
 
 
 def _particles(when: Occasions, rng: np.random.Generator) -> Event:

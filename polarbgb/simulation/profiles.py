@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ class Profile:
         """Return the point by which a fraction of the whole has come."""
         return float(np.interp(fraction * self.cumulative[-1], self.cumulative, _GRID))
 
+    def brightest(self, length: float) -> float:
+        """Return the highest mean over a stretch of a length, of 1 for the whole."""
+        begin = np.concatenate([-length + _GRID[length > _GRID], _GRID])
+        return float((self.until(begin + length) - self.until(begin)).max() / length)
+
     @property
     def t90(self) -> float:
         """From 5 % to 95 % of the whole."""
@@ -48,6 +54,11 @@ def pulses(number: int, rng: np.random.Generator) -> Profile:
     return _profile(shape)
 
 
+def times(length: float) -> Array:
+    """Return the times, s after the onset, at which a profile of a length, s, has its points."""
+    return length * _GRID
+
+
 def flare(rng: np.random.Generator) -> Profile:
     """Draw a solar flare: half a Gaussian up, two exponentials down (Gryciuk et al. 2017, Solar Phys. 292, 77)."""
     peak = rng.uniform(0.06, 0.2)
@@ -63,11 +74,19 @@ def ragged(rng: np.random.Generator) -> Profile:
     return _profile(np.sin(np.pi * _GRID) ** 0.7 * np.exp(np.interp(_GRID, points, walk)))
 
 
+def seen(profile: Profile, visible: NDArray[np.bool_]) -> Profile | None:
+    """Leave of a profile what is (4001,) visible at its points; None if that is nothing."""
+    shape = np.gradient(profile.cumulative, _GRID) * visible
+    return _profile(shape) if shape.max() > 0 else None
+
+
+@cache
 def ramp() -> Profile:
     """Grow as the square of time, and end at its highest."""
     return _profile(_GRID**2)
 
 
+@cache
 def plateau() -> Profile:
     """Stay at one height."""
     return _profile(np.ones_like(_GRID))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BINS = 13
+_BINS = 13
 CATEGORIES = 13
 """Exclusive kinds of event: single bar by highest threshold passed (5), two to eight bars by the same (5),
 below 15 keV, more than eight bars, after a cosmic ray."""
@@ -22,7 +22,7 @@ THRESHOLDS = np.array([15.0, 20.0, 30.0, 50.0, 70.0])
 
 def _nesting() -> Array:
     """Return (categories, bins): 1 where an event of the category counts in the bin."""
-    nest = np.zeros((CATEGORIES, BINS))
+    nest = np.zeros((CATEGORIES, _BINS))
     for highest in range(5):
         nest[highest, : highest + 1] = 1  # single bar above 15, 20, 30, 50, 70 keV
         nest[[highest, 5 + highest], 5 : highest + 6] = 1  # any bar above the same

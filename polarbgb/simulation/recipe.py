@@ -7,18 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from polarbgb.config import NotNegative, Section, build, override
+from polarbgb.config import Section, build, override
 
 Daily = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, strict=True)]
 Quirks = Literal["none", "real", "old-file"]
+"""Flaws of the file: none, those of nf1rate.root, or of its older version."""
 
 
 class Recipe(Section):
-    """Settings of a simulated mission; rates are numbers a day, where data are taken or not."""
+    """Settings of a simulated mission.
 
-    quirks: Quirks = Field(
-        "real", description="flaws of the file: none, those of nf1rate.root, or of its older version"
-    )
+    Rates are mean numbers a day, whether data are taken or not; of two events of a kind at the same time one is left
+    out.
+    """
+
     long_bursts: Daily = Field(1.9, description="gamma-ray bursts of seconds to minutes")
     short_bursts: Daily = Field(0.7, description="gamma-ray bursts of less than two seconds")
     flares: Daily = Field(1.5, description="solar flares: soft, in sunlight alone, with a long decay")
@@ -31,15 +33,16 @@ class Recipe(Section):
     leak: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
         0.02, description="share of a burst's counts that fe_cosmic takes for cosmic rays"
     )
-    unnamed: NotNegative = Field(1.0, description="strength of the effects that no column names")
+    unnamed: Annotated[float, Field(ge=0, le=3, strict=True)] = Field(
+        1.0, description="strength of the effects that no column names"
+    )
 
 
-def recipe(settings: Sequence[str] = (), *, quirks: Quirks | None = None) -> Recipe:
+def recipe(settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe from ``key=value`` settings.
 
     Args:
         settings: as ``flares=3``; a later one wins.
-        quirks: a setting with an option of its own.
 
     Raises:
         UserError: if a key is unknown or a value out of range.
@@ -47,6 +50,4 @@ def recipe(settings: Sequence[str] = (), *, quirks: Quirks | None = None) -> Rec
     raw: dict[str, object] = {}
     for text in settings:
         override(raw, text, form="key=value")
-    if quirks is not None:
-        raw["quirks"] = quirks
     return build(Recipe, raw, where="simulate")

@@ -50,6 +50,9 @@ class Source:
         return np.where(above_horizon(place, self.direction), 0.57 + 0.70 * cosine - 0.27 * cosine**2, 0.0)
 
 
+CRAB_AREA = 3.53
+"""Greatest value of ``crabarf``, in the units of the file (like cm2)."""
+
 CRAB = Source(unit_vector(83.890, 22.025), 32.0, response.power_law(-2.1))
 """A power law of photon index 2.1 (Toor and Seward 1974, AJ 79, 995)."""
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.simulation.orbit import DAY
+
 Array = NDArray[np.float64]
 
-DAY = 86400.0
 LONG_HOLES = ((1484043845.0, 1484216111.0), (1488814335.0, 1489384851.0))
 """The two holes of days in POLAR's file, 1.99 d from 2017-01-10 and 6.60 d from 2017-03-06, unix seconds."""
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.simulation.attitude import detector_axes
-from polarbgb.simulation.orbit import START, Orbit
+from polarbgb.simulation.orbit import DAY, START, Orbit
 from polarbgb.simulation.sky import sun_direction
 from polarbgb.simulation.sources import CYGNUS_X1, SCORPIUS_X1
 
 Array = NDArray[np.float64]
 
 _STEP = 60.0  # s
-_DAY = 86400.0
 # Size (of the logarithm) and memory (s) of what wanders: the quiet rate, the cosmic rays, Sco X-1, Cyg X-1, outer belt.
 _SIZES = np.array([0.004, 0.012, 0.30, 0.20, 0.8])
 _LIVES = np.array([900.0, 2400.0, 10_800.0, 86_400.0, 250_000.0])
@@ -51,7 +50,7 @@ class Weather:
         Streams from the Sun weaken them with its rotation, and in sudden drops that recover within days (Forbush
         1937, Phys. Rev. 51, 1108).
         """
-        day = (time - START) / _DAY
+        day = (time - START) / DAY
         weaker = 0.012 * np.sin(2 * np.pi * day / _ROTATION)
         for start in np.flatnonzero(self.decreases):
             since = day - start - 0.4
@@ -70,7 +69,7 @@ def weather(days: int, rng: np.random.Generator, strength: float) -> Weather:
     from scipy.signal import lfilter
 
     walks, decreases = rng.spawn(2)
-    white = walks.standard_normal((int(days * _DAY / _STEP) + 2, len(_LIVES)))
+    white = walks.standard_normal((int(days * DAY / _STEP) + 2, len(_LIVES)))
     columns = []
     for column, life in zip(white.T, _LIVES, strict=True):
         keep = np.exp(-_STEP / life)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from polarbgb.simulation import telemetry
 from polarbgb.simulation.field import Field, cutoff_rigidity, shell
-from polarbgb.simulation.orbit import PERIOD, START, Orbit, orbit
+from polarbgb.simulation.orbit import DAY, PERIOD, START, Orbit, orbit
 from polarbgb.simulation.saa import Memory, Passes, passes
 
 Array = NDArray[np.float64]
@@ -111,6 +111,6 @@ def follow(earth: Field, time: Array, *, holes: Array, before: Past) -> Way:
 
 def past(earth: Field) -> Past:
     """Let the days before activate the detector, which is switched on at the start: the file knows of no pass yet."""
-    time = np.arange(START - 3 * telemetry.DAY, START, 4.0)
+    time = np.arange(START - 3 * DAY, START, 4.0)
     way = follow(earth, time, holes=np.empty((0, 2)), before=Past())
     return Past(anomaly=replace(way.anomaly.memory, exit=-np.inf), missing=float(time[-1]))

@@ -20,7 +20,7 @@ def simulate(
     days: float = 10.0,
     seed: int = 0,
     first_day: int = 0,
-    quirks: Quirks | None = None,
+    quirks: Quirks = "real",
     settings: Sequence[str] = (),
     overwrite: bool = False,
     track: Track = silent,
@@ -32,17 +32,19 @@ def simulate(
         days: length of the mission.
         seed: of all randomness.
         first_day: of the mission to write; day 0 begins with the first row of POLAR's own file.
-        quirks: flaws of the file: "none", "real" (the default) or "old-file".
+        quirks: flaws of the file: "none", "real" or "old-file".
         settings: of :class:`polarbgb.simulation.recipe.Recipe`, as ``flares=3``.
         overwrite: replace files that are there.
-        track: watches the chunks.
+        track: watches the days.
 
     Raises:
         UserError: if a file is in the way, cannot be written, the length is unreasonable, or a setting is wrong.
     """
-    chosen = recipe(settings, quirks=quirks)
+    chosen = recipe(settings)
     for there in (path, truth_path(path)):
         if there.exists() and not overwrite:
             raise UserError(f"{there} exists; add --overwrite to replace it")
     triggers = known_events(load("configs/polar.toml")).rows()
-    return simulate_mission(path, days=days, seed=seed, first=first_day, recipe=chosen, known=triggers, track=track)
+    return simulate_mission(
+        path, days=days, seed=seed, first=first_day, quirks=quirks, recipe=chosen, known=triggers, track=track
+    )

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from polarbgb.simulation import rates
-from polarbgb.simulation.background import CRAB_AREA, background_rates
+from polarbgb.simulation.background import background_rates
 from polarbgb.simulation.orbit import START
 from polarbgb.simulation.plan import plan
 from polarbgb.simulation.recipe import Recipe
-from polarbgb.simulation.sources import CRAB
+from polarbgb.simulation.sources import CRAB, CRAB_AREA
 from polarbgb.simulation.way import follow, past
 
 ANY = rates.NESTING[:, 12]
@@ -18,7 +18,7 @@ ANY = rates.NESTING[:, 12]
 
 @pytest.fixture(scope="module")
 def settled():
-    return plan(Recipe(unnamed=0), first=0, days=1, seed=3, known=[])
+    return plan(Recipe(unnamed=0), quirks="real", first=0, days=1, seed=3, known=[])
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,8 @@ def test_a_warmer_detector_counts_less(settled, way):
 
 def test_what_is_unnamed_moves_the_rates_by_percents(way):
     named, unnamed = (
-        _rates(plan(Recipe(unnamed=strength), first=0, days=1, seed=3, known=[]), way) @ ANY for strength in (0, 1)
+        _rates(plan(Recipe(unnamed=strength), quirks="real", first=0, days=1, seed=3, known=[]), way) @ ANY
+        for strength in (0, 1)
     )
     away = np.abs(unnamed / named - 1)
     assert 0.003 < np.median(away) < 0.05

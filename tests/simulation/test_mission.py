@@ -17,7 +17,7 @@ from polarbgb.simulation.field import igrf
 from polarbgb.simulation.mission import simulate
 from polarbgb.simulation.population import occasions
 from polarbgb.simulation.recipe import recipe
-from polarbgb.simulation.truth import BINS
+from polarbgb.simulation.truth import MODELLED
 from polarbgb.timeline.known import known_events
 
 START = 1483525445.6197348
@@ -272,13 +272,13 @@ def test_injected_counts_are_the_excess_over_a_mission_without_them(tmp_path, ro
 
     (with_it, live, n), (without, live_without, m) = counts(rows), counts(other)
     assert n == m == event["rows"]
-    for number in BINS:
+    for number in MODELLED:
         background = without[number] * live / live_without
         excess, injected = with_it[number] - background, event[f"counts_{number}"]
         noise = np.sqrt(2 * background)
         assert excess == pytest.approx(injected, abs=4 * noise)
-        assert injected > 20 * noise  # or the line above would say nothing
-        assert event[f"significance_{number}"] > 20
+        assert injected > 5 * noise  # or the line above would say nothing
+        assert event[f"significance_{number}"] > 15
 
 
 def test_significance_is_what_the_file_shows_over_its_surroundings(rows, truth):
@@ -352,7 +352,6 @@ def test_an_untold_crab_is_in_the_rates_and_not_in_its_column(tmp_path):
 
 
 def test_front_end_sees_a_burst_by_its_leak_alone(tmp_path):
-    none = NO_EVENTS.model_copy(update={"quirks": "none"})
     blind, leaky = (
         _arrays(
             simulate(
@@ -360,7 +359,8 @@ def test_front_end_sees_a_burst_by_its_leak_alone(tmp_path):
                 days=0.03,
                 seed=1,
                 known=KNOWN,
-                recipe=none.model_copy(update={"leak": leak}),
+                quirks="none",
+                recipe=NO_EVENTS.model_copy(update={"leak": leak}),
             ).path
         )
         for leak in (0.0, 0.5)
@@ -368,7 +368,7 @@ def test_front_end_sees_a_burst_by_its_leak_alone(tmp_path):
     inside = (blind["unix_time"] > START + 895) & (blind["unix_time"] < START + 950)
     extra = (leaky["fe_cosmic"] - blind["fe_cosmic"])[inside].sum()
     assert extra > 2000  # of half of some 30,000 counts
-    calm = _arrays(simulate(tmp_path / "calm.root", days=0.03, seed=1, recipe=none).path)
+    calm = _arrays(simulate(tmp_path / "calm.root", days=0.03, seed=1, quirks="none", recipe=NO_EVENTS).path)
     np.testing.assert_array_equal(blind["fe_cosmic"], calm["fe_cosmic"])
 
 
@@ -376,8 +376,7 @@ def test_front_end_sees_a_burst_by_its_leak_alone(tmp_path):
 
 
 def test_without_quirks_there_is_no_flaw(tmp_path):
-    clean = recipe(quirks="none")
-    rows = _arrays(simulate(tmp_path / "clean.root", days=1, seed=1, recipe=clean).path)
+    rows = _arrays(simulate(tmp_path / "clean.root", days=1, seed=1, quirks="none").path)
     assert set(np.diff(rows["unix_time"])[np.diff(rows["unix_time"]) < 60].round(6)) == {1.0}
     assert (rows["rate"][:, 12] > 20 * rows["rate_err"][:, 12]).all()
     assert (np.diff(rows["glat"]) != 0).all()
@@ -385,7 +384,7 @@ def test_without_quirks_there_is_no_flaw(tmp_path):
 
 
 def test_the_old_file_has_values_that_are_no_numbers(tmp_path, rows):
-    old = _arrays(simulate(tmp_path / "old.root", days=6, seed=1, recipe=recipe(quirks="old-file")).path)
+    old = _arrays(simulate(tmp_path / "old.root", days=6, seed=1, quirks="old-file").path)
     assert 100 < np.isnan(old["crabarf"]).sum() < 6000  # 19,326 in 72 days: some 1,600
     assert (old["crabarf"] < -1e33).any()
     assert np.isfinite(rows["crabarf"]).all()
@@ -448,10 +447,14 @@ def test_a_mission_can_be_made_in_pieces(tmp_path, rows, truth, mission):
     assert told["counts_12"].sum() == truth["counts_12"].sum()
 
 
-def test_says_that_a_piece_lies_in_a_hole(tmp_path):
-    with pytest.raises(UserError, match="no data are taken in these 1 days"):
-        simulate(tmp_path / "hole.root", days=1, first=63, seed=0)  # of the hole of 6.6 days from 2017-03-06
-    assert not list(tmp_path.iterdir())
+def test_a_piece_in_a_hole_has_no_rows(tmp_path):
+    piece = simulate(tmp_path / "hole.root", days=1, first=63, seed=0)  # of the hole of 6.6 days from 2017-03-06
+    assert piece.rows == 0
+    with uproot.open(piece.path) as file:
+        tree = file["nf1rate"]
+        assert tree.num_entries == 0
+        assert {name: tree[name].typename for name in tree.keys()} == TYPES
+    assert pl.read_parquet(piece.truth).is_empty()
 
 
 @pytest.mark.parametrize("days", [0.0, -1.0, 1e-9, 3650.1, float("inf"), float("nan")])

@@ -42,7 +42,7 @@ def _recipe(rate=0.0, **others):
 
 
 def _seed(day):
-    return np.random.SeedSequence([7, day])
+    return np.random.default_rng([7, day])
 
 
 @pytest.fixture(scope="module")
@@ -231,9 +231,10 @@ def test_peaks_are_told_in_bin_0_and_only_what_adds_has_a_spectrum(by_kind):
 
 @pytest.mark.parametrize(
     ("kind", "shortest", "longest"),
-    [("short_burst", 0.05, 2.0), ("burst", 2.0, 200.0), ("flare", 20.0, 3600.0), ("telemetry_spike", 0.5, 3.0)],
+    [("short_burst", 0.05, 2.0), ("burst", 2.0, 200.0), ("flare", 1.0, 3600.0), ("telemetry_spike", 0.5, 3.0)],
 )
 def test_events_last_as_long_as_their_kind_does(by_kind, kind, shortest, longest):
+    # Night ends a flare early, now and then within seconds.
     lengths = np.array([event.t90 for event in by_kind[kind]])
     assert shortest < lengths.min() < np.median(lengths) < lengths.max() <= longest
 
@@ -277,7 +278,7 @@ def test_the_front_end_sees_of_bursts_what_leaks_and_of_others_what_they_bring(w
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10**6))
 def test_the_same_seed_gives_the_same_day(when, seed):
-    one, again = (events_of_day(_recipe(1.0), 3, when, np.random.SeedSequence(seed)) for _ in range(2))
+    one, again = (events_of_day(_recipe(1.0), 3, when, np.random.default_rng(seed)) for _ in range(2))
     assert [(e.name, e.start, e.peak) for e in one] == [(e.name, e.start, e.peak) for e in again]
 
 
@@ -306,7 +307,9 @@ def test_known_bursts_have_the_brightness_of_the_published_light_curves():
     steps |= {"GRB_170202B": (700, 1150), "GRB_170210A": (830, 1480)}
     events = _known([(name, START + 1000.0 * n) for n, name in enumerate(steps)])
     for event, (before, peak) in zip(events, steps.values(), strict=True):
-        assert event.peak == pytest.approx(peak - before, rel=0.05)
+        # In the second that holds most of it, gone through in steps of a twentieth.
+        begin = np.arange(event.start - 1, event.stop, 0.05)
+        assert event.level(begin, begin + 1).max() == pytest.approx(peak - before, rel=0.02)
     durations = {event.name: event.t90 for event in events}
     assert durations["GRB_170206A"] < 2
     assert [durations[name] for name in ("GRB_170207A", "GRB_170202B", "GRB_170210A")] == pytest.approx([45, 25, 40])

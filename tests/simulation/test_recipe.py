@@ -11,12 +11,11 @@ from polarbgb.cli import main
 from polarbgb.errors import UserError
 from polarbgb.simulation.recipe import Recipe, recipe
 
-DAILY = sorted(set(Recipe.model_fields) - {"quirks", "leak", "unnamed"})
+DAILY = sorted(set(Recipe.model_fields) - {"leak", "unnamed"})
 
 
 def test_without_settings_it_is_the_default():
     assert recipe() == Recipe()
-    assert recipe(quirks=None).quirks == "real"
 
 
 @settings(deadline=None, max_examples=30)
@@ -26,10 +25,8 @@ def test_settings_are_read_as_typed_and_leave_the_others_alone(rates, leak):
     assert made == Recipe().model_copy(update=rates | {"leak": leak})
 
 
-def test_a_later_setting_wins_and_an_option_of_its_own_over_both():
-    made = recipe(["flares=1", "quirks=old-file", "flares=2"], quirks="none")
-    assert (made.flares, made.quirks) == (2, "none")
-    assert recipe(["quirks=old-file"]).quirks == "old-file"
+def test_a_later_setting_wins():
+    assert recipe(["flares=1", "leak=0.5", "flares=2"]) == Recipe(flares=2, leak=0.5)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +44,7 @@ def test_a_rate_out_of_range_is_refused(key, value):
         recipe([f"{key}={value}"])
 
 
-@pytest.mark.parametrize("text", ["leak=-0.1", "leak=1.1", "unnamed=-1", "unnamed=inf", "quirks=some", "quirks=1"])
+@pytest.mark.parametrize("text", ["leak=-0.1", "leak=1.1", "unnamed=-1", "unnamed=inf", "unnamed=3.1", "leak=true"])
 def test_other_values_out_of_range_are_refused(text):
     with pytest.raises(UserError, match=rf"^simulate: {text.partition('=')[0]}"):
         recipe([text])
@@ -61,18 +58,15 @@ def test_what_is_no_setting_is_refused(text):
 
 @pytest.mark.parametrize("value", ["0", "0.0"])
 def test_every_effect_can_be_switched_off(value):
-    made = recipe([f"{key}={value}" for key in [*DAILY, "leak", "unnamed"]], quirks="none")
-    assert set(made.model_dump(exclude={"quirks"}).values()) == {0}
+    made = recipe([f"{key}={value}" for key in [*DAILY, "leak", "unnamed"]])
+    assert set(made.model_dump().values()) == {0}
 
 
-def test_help_names_every_key_and_the_defaults_of_those_that_are_no_rates():
+def test_help_names_every_key_with_its_default():
     said = CliRunner().invoke(main, ["simulate", "--help"])
     assert said.exit_code == 0
-    words = set(re.findall(r"[a-z_]+", said.output))
-    assert set(Recipe.model_fields) <= words
-    for key in ("leak", "unnamed"):
-        line = next(line for line in said.output.splitlines() if line.split()[:1] == [key])
-        assert f"({getattr(Recipe(), key):g})" in line
+    told = dict(re.findall(r"([a-z_]+)=([0-9.]+)", said.output))
+    assert {key: float(value) for key, value in told.items() if key in Recipe.model_fields} == Recipe().model_dump()
     assert "--quirks" in said.output
     assert re.search(r"default:\s+real", said.output)
 
