@@ -26,6 +26,7 @@ from polarbgb.simulation.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = 71.9833  # to the last row of the real file
+_LEAST = 43_200  # rows
 REAL_ROWS = ROOT.parent / "shared/facts/polar_real_rows.csv"
 REAL_INTERVALS = ROOT.parent / "shared/data/published_intervals_seed42.root"
 
@@ -102,6 +103,8 @@ PICTURES = """## Pictures
 def measured(path: Path, *, simulated: bool) -> dict[str, dict[str, float]]:
     """Measure a file; what needs the real rows or intervals is left out where they are not at hand."""
     file = measures.read(path)
+    if len(file.time) < _LEAST:
+        raise click.UsageError(f"{path}: {len(file.time):,} rows say too little; give a file of a day or more")
     functions = {name: getattr(measures, name) for name in SECTIONS if name not in ("places", "orbit")}
     if REAL_ROWS.exists():
         real = {column.name: column.to_numpy() for column in pl.read_csv(REAL_ROWS)}

@@ -223,7 +223,7 @@ def spikes(file: RateFile) -> dict[str, float]:
     peaks = peaks[near[peaks]]
     widths, _, left, right = peak_widths(smooth, peaks, rel_height=0.5)
     # Of the width, a gap leaves a part.
-    whole = np.array([near[int(a) : int(b) + 2].all() for a, b in zip(left, right, strict=True)])
+    whole = np.array([near[int(a) : int(b) + 2].all() for a, b in zip(left, right, strict=True)], bool)
     widths = 10 * widths[whole]
     days = len(rate) / 86400
     heights = smooth[peaks]
