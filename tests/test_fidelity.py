@@ -18,7 +18,9 @@ def _file(time, single, **columns):
     rows = len(time)
     rate = np.outer(single, [1, 0.6, 0.4, 0.2, 0.1, 3.8, 3.1, 2, 1.5, 1, 4.5, 0.2, 4.4])
     noise = np.random.default_rng(2).standard_normal((len(measures.FEATURES), rows))
-    named = dict(zip(measures.FEATURES, noise, strict=True)) | columns
+    named = (
+        dict(zip(measures.FEATURES, noise, strict=True)) | {"is_orbit_up": np.sin(2 * np.pi * time / PERIOD)} | columns
+    )
     return measures.RateFile(named | {"unix_time": time, "rate": rate, "rate_err": np.sqrt(single / 0.9)})
 
 

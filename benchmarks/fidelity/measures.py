@@ -74,7 +74,10 @@ def read(path: Path) -> RateFile:
     """Read the rate file (tree ``nf1rate``)."""
     with uproot.open(path) as file:
         tree = file["nf1rate"]
-        columns = {name: np.asarray(tree[name].array(library="np"), float) for name in ("unix_time", *FEATURES, "rate")}
+        columns = {
+            name: np.asarray(tree[name].array(library="np"), float)
+            for name in ("unix_time", *FEATURES, "is_orbit_up", "rate")
+        }
         # Of the errors, that of the first bin is enough: live = rate / error^2 is the same for all.
         columns["rate_err"] = tree["rate_err"].array(library="np")[:, 0].astype(float)
     return RateFile(columns)
@@ -83,7 +86,7 @@ def read(path: Path) -> RateFile:
 def rows(file: RateFile) -> dict[str, float]:
     """Numbers of rows, and the span."""
     dead = (file.rate[:, 0] == 0) & (file.columns["rate_err"] == 0)
-    revolution = (file.time - _ORIGIN) // _PERIOD + _FIRST_REVOLUTION
+    revolution = _revolution(file)
     return {
         "rows": len(file.time),
         "rows after the filter": int(file.alive.sum()),
@@ -103,7 +106,7 @@ def columns(file: RateFile) -> dict[str, float]:
     found = {}
     for name in FEATURES:
         values = file.columns[name]
-        values = values[np.abs(values) < 1e30]  # the older file has NaN and -1.2e33
+        values = values[_usable(values)]
         summary = [values.mean(), values.std(), *np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
         for label, value in zip(("mean", "std", "min", "25%", "50%", "75%", "max"), summary, strict=True):
             found[f"{name} {label}"] = float(value)
@@ -111,10 +114,24 @@ def columns(file: RateFile) -> dict[str, float]:
 
 
 def correlations(file: RateFile) -> dict[str, float]:
-    """Correlation of rate[0] with every column."""
+    """Correlation of rate[0] with every feature of the published work."""
     some = np.flatnonzero(file.alive)[::20]
-    rate = file.rate[some, 0]
-    return {f"rate[0], {name}": float(np.corrcoef(rate, file.columns[name][some])[0, 1]) for name in FEATURES}
+    features = {name: file.columns[name] for name in (*FEATURES, "is_orbit_up")}
+    features["revolution"] = _revolution(file)
+    found = {}
+    for name, values in features.items():
+        usable = some[_usable(values[some])]
+        found[f"rate[0], {name}"] = float(np.corrcoef(file.rate[usable, 0], values[usable])[0, 1])
+    return found
+
+
+def _usable(values: Array) -> NDArray[np.bool_]:
+    """Return where a column holds a number; the older file has NaN and -1.2e33."""
+    return np.abs(values) < 1e30
+
+
+def _revolution(file: RateFile) -> Array:
+    return (file.time - _ORIGIN) // _PERIOD + _FIRST_REVOLUTION
 
 
 def ratios(file: RateFile) -> dict[str, float]:
