@@ -26,7 +26,7 @@ def temperature(time: Array, holes: Array) -> Array:
     height = (orbit(time - 900).zenith * sun_direction(time)).sum(axis=1)
     day = (time - START) / DAY
     weeks = 3.5 * np.sin(2 * np.pi * day / 31 + 2.2) + 1.0 * np.sin(2 * np.pi * day / 9.3)
-    latest = np.searchsorted(holes[:, 1], time, side="right") - 1
+    latest = np.searchsorted(holes[:, 1], time, side="right") - 1  # -1, before all holes, is the place of the last 0
     cold = np.append(_cold(holes), 0.0)[latest]
     stop = np.append(holes[:, 1], 0.0)[latest]
     return np.asarray(32.7 + weeks + 1.2 * height - cold * np.exp(-np.maximum(time - stop, 0) / _WARMING))
