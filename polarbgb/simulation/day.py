@@ -73,7 +73,7 @@ def day_rows(plan: Plan, time: Array, way: Way, *, tally: Tally, seeds: Seeds) -
     background = background_rates(plan, way, particle=particle, crab=columns["crabarf"], time=time, rng=counts)
     changes = _changes(plan, time, background)
     rays = cosmic_rate(way.cutoff, plan.weather.cosmic_rays(way.time))
-    counter = cosmic_counts(rays + front_end(plan.trains, way.revolution, particle), house)
+    counter = cosmic_counts(rays, front_end(plan.trains, way.revolution, particle), house)
     counter += events.poisson(_leaked(plan, changes, pair, len(way.time)))
     columns["fe_cosmic"] = counter.astype(np.float32)
     _spoil(plan, columns, way, house)

@@ -62,7 +62,7 @@ PILED_UP = spectrum((0.238, 0.182, 0.12, 0.06, 0.032), (0.980, 0.890, 0.64, 0.39
 """Shares by ratios to bin 12 that add up to those of POLAR's rows at low, middle and high rates: diffuse light and
 albedo, cosmic-ray secondaries, activation, and trapped particles, few or so many that their deposits pile up."""
 
-_PILE_UP = 13_000.0  # Hz of bin 12 at which all deposits are piled up
+_PILE_UP = 11_000.0  # Hz of bin 12 at which all deposits are piled up
 
 
 def particle_rates(particle: Array) -> Array:

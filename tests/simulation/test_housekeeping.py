@@ -96,15 +96,23 @@ def test_real_rows_have_the_cosmic_rays_of_their_place(field, real_rows):
 
 
 @pytest.mark.parametrize("rate", [500.0, 5000.0, 25_000.0])
-def test_cosmic_counts_are_whole_and_four_percent_wider_than_poisson(rate):
-    counts = cosmic_counts(np.full(50_000, rate), np.random.default_rng(0))
+def test_cosmic_counts_are_whole_and_wider_than_poisson(rate):
+    counts = cosmic_counts(np.full(50_000, rate), np.zeros(50_000), np.random.default_rng(0))
     assert (counts == np.round(counts)).all()
     assert counts.mean() == pytest.approx(rate, rel=0.003)
-    assert counts.var() == pytest.approx(rate + (0.04 * rate) ** 2, rel=0.05)
+    assert counts.var() == pytest.approx(rate + (0.015 * rate) ** 2, rel=0.05)
 
 
 def test_no_rate_gives_no_counts():
-    assert (cosmic_counts(np.zeros(100), np.random.default_rng(0)) == 0).all()
+    assert (cosmic_counts(np.zeros(100), np.zeros(100), np.random.default_rng(0)) == 0).all()
+
+
+def test_counts_of_particles_are_ragged():
+    rays, particles = np.full(50_000, 4000.0), np.full(50_000, 6000.0)
+    counts = cosmic_counts(rays, particles, np.random.default_rng(0))
+    # Mean and spread of exp(.2 x) for a normal x.
+    assert counts.mean() == pytest.approx(4000 + 6000 * np.exp(0.02), rel=0.005)
+    assert counts.std() == pytest.approx(6000 * np.exp(0.02) * np.sqrt(np.exp(0.04) - 1), rel=0.05)
 
 
 @settings(deadline=None, max_examples=20)
