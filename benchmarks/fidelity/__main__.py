@@ -100,11 +100,8 @@ PICTURES = """## Pictures
 """
 
 
-def measured(path: Path, *, simulated: bool) -> dict[str, dict[str, float]]:
+def measured(file: measures.RateFile, *, simulated: bool) -> dict[str, dict[str, float]]:
     """Measure a file; what needs the real rows or intervals is left out where they are not at hand."""
-    file = measures.read(path)
-    if len(file.time) < _LEAST:
-        raise click.UsageError(f"{path}: {len(file.time):,} rows say too little; give a file of a day or more")
     functions = {name: getattr(measures, name) for name in SECTIONS if name not in ("places", "orbit")}
     if REAL_ROWS.exists():
         real = {column.name: column.to_numpy() for column in pl.read_csv(REAL_ROWS)}
@@ -159,10 +156,8 @@ def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") if abs(value) >= 1e4 else f"{value:.4g}"
 
 
-def pictures(path: Path, folder: Path) -> None:
+def pictures(file: measures.RateFile, truth: pl.DataFrame, folder: Path) -> None:
     """Draw the five pictures of a mission."""
-    file = measures.read(path)
-    truth = pl.read_parquet(truth_path(path))
     save(plots.mission(file), folder / "mission.png")
     save(plots.day(file, truth, file.time[0] + 27.0 * 86400), folder / "day.png")
     save(plots.orbit(file, file.time[0] + 27.92 * 86400), folder / "orbit.png")
@@ -178,7 +173,10 @@ def pictures(path: Path, folder: Path) -> None:
 def main(path: Path | None, seed: int) -> None:
     """Compare a mission with the published figures."""
     if path is not None:
-        found = measured(path, simulated=False)
+        file = measures.read(path)
+        if len(file.time) < _LEAST:
+            raise click.UsageError(f"{path}: {len(file.time):,} rows say too little; give a file of a day or more")
+        found = measured(file, simulated=False)
         published, ours, wrong = verdicts(found)
         click.echo(table(found))
         click.echo("\n".join([f"{published} published figures and {ours} checks agree", *wrong]))
@@ -186,8 +184,9 @@ def main(path: Path | None, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         mission = Path(folder) / "nf1rate.root"
         polarbgb.simulate(mission, days=DAYS, seed=seed)
-        found = measured(mission, simulated=True)
-        pictures(mission, ROOT / "docs/simulation")
+        file, truth = measures.read(mission), pl.read_parquet(truth_path(mission))
+    found = measured(file, simulated=True)
+    pictures(file, truth, ROOT / "docs/simulation")
     published, ours, wrong = verdicts(found)
     rates = Recipe()
     kinds = "\n".join(

@@ -12,9 +12,10 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from polarbgb.simulation.field import igrf
-from polarbgb.simulation.orbit import START
+from polarbgb.simulation.orbit import PERIOD, START
 from polarbgb.simulation.orbit import orbit as simulated_orbit
 from polarbgb.simulation.saa import EDGE
+from polarbgb.simulation.truth import MODELLED
 
 Array = NDArray[np.float64]
 
@@ -38,8 +39,7 @@ FEATURES = (
 )
 LEVELS = {"3-4 kHz": (3000, 4000), "8-10 kHz": (8000, 10_000), "13+ kHz": (13_000, np.inf)}
 RATIO_BINS = (0, 1, 5, 6)
-QUIET_BINS = (0, 1, 5, 6, 10, 12)
-_ORIGIN, _PERIOD, _FIRST_REVOLUTION = 1474004181.5460, 5535.4, 10
+_ORIGIN, _FIRST_REVOLUTION = 1474004181.5460, 10
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _usable(values: Array) -> NDArray[np.bool_]:
 
 
 def _revolution(file: RateFile) -> Array:
-    return (file.time - _ORIGIN) // _PERIOD + _FIRST_REVOLUTION
+    return (file.time - _ORIGIN) // PERIOD + _FIRST_REVOLUTION
 
 
 def ratios(file: RateFile) -> dict[str, float]:
@@ -148,7 +148,7 @@ def ratios(file: RateFile) -> dict[str, float]:
 def levels(file: RateFile) -> dict[str, float]:
     """The quiet equator, the troughs of ten days, and the highest rates."""
     quiet = file.alive & (np.abs(file.columns["glat"]) < 10) & (file.columns["time_since_saa"] > 3000)
-    found = {f"quiet equator, rate[{n}], Hz": float(np.median(file.rate[quiet, n])) for n in QUIET_BINS}
+    found = {f"quiet equator, rate[{n}], Hz": float(np.median(file.rate[quiet, n])) for n in MODELLED}
     day = (file.time[quiet] - file.time[0]) // (10 * 86400)
     trough = [np.median(file.rate[quiet, 0][day == d]) for d in np.unique(day) if (day == d).sum() > 5000]
     found["trough of rate[0], lowest ten days, Hz"] = float(min(trough, default=np.nan))
@@ -203,7 +203,7 @@ def pairs(file: RateFile) -> dict[str, float]:
 
 def humps(file: RateFile) -> dict[str, float]:
     """Humps of nearly whole orbits, and their height over the trough: 90 % over 10 % of the orbit's curve."""
-    phase = (file.time - _ORIGIN) / _PERIOD
+    phase = (file.time - _ORIGIN) / PERIOD
     number = np.floor(phase).astype(int)
     counts, heights = [], []
     for rows_ in np.split(np.arange(len(number)), np.flatnonzero(np.diff(number)) + 1):
@@ -244,7 +244,7 @@ def spikes(file: RateFile) -> dict[str, float]:
     widths = 10 * widths[whole]
     days = len(rate) / 86400
     heights = smooth[peaks]
-    orbits = np.unique(((grid[peaks] - _ORIGIN) // _PERIOD).astype(int))
+    orbits = np.unique(((grid[peaks] - _ORIGIN) // PERIOD).astype(int))
     neighbours = np.isin(orbits + 1, orbits) | np.isin(orbits - 1, orbits)
     beat = np.isin(orbits + 15, orbits) | np.isin(orbits + 16, orbits)
     rows_ = (file.rate[:, 12] > 13_000).mean()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from polarbgb.present.axes import dates
 from polarbgb.present.style import BACKGROUND, DEFICIT, EVENT, EXCESS, MEASURED, MEASURED_FAINT, page, styled
+from polarbgb.simulation.orbit import PERIOD
 
 Array = NDArray[np.float64]
 
-_PERIOD = 5535.4
 _BINS = {
     12: "any bar",
     5: "any bar > 15 keV",
@@ -78,7 +78,7 @@ def orbit(file: RateFile, start: float) -> Figure:
     """An orbit from a start, unix seconds: all nested rates, second by second."""
     figure = page(3.6)
     panels = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    inside = slice(*np.searchsorted(file.time, [start, start + _PERIOD]))
+    inside = slice(*np.searchsorted(file.time, [start, start + PERIOD]))
     for (number, label), colour in zip(_BINS.items(), _COLOURS, strict=True):
         rate = np.where(file.rate[:, number] > 0, file.rate[:, number], np.nan)
         time, rate = _means(file, rate, 1, inside)
@@ -92,7 +92,7 @@ def orbit(file: RateFile, start: float) -> Figure:
     time, latitude = _means(file, file.columns["glat"], 10, inside)
     panels[1].plot(dates(time), latitude, color=MEASURED, linewidth=0.8)
     panels[1].set(ylabel="latitude (°)")
-    panels[1].set_xlim(*dates(np.array([start, start + _PERIOD])))
+    panels[1].set_xlim(*dates(np.array([start, start + PERIOD])))
     _utc(panels[1])
     return figure
 

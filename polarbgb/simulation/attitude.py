@@ -21,8 +21,7 @@ def detector_axes(place: Orbit, time: Array) -> tuple[Array, Array]:
     For a day in six the platform flies turned about the zenith by 180 degrees; on the turns, x sweeps the sky.
     """
     yaw = _yaw((time - START) / DAY)[:, None]
-    forward = np.cross(place.normal, place.zenith)
-    side = np.cos(yaw) * place.normal + np.sin(yaw) * forward
+    side = np.cos(yaw) * place.normal + np.sin(yaw) * place.forward
     z = np.cos(_TILT) * place.zenith + np.sin(_TILT) * side
     x = np.cos(_TILT) * side - np.sin(_TILT) * place.zenith
     return z, x

@@ -49,7 +49,7 @@ def background_rates(
     )
     albedo = rays * _ALBEDO * np.exp(-way.cutoff / _ALBEDO_SCALE)
     secondary = rays * _SECONDARY * np.exp(-way.cutoff / _SECONDARY_SCALE)
-    scorpius, cygnus = unnamed.sources(plan.weather, way.place, way.time)
+    scorpius, cygnus = unnamed.sources(plan.weather, way.place, way.axes[0], way.time)
     parts = [
         (diffuse + albedo, rates.QUIET),
         (secondary, rates.COSMIC),

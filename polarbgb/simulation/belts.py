@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.simulation.saa import EDGE
+from polarbgb.simulation.wander import wander
 
 Array = NDArray[np.float64]
 
@@ -53,11 +54,7 @@ def trains(orbits: int, rng: np.random.Generator) -> Trains:
         orbits: how many.
         rng: a longer mission drawn from the same state starts with the same orbits.
     """
-    from scipy.signal import lfilter
-
-    white = rng.standard_normal((orbits, 2 * PLACES + 4))
-    white[0] /= np.sqrt(1 - _MEMORY**2)  # from the first orbit on as variable as ever
-    walk = lfilter([np.sqrt(1 - _MEMORY**2)], [1, -_MEMORY], white, axis=0)
+    walk = wander(rng.standard_normal((orbits, 2 * PLACES + 4)), _MEMORY, settled=True)
     return Trains(
         strength=np.minimum(np.exp(_MIDDLE + _SPREAD * walk[:, :PLACES]), MOST),
         shell=2.4 + 0.18 * walk[:, 3],
@@ -80,16 +77,10 @@ def particles(trains: Trains, *, revolution: Array, strength: Array, shell: Arra
     Returns:
         (n, places) Hz.
     """
-    number = np.arange(len(trains.shell))
-
-    def now(values: Array) -> Array:
-        return np.asarray(np.interp(revolution, number, values))
-
-    edge = np.exp(-np.maximum(strength - EDGE, 0) / now(trains.reach))
-    slot = np.exp(-(((shell - now(trains.shell)) / now(trains.width)) ** 2))
-    outer = np.exp(-(((shell - now(trains.outer)) / 0.26) ** 2))
-    height = np.stack([now(column) for column in trains.strength.T], axis=1)
-    return np.asarray(height * np.stack([edge, slot, outer], axis=1))
+    edge = np.exp(-np.maximum(strength - EDGE, 0) / _now(trains.reach, revolution))
+    slot = np.exp(-(((shell - _now(trains.shell, revolution)) / _now(trains.width, revolution)) ** 2))
+    outer = np.exp(-(((shell - _now(trains.outer, revolution)) / 0.26) ** 2))
+    return np.asarray(_now(trains.strength, revolution) * np.stack([edge, slot, outer], axis=1))
 
 
 def front_end(trains: Trains, revolution: Array, particle: Array) -> Array:
@@ -103,14 +94,17 @@ def front_end(trains: Trains, revolution: Array, particle: Array) -> Array:
         revolution: (n,) orbits since the start.
         particle: (n, places) any-bar rates, Hz.
     """
-    number = np.arange(len(trains.shell))
-    hardness = np.stack([np.interp(revolution, number, column) for column in trains.hardness.T], axis=1)
-    return np.asarray((hardness * np.sqrt(2000 * particle)).sum(axis=1))
+    return np.asarray((_now(trains.hardness, revolution) * np.sqrt(2000 * particle)).sum(axis=1))
 
 
 def flicker(rows: int, rng: np.random.Generator) -> Array:
     """Draw the factor, (rows,) of 1 s, by which bunches of particles make a spike ragged."""
-    from scipy.signal import lfilter
+    return np.asarray(np.exp(_FLICKER * wander(rng.standard_normal(rows), np.exp(-1 / _FLICKER_LIFE), settled=False)))
 
-    keep = np.exp(-1 / _FLICKER_LIFE)
-    return np.asarray(np.exp(_FLICKER * lfilter([np.sqrt(1 - keep**2)], [1, -keep], rng.standard_normal(rows))))
+
+def _now(values: Array, revolution: Array) -> Array:
+    """Return (orbits,) or (orbits, places) values at (n,) orbits since the start."""
+    number = np.arange(len(values))
+    if values.ndim == 1:
+        return np.asarray(np.interp(revolution, number, values))
+    return np.stack([np.interp(revolution, number, column) for column in values.T], axis=1)

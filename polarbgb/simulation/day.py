@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.simulation import rates, telemetry
-from polarbgb.simulation.attitude import angles, detector_axes
+from polarbgb.simulation.attitude import angles
 from polarbgb.simulation.background import background_rates
 from polarbgb.simulation.belts import front_end, particles
 from polarbgb.simulation.housekeeping import cosmic_counts, cosmic_rate, temperature
@@ -16,6 +16,7 @@ from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan, Seeds
 from polarbgb.simulation.sources import CRAB, CRAB_AREA
 from polarbgb.simulation.truth import Tally
+from polarbgb.simulation.wander import wander
 from polarbgb.simulation.way import Way
 
 Array = NDArray[np.float64]
@@ -90,7 +91,7 @@ def day_rows(plan: Plan, time: Array, way: Way, *, tally: Tally, seeds: Seeds) -
 
 
 def _housekeeping(plan: Plan, way: Way, rng: np.random.Generator) -> Columns:
-    z, x = detector_axes(way.place, way.time)
+    z, x = way.axes
     (raz, decz), (rax, decx) = angles(z), angles(x)
     calendar = (way.time // DAY - START // DAY).astype(np.int64)
     reading = temperature(way.time, plan.holes) + rng.normal(0, 0.1, len(way.time))
@@ -186,16 +187,15 @@ def _observe(
         counts[rows] = np.maximum(counts[rows] + injected[number], 0)
     for number, (rows, change) in changes.items():
         written = time[rows] < plan.stop
-        if written.any():
-            others = background[rows] + together[rows] - change
-            tally.add(
-                number,
-                time[rows][written],
-                change=rates.nested(change)[written],
-                injected=injected[number][written],
-                counts=counts[rows][written],
-                expected=rates.nested(others * live[rows, None])[written],
-            )
+        others = background[rows] + together[rows] - change
+        tally.add(
+            number,
+            time[rows][written],
+            change=rates.nested(change)[written],
+            injected=injected[number][written],
+            counts=counts[rows][written],
+            expected=rates.nested(others * live[rows, None])[written],
+        )
     return rates.rate_and_error(counts, live)
 
 
@@ -213,8 +213,5 @@ def _corrected(single: Array, rng: np.random.Generator) -> Array:
 
     What it follows is unknown; rows of the same minute stray alike, within some 7 Hz.
     """
-    from scipy.signal import lfilter
-
-    keep = np.exp(-1 / 600)
-    stray = lfilter([np.sqrt(1 - keep**2)], [1, -keep], rng.standard_normal(len(single)))
+    stray = wander(rng.standard_normal(len(single)), np.exp(-1 / 600), settled=False)
     return np.asarray((179 + 1.052 * single + 55 * stray + 7 * rng.standard_normal(len(single))) * (single > 0))

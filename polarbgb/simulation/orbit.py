@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,11 @@ class Orbit:
     up: NDArray[np.bool_]
     zenith: Array
     normal: Array
+
+    @cached_property
+    def forward(self) -> Array:
+        """(n, 3) unit vector along the path."""
+        return np.cross(self.normal, self.zenith)
 
 
 def orbit(time: Array) -> Orbit:

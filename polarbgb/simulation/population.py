@@ -15,7 +15,7 @@ from polarbgb.simulation.events import Event
 from polarbgb.simulation.field import Field
 from polarbgb.simulation.orbit import orbit
 from polarbgb.simulation.profiles import Profile
-from polarbgb.simulation.rates import NESTING, PARTICLES, PILED_UP
+from polarbgb.simulation.rates import NESTING, PARTICLES, PILED_UP, per_rate_in
 from polarbgb.simulation.recipe import Recipe
 from polarbgb.simulation.saa import EDGE
 from polarbgb.simulation.sky import above_horizon, sunlit
@@ -169,7 +169,7 @@ def _flare(when: Occasions, rng: np.random.Generator) -> Event | None:
 
 def _particles(when: Occasions, rng: np.random.Generator) -> Event:
     start, mixture = _anywhere(when, rng), rng.random()
-    spectrum = _of_bin_0(mixture * PARTICLES + (1 - mixture) * PILED_UP)
+    spectrum = per_rate_in(0, mixture * PARTICLES + (1 - mixture) * PILED_UP)
     peak, length = 80 * np.exp(0.9 * rng.standard_normal()), 10 ** rng.uniform(1.5, 2.8)
     return Event(
         "particles", start, start + length, profiles.ragged(rng), "adds", peak, spectrum, cosmic=rng.uniform(0.2, 1.0)
@@ -189,7 +189,7 @@ def _saa_edge(when: Occasions, rng: np.random.Generator) -> Event | None:
         )
     peak = 150 * np.exp(0.8 * rng.standard_normal())
     return Event(
-        "saa_edge", start, start + length, profiles.ragged(rng), "adds", peak, _of_bin_0(PARTICLES), cosmic=0.3
+        "saa_edge", start, start + length, profiles.ragged(rng), "adds", peak, per_rate_in(0, PARTICLES), cosmic=0.3
     )
 
 
@@ -227,7 +227,7 @@ def _crab_step(when: Occasions, rng: np.random.Generator) -> Event | None:
     place = orbit(time)
     seen = CRAB.exposure(place, detector_axes(place, time)[0])
     peak = float(CRAB.rate * seen.max() * (CRAB.shares @ NESTING[:, 0]))
-    return Event("crab_step", start, stop, profiles.sampled(seen), "adds", peak, _of_bin_0(CRAB.shares))
+    return Event("crab_step", start, stop, profiles.sampled(seen), "adds", peak, per_rate_in(0, CRAB.shares))
 
 
 _DRAWS: dict[str, Callable[[Occasions, np.random.Generator], Event | None]] = {
@@ -252,7 +252,3 @@ def _burst_spectrum(peak: float, rng: np.random.Generator) -> Array:
     """Draw a burst's spectrum around log10(peak energy / keV), spread as BATSE's are (Preece et al. 2000)."""
     alpha, beta = np.clip(rng.normal(-1.0, 0.3), -1.8, 0.0), np.clip(rng.normal(-2.4, 0.25), -3.5, -2.05)
     return response.shares(response.band(float(alpha), float(beta), float(10 ** rng.normal(peak, 0.25))))
-
-
-def _of_bin_0(shares: Array) -> Array:
-    return np.asarray(shares / (shares @ NESTING[:, 0]))

@@ -115,6 +115,11 @@ def nested(category: Array) -> Array:
     return category @ NESTING
 
 
+def per_rate_in(number: int, shares: Array) -> Array:
+    """Scale (categories,) shares to a rate of 1 in a bin."""
+    return np.asarray(shares / (shares @ NESTING[:, number]))
+
+
 def rate_and_error(counts: Array, live: Array) -> tuple[Array, Array]:
     """Return rate = N / live and error = sqrt(N) / live, (n, bins), Hz; 0 where nothing was live.
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.rates import CATEGORIES, NESTING, THRESHOLDS
+from polarbgb.simulation.rates import CATEGORIES, THRESHOLDS, per_rate_in
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def shares(spectrum: Array) -> Array:
         (categories,) for a sum of 1 in bin 0.
     """
     seen = np.trapezoid(spectrum[:, None] * _response(), ENERGIES, axis=0)
-    return np.asarray(seen / (seen @ NESTING[:, 0]))
+    return per_rate_in(0, np.asarray(seen))
 
 
 def compton_edge(energy: Array) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polarbgb.simulation import response
 from polarbgb.simulation.orbit import Orbit, unit_vector
-from polarbgb.simulation.rates import ANY, NESTING
+from polarbgb.simulation.rates import ANY, per_rate_in
 from polarbgb.simulation.sky import above_horizon
 
 Array = NDArray[np.float64]
@@ -33,8 +33,7 @@ class Source:
     @cached_property
     def shares(self) -> Array:
         """(categories,) for a rate of 1 in bin 12."""
-        shares = response.shares(self.photons)
-        return np.asarray(shares / (shares @ NESTING[:, ANY]))
+        return per_rate_in(ANY, response.shares(self.photons))
 
     def exposure(self, place: Orbit, z: Array) -> Array:
         """Return its exposure relative to one on the detector's axis, (n,); 0 where the Earth hides it.

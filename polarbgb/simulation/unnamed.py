@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.attitude import detector_axes
 from polarbgb.simulation.orbit import DAY, START, Orbit
 from polarbgb.simulation.sky import sun_direction
 from polarbgb.simulation.sources import CYGNUS_X1, SCORPIUS_X1
+from polarbgb.simulation.wander import wander
 
 Array = NDArray[np.float64]
 
@@ -66,15 +66,11 @@ def weather(days: int, rng: np.random.Generator, strength: float) -> Weather:
         rng: source of it.
         strength: factor on all of it; 0 leaves nothing.
     """
-    from scipy.signal import lfilter
-
     walks, decreases = rng.spawn(2)
     white = walks.standard_normal((int(days * DAY / _STEP) + 2, len(_LIVES)))
-    columns = []
-    for column, life in zip(white.T, _LIVES, strict=True):
-        keep = np.exp(-_STEP / life)
-        column[0] /= np.sqrt(1 - keep**2)  # from the first step on as variable as ever
-        columns.append(lfilter([np.sqrt(1 - keep**2)], [1, -keep], column))
+    columns = [
+        wander(column, np.exp(-_STEP / life), settled=True) for column, life in zip(white.T, _LIVES, strict=True)
+    ]
     chance, depth = decreases.random((days, 2)).T
     low, high = _FORBUSH_DEPTH
     return Weather(
@@ -84,9 +80,15 @@ def weather(days: int, rng: np.random.Generator, strength: float) -> Weather:
     )
 
 
-def sources(weather: Weather, place: Orbit, time: Array) -> tuple[Array, Array]:
-    """Return the any-bar rates of Scorpius X-1 and Cygnus X-1, (n,) Hz each: they rise, set and vary."""
-    z, _ = detector_axes(place, time)
+def sources(weather: Weather, place: Orbit, z: Array, time: Array) -> tuple[Array, Array]:
+    """Return the any-bar rates of Scorpius X-1 and Cygnus X-1, (n,) Hz each: they rise, set and vary.
+
+    Args:
+        weather: of the mission.
+        place: of the platform.
+        z: (n, 3) detector axis.
+        time: (n,) unix seconds.
+    """
     scorpius = SCORPIUS_X1.rate * weather.factor(2, time) * SCORPIUS_X1.exposure(place, z)
     cygnus = CYGNUS_X1.rate * weather.factor(3, time) * CYGNUS_X1.exposure(place, z)
     return weather.strength * scorpius, weather.strength * cygnus
@@ -95,8 +97,7 @@ def sources(weather: Weather, place: Orbit, time: Array) -> tuple[Array, Array]:
 def scattering(weather: Weather, place: Orbit, time: Array) -> Array:
     """Return the factor on the quiet rate of what the solar panels, which follow the Sun, scatter in, (n,)."""
     sun = sun_direction(time)
-    forward = np.cross(place.normal, place.zenith)
-    ahead, side = (sun * forward).sum(axis=1), (sun * place.normal).sum(axis=1)
+    ahead, side = (sun * place.forward).sum(axis=1), (sun * place.normal).sum(axis=1)
     return np.asarray(1 + weather.strength * 0.012 * (np.abs(ahead) * (1 + side) - 0.5))
 
 

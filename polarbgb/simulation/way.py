@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.simulation import telemetry
+from polarbgb.simulation.attitude import detector_axes
 from polarbgb.simulation.field import Field, cutoff_rigidity, shell
 from polarbgb.simulation.orbit import DAY, PERIOD, START, Orbit, orbit
 from polarbgb.simulation.saa import Memory, Passes, passes
@@ -54,30 +56,35 @@ class Way:
     anomaly: Passes
     before: Past
 
-    @property
+    @cached_property
     def cutoff(self) -> Array:
         """(n,) cutoff rigidity, GV."""
         return cutoff_rigidity(self.field, self.place.altitude)
 
-    @property
+    @cached_property
     def shell(self) -> Array:
         """(n,) L, Earth radii."""
         return shell(self.field, self.place.altitude)
 
-    @property
+    @cached_property
     def revolution(self) -> Array:
         """(n,) orbits since the start."""
         return (self.time - START) / PERIOD
 
-    @property
+    @cached_property
     def taken(self) -> NDArray[np.bool_]:
         """Where data are taken."""
         return ~self.anomaly.off & ~self.blind
 
-    @property
+    @cached_property
     def since_on(self) -> Array:
         """(n,) seconds since data are taken again; inf where they were never missing."""
         return self.time - np.maximum.accumulate(np.where(self.taken, self.before.missing, self.time))
+
+    @cached_property
+    def axes(self) -> tuple[Array, Array]:
+        """The detector's z and x axes, (n, 3) unit vectors."""
+        return detector_axes(self.place, self.time)
 
     @property
     def after(self) -> Past:

@@ -51,7 +51,7 @@ def test_strength_zero_leaves_exactly_nothing(seed):
     assert (none.cosmic_rays(TIMES) == 1).all()
     assert (scattering(none, place, TIMES) == 1).all()
     assert (settling(none, np.arange(100.0)) == 0).all()
-    for rate in sources(none, place, TIMES):
+    for rate in sources(none, place, detector_axes(place, TIMES)[0], TIMES):
         assert (rate == 0).all()
 
 
@@ -131,14 +131,20 @@ def test_decreases_are_some_a_year_and_of_percents():
 def test_sources_are_hidden_where_the_earth_hides_them_and_follow_their_exposure():
     place = orbit(TIMES)
     z, _ = detector_axes(place, TIMES)
-    for rate, source in zip(sources(_calm(), place, TIMES), (SCORPIUS_X1, CYGNUS_X1), strict=True):
+    for rate, source in zip(
+        sources(_calm(), place, detector_axes(place, TIMES)[0], TIMES), (SCORPIUS_X1, CYGNUS_X1), strict=True
+    ):
         np.testing.assert_array_equal(rate > 0, above_horizon(place, source.direction))
         np.testing.assert_allclose(rate, source.rate * source.exposure(place, z))
 
 
 def test_sources_vary(drawn):
     place = orbit(TIMES)
-    for varying, steady in zip(sources(drawn, place, TIMES), sources(_calm(), place, TIMES), strict=True):
+    for varying, steady in zip(
+        sources(drawn, place, detector_axes(place, TIMES)[0], TIMES),
+        sources(_calm(), place, detector_axes(place, TIMES)[0], TIMES),
+        strict=True,
+    ):
         seen = steady > 0
         assert (varying[seen] / steady[seen]).std() > 0.01
 
