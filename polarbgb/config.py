@@ -117,6 +117,23 @@ class Features(Section):
         return self
 
 
+class Position(Section):
+    """Where the instrument is: the columns from which the features of the orbit are derived."""
+
+    latitude: Name = Field(description="geographic latitude, degrees north")
+    longitude: Name = Field(description="geographic longitude, degrees east, -180 to 180 or 0 to 360")
+    altitude: Name | None = Field(None, description="height above the Earth's ellipsoid, km")
+    field: tuple[Name, Name] | tuple[Name, Name, Name] | None = Field(
+        None, description="magnetic field, nT: radial (up), southward, and eastward where there is one"
+    )
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are named."""
+        altitude = () if self.altitude is None else (self.altitude,)
+        return (self.latitude, self.longitude, *altitude, *(self.field or ()))
+
+
 class Orbit(Section):
     """How rows are numbered by orbit."""
 
@@ -244,6 +261,7 @@ class Config(Section):
     derived: Mapping[str, str] = Field({}, description="new columns as expressions")
     filters: Mapping[str, str] = Field({}, description="rows are kept where every expression holds")
     features: Features
+    position: Position | None = None
     orbit: Orbit
     known_events: KnownEvents | None = None
     folds: Folds = Folds()
@@ -322,6 +340,8 @@ class Config(Section):
         asked = {self.input.time, *self.rates.names, *self.rates.error_names, *self.intervals.context}
         asked |= set(self.features.columns)
         asked |= {column for entry in self.features.history for column in entry.columns}
+        if self.position is not None:
+            asked |= set(self.position.columns)
         for expression in (*self.derivations.values(), *self.cuts.values()):
             asked |= expression.columns
         if self.exposure is not None:
