@@ -109,11 +109,20 @@ class Features(Section):
 
     columns: tuple[Name, ...] = Field((), description="branches or derived columns taken as they are")
     history: tuple[History, ...] = ()
+    passage: tuple[Positive, Positive] = Field(
+        (120.0, 2700.0),
+        description="s, shortest and longest gap taken for a passage of the South Atlantic Anomaly, detector off",
+    )
+    without: tuple[Name, ...] = Field(
+        (), description="features that would come by themselves, from [position] and the passages, but are not wanted"
+    )
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.columns and not self.history:
             raise ValueError("no feature is asked for")
+        if self.passage[0] >= self.passage[1]:
+            raise ValueError("passage: the shortest gap is not shorter than the longest")
         return self
 
 
@@ -175,9 +184,10 @@ class Model(Section):
     """The boosted trees, one regressor a bin and fold."""
 
     backend: Literal["xgboost", "lightgbm"] = "xgboost"
-    objective: Literal["poisson", "squared"] = Field(
+    objective: Literal["poisson", "gamma", "squared"] = Field(
         "poisson",
-        description="poisson: Poisson likelihood of the counts; squared: squared error weighted by 1/error**2",
+        description="poisson: Poisson likelihood of the counts; gamma: relative error, where what is not explained "
+        "grows with the rate; squared: squared error weighted by 1/error**2",
     )
     device: Device = "cpu"
     trees: Count = Field(300, description="largest number of trees")
@@ -197,12 +207,19 @@ class Model(Section):
 
 
 class Noise(Section):
-    """How wide the pulls' unit is before it is scaled to width 1."""
+    """The unit of pulls."""
 
+    calibration: Literal["regimes", "bin"] = Field(
+        "regimes",
+        description="regimes: counting noise of the prediction and a model error, fitted on held-out rows by bin, "
+        "predicted rate, passage of the anomaly and latitude; bin: one width a bin, as published",
+    )
     error: Literal["observed", "predicted"] = Field(
         "observed",
-        description="observed: the error column, as published; predicted: sqrt(prediction/exposure)",
+        description="what calibration 'bin' scales: observed: the error column, as published; predicted: "
+        "sqrt(prediction/exposure)",
     )
+    reach: Positive = Field(600.0, description="s beside a passage of the anomaly that are a regime of their own")
 
 
 _OWN_COLUMNS = frozenset({
@@ -296,6 +313,9 @@ class Config(Section):
                     "a burst in it would teach the model to expect the burst. Leave it out, or ask for its past "
                     "in [[features.history]] with a guard"
                 )
+        for column in self.position.columns if self.position is not None else ():
+            if self.holds_rate(column):
+                raise ValueError(f"position: '{column}' is made from a rate")
         for entry in self.features.history:
             for column in entry.columns:
                 if self.holds_rate(column) and entry.guard <= self.intervals.longest:

@@ -30,6 +30,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 SUFFIX = {"xgboost": ".ubj", "lightgbm": ".txt"}
 """File suffix of a saved booster, by backend."""
 
+_XGBOOST = {"poisson": "count:poisson", "gamma": "reg:gamma", "squared": "reg:squarederror"}
+_LIGHTGBM = {"poisson": "poisson", "gamma": "gamma", "squared": "regression"}
+
 
 class Booster(Protocol):
     """One trained regressor: one bin, one fold."""
@@ -37,7 +40,7 @@ class Booster(Protocol):
     trees: int
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the (rows,) sum of leaves: Hz for objective 'squared', log Hz for 'poisson'."""
+        """Return the (rows,) sum of leaves: Hz for objective 'squared', else log Hz."""
         ...
 
     def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -59,7 +62,7 @@ class TrainingSet(Protocol):
 
 def rate_of(margin: NDArray[np.float64], objective: str) -> NDArray[np.float64]:
     """Turn margins into rates, Hz: the inverse link of the objective."""
-    return np.exp(margin) if objective == "poisson" else margin
+    return margin if objective == "squared" else np.exp(margin)
 
 
 def quantise(grow: NDArray[np.float32], stop: NDArray[np.float32], names: tuple[str, ...], model: Model) -> TrainingSet:
@@ -209,7 +212,7 @@ class _XGBoostSet:
         for matrix, targets in ((self._grow, grow), (self._stop, stop)):
             matrix.set_info(label=targets.label, weight=targets.weight)
         parameters = {
-            "objective": "count:poisson" if model.objective == "poisson" else "reg:squarederror",
+            "objective": _XGBOOST[model.objective],
             "base_score": grow.mean,
             # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
             "max_delta_step": 0,
@@ -281,7 +284,7 @@ class _LightGBMSet:
             dataset.set_field("weight", targets.weight)
         parameters = {
             **self._shape,
-            "objective": "poisson" if model.objective == "poisson" else "regression",
+            "objective": _LIGHTGBM[model.objective],
             # The default of 0.7 doubles the Hessian of a log rate and slows the fit down; counts are large here.
             "poisson_max_delta_step": 1e-6,
             "device_type": model.device,

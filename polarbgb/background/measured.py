@@ -42,14 +42,11 @@ def measured(timeline: Timeline, config: Config) -> Measured:
     return Measured(rate, error, exposure)
 
 
-def noise(measured: Measured, prediction: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
-    """Return the (rows, bins) error that pulls are counted in before they are scaled to width 1, Hz.
+def counting_noise(measured: Measured, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (rows, bins) counting noise sqrt(B * live) / live of the predicted rate B, Hz.
 
-    The errors of the file, as published, or the counting noise sqrt(B * live) / live of the predicted rate B, which a
-    fluctuation of the row itself does not move.
+    A fluctuation of the row itself does not move it.
     """
-    if config.noise.error == "observed":
-        return measured.error
     # A squared-error model may predict below zero where counts are few; one count is the least noise there is.
     counts = np.maximum(prediction * measured.exposure, 1.0)
     return np.asarray(np.sqrt(counts) / measured.exposure)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from polarbgb.background.measured import Measured
 
 _LEAST = 1e-6
-"""Hz: the label of a row without counts under objective 'poisson'."""
+"""Hz: the label of a row without counts where the model predicts the logarithm."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ def make_targets(
 
     Poisson: the likelihood of N counts at rate r and live time e is e*r - N*log(r) = e * (r - (N/e)*log(r)), that is
     the Poisson loss of the rate with the exposure as weight; no offset is needed.
+    Gamma: rate/r + log(r), whose curvature in log(r) is the same for every row: counting noise is small beside what
+    the features do not explain, and that grows with the rate.
     Squared: weight 1/error**2, as published.
 
     Args:
@@ -43,7 +45,7 @@ def make_targets(
         number: the bin.
         grow: (rows,) rows that grow trees.
         stop: (rows,) rows that decide when to stop.
-        objective: 'poisson' or 'squared'.
+        objective: 'poisson', 'gamma' or 'squared'.
     """
     rate = measured.rate[:, number]
     if objective == "poisson":
@@ -51,6 +53,10 @@ def make_targets(
         rate = np.maximum(rate, _LEAST)
         weight = measured.exposure[:, number]
         scale = float(np.mean(weight[grow] * rate[grow]))
+    elif objective == "gamma":
+        rate = np.maximum(rate, _LEAST)
+        weight = np.ones(len(rate))
+        scale = 1.0
     else:
         weight = 1.0 / measured.error[:, number] ** 2
         scale = float(np.mean(weight[grow]))

@@ -9,8 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.errors import UserError
+from polarbgb.errors import UserError, nearest
 from polarbgb.features.history import SEGMENT, Difference, Lag, Mean, plain
+from polarbgb.features.passages import PASSAGE_NAMES, passage_features, passages
+from polarbgb.features.position import position_features, position_names
 from polarbgb.timeline.clean import Timeline
 
 
@@ -28,7 +30,7 @@ class Matrix:
 
 
 def feature_columns(config: Config) -> dict[str, pl.Expr]:
-    """Return each feature's name and expression, in the order of the matrix.
+    """Return the name and expression of each feature that is made from columns, in the order of the matrix.
 
     Raises:
         UserError: if two features have the same name.
@@ -44,11 +46,24 @@ def feature_columns(config: Config) -> dict[str, pl.Expr]:
             ]
             columns += [(feature.name, feature.expression(cadence)) for feature in past]
     named = dict(columns)
-    if len(named) < len(columns):
-        names = [name for name, _ in columns]
+    names = [*(name for name, _ in columns), *implied_names(config)]
+    if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"features: '{twice}' is asked for twice")
     return named
+
+
+def implied_names(config: Config) -> tuple[str, ...]:
+    """Return the names of the features that come by themselves: those of the place and of the anomaly's passages.
+
+    Raises:
+        UserError: if ``features.without`` names none of them.
+    """
+    names = (*position_names(config.position), *PASSAGE_NAMES)
+    for name in config.features.without:
+        if name not in names:
+            raise UserError(f"features.without: '{name}' does not come by itself{nearest(name, names)}")
+    return tuple(name for name in names if name not in config.features.without)
 
 
 def build_matrix(timeline: Timeline, config: Config) -> Matrix:
@@ -59,16 +74,29 @@ def build_matrix(timeline: Timeline, config: Config) -> Matrix:
         config: names the features.
 
     Returns:
-        The matrix; rows in the order of ``timeline.row``.
+        The matrix; rows in the order of ``timeline.row``; the features that come by themselves are its last columns.
 
     Raises:
-        UserError: if two features have the same name.
+        UserError: if two features have the same name, or one that is not wanted does not exist.
     """
     columns = feature_columns(config)
     frame = timeline.frame.with_columns(pl.Series(SEGMENT, timeline.segment))
-    values = np.empty((len(frame), len(columns)), np.float32)
+    implied = implied_names(config)
+    values = np.empty((len(frame), len(columns) + len(implied)), np.float32)
     # Column by column: the frame of all features would stand in memory beside the matrix.
     for number, expression in enumerate(columns.values()):
         series = frame.select(expression.cast(pl.Float32).alias("feature")).to_series()
         values[:, number] = series.fill_null(np.nan).to_numpy()
-    return Matrix(values, tuple(columns))
+    made = _implied(timeline, config)
+    for number, name in enumerate(implied, start=len(columns)):
+        values[:, number] = made[name]
+    return Matrix(values, (*columns, *implied))
+
+
+def _implied(timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+    time = timeline.usable_time
+    made = dict(zip(PASSAGE_NAMES, passage_features(time, passages(time, *config.features.passage)), strict=True))
+    if config.position is not None:
+        place = position_features(timeline.frame, time, timeline.segment, config.position)
+        made.update(zip(position_names(config.position), place, strict=True))
+    return made

@@ -155,6 +155,8 @@ def _blank_missing(frame: pl.DataFrame, quality: NDArray[np.uint32], config: Con
 
 def _feature_sources(config: Config) -> list[str]:
     asked = [*config.features.columns, *(c for entry in config.features.history for c in entry.columns)]
+    if config.position is not None:
+        asked += config.position.columns
     # A rate that feeds a guarded feature is judged as a rate; nulls in it would reach the targets.
     return [c for c in dict.fromkeys(asked) if c not in {config.input.time, *config.rates.names}]
 

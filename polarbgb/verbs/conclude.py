@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.calibrate import calibrate
-from polarbgb.background.measured import noise
+from polarbgb.background.calibrate import Calibrated, calibrate
+from polarbgb.background.measured import counting_noise
+from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
 from polarbgb.background.prediction import prediction_frame
 from polarbgb.config import Config
+from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
@@ -33,10 +35,28 @@ def lay_out(
     Returns:
         The frame of :func:`polarbgb.background.prediction.prediction_frame`, and the (bins,) widths of the raw pulls.
     """
-    measured = prepared.measured
-    calibrated = calibrate(measured.rate, prediction, noise(measured, prediction, config))
-    frame = prediction_frame(prepared.timeline, measured, prediction, calibrated, fold=fold, config=config)
+    calibrated = _calibrated(prepared, prediction, fold, config)
+    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, fold=fold, config=config)
     return frame, calibrated.width.tolist()
+
+
+def _calibrated(
+    prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
+) -> Calibrated:
+    measured, timeline = prepared.measured, prepared.timeline
+    counting = counting_noise(measured, prediction)
+    if config.noise.calibration == "bin":
+        return calibrate(measured.rate, prediction, measured.error if config.noise.error == "observed" else counting)
+    time = timeline.usable_time
+    near = near_passage(time, passages(time, *config.features.passage), config.noise.reach)
+    latitude = None if config.position is None else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()
+    cell = noise_cells(prediction, near, latitude)
+    # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
+    group = fold if config.folds.scheme == "orbits" else np.zeros_like(fold)
+    error = fit_model_error(
+        measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
+    )
+    return calibrate_by_regime(measured.rate, prediction, counting, error)
 
 
 def write_prediction(run: RunFolder, frame: pl.DataFrame, config: Config) -> list[Path]:

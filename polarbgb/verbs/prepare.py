@@ -23,7 +23,7 @@ class Prepared:
     Attributes:
         path: the file, absolute.
         sha256: of the file as it was read.
-        timeline: its rows, judged; of its columns the context of events is left.
+        timeline: its rows, judged; of its columns the context of events and the latitude are left.
         matrix: features of the usable rows.
         measured: rates of the usable rows.
     """
@@ -40,7 +40,7 @@ class Prepared:
 
     def search(self, config: Config) -> str:
         """Digest what hyperparameters depend on: the file, its rows that count, the rates and the features."""
-        parts = config.model_dump(mode="json", include={"rates", "derived", "filters", "features", "orbit"})
+        parts = config.model_dump(mode="json", include={"rates", "derived", "filters", "features", "position", "orbit"})
         cadence = {"tree": config.input.tree, "time": config.input.time, "cadence": config.input.cadence}
         return digest(self.sha256, parts, cadence, known_events(config).rows())
 
@@ -84,5 +84,6 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     timeline = read_timeline(config, path, track=track)
     matrix, rates = build_matrix(timeline, config), measured(timeline, config)
     # All columns of a long mission would stand in memory beside the matrix that was made from them.
-    context = timeline.frame.select(config.intervals.context)
+    place = () if config.position is None else (config.position.latitude,)
+    context = timeline.frame.select(list(dict.fromkeys((*config.intervals.context, *place))))
     return Prepared(path, sha256, replace(timeline, frame=context), matrix, rates)

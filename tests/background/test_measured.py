@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from polarbgb.background.measured import Measured, measured, noise
+from polarbgb.background.measured import Measured, counting_noise, measured
 from polarbgb.config import validate
 from polarbgb.timeline.clean import clean
 
@@ -66,23 +66,15 @@ def test_dropped_rows_are_left_out():
     np.testing.assert_allclose(measured(clean(frame, config), config).rate, counts[1:])
 
 
-def test_observed_noise_is_the_error_of_the_file():
-    error = np.array([[1.0, 2.0]])
-    data = Measured(np.array([[4.0, 5.0]]), error, np.ones((1, 2)))
-    np.testing.assert_array_equal(noise(data, np.array([[9.0, 9.0]]), make_config()), error)
-
-
 def test_predicted_noise_is_the_spread_of_simulated_counts():
     rng = np.random.default_rng(0)
     background, live = np.array([[40.0, 700.0]]), np.array([[0.5, 0.9]])
     spread = (rng.poisson(background * live, (200_000, 2)) / live).std(axis=0)
     data = Measured(background * 3, background, live)
-    config = make_config(noise={"error": "predicted"})
-    np.testing.assert_allclose(noise(data, background, config)[0], spread, rtol=0.01)
+    np.testing.assert_allclose(counting_noise(data, background)[0], spread, rtol=0.01)
 
 
 @pytest.mark.parametrize("background", [-5.0, 0.0, 0.3])
 def test_predicted_noise_is_never_below_one_count(background):
     data = Measured(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 0.5))
-    config = make_config(noise={"error": "predicted"})
-    assert noise(data, np.full((1, 1), background), config).item() == pytest.approx(1 / 0.5)
+    assert counting_noise(data, np.full((1, 1), background)).item() == pytest.approx(1 / 0.5)

@@ -118,3 +118,17 @@ def test_a_bin_without_counts_has_finite_targets_above_zero():
     assert 0 < targets.mean < 1e-3
     assert np.isfinite(targets.weight).all()
     assert (targets.label > 0).all()
+
+
+def test_gamma_targets_have_their_minimum_at_the_mean_ratio():
+    """The sum of rate/r + log(r) over rows with r = a * shape is least at a = mean(rate/shape)."""
+    x, _, measured = observe()
+    targets = all_rows(measured, "gamma")
+    shape = np.exp(0.8 * x)
+
+    def loss(p):
+        rate = np.exp(p[0]) * shape
+        return np.sum(targets.weight * (targets.label / rate + np.log(rate)))
+
+    found = minimize(loss, [3.0], tol=1e-12, method="Nelder-Mead").x
+    assert np.exp(found[0]) == pytest.approx(np.mean(measured.rate[:, 0] / shape), rel=1e-5)

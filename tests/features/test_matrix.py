@@ -8,7 +8,8 @@ import pytest
 
 from polarbgb.config import load, shipped, validate
 from polarbgb.errors import UserError
-from polarbgb.features.matrix import build_matrix, feature_columns
+from polarbgb.features.matrix import build_matrix, feature_columns, implied_names
+from polarbgb.features.passages import PASSAGE_NAMES
 from polarbgb.timeline.clean import clean
 
 HISTORY = [
@@ -17,13 +18,13 @@ HISTORY = [
 ]
 
 
-def configured(columns=("glat", "B[1]", "phase"), history=(), cadence=1.0):
+def configured(columns=("glat", "B[1]", "phase"), history=(), cadence=1.0, without=PASSAGE_NAMES):
     raw = {
         "name": "TOY",
         "input": {"tree": "t", "cadence": cadence},
         "rates": {"values": ["rate[0]"], "errors": ["err[0]"]},
         "derived": {"phase": "2*glat"},
-        "features": {"columns": list(columns), "history": list(history)},
+        "features": {"columns": list(columns), "history": list(history), "without": list(without)},
         "orbit": {"period": 5535.4},
         "intervals": {"more_than": 0},
     }
@@ -135,3 +136,23 @@ def test_a_feature_asked_for_twice_is_named(columns, history, name):
     with pytest.raises(UserError) as refused:
         feature_columns(configured(columns, history))
     assert str(refused.value) == f"features: '{name}' is asked for twice"
+
+
+def test_the_features_of_the_passages_come_by_themselves_and_last():
+    time = [*range(50), *range(650, 700)]
+    config = configured(columns=["glat"], without=["last_passage"])
+    matrix = build_matrix(clean(frame_of(time), config), config)
+    assert matrix.names == ("glat", *(name for name in PASSAGE_NAMES if name != "last_passage"))
+    since = matrix.values[:, matrix.names.index("since_switch_on")]
+    np.testing.assert_array_equal(since[50:], np.arange(50))
+
+
+def test_a_feature_that_cannot_be_left_out_is_answered_with_its_neighbour():
+    with pytest.raises(UserError, match=r"features.without: 'activation_30s' does not come by itself.*activation_300s"):
+        implied_names(configured(without=["activation_30s"]))
+
+
+def test_the_place_comes_by_itself_where_it_is_configured():
+    config = load(shipped("configs/polar.toml"))
+    assert {"orbital_phase", "sun_elevation", "l_shell"} <= set(implied_names(config))
+    assert implied_names(config.model_copy(update={"position": None})) == PASSAGE_NAMES

@@ -37,10 +37,13 @@ def test_every_row_of_the_file_has_its_row(results, finished, mission):
     pred = frame["pred"].to_numpy()
     np.testing.assert_array_equal(np.isnan(pred).any(axis=1), dropped)
     np.testing.assert_array_equal(frame["rate"].to_numpy()[~dropped, 4], rate[~dropped, 10].astype(np.float32))
-    # The pull is (rate - pred)/sigma; sigma is the stated error times one width a bin.
+    # The pull is (rate - pred)/sigma; sigma is counting noise sqrt(pred/live) with a share of pred added in quadrature.
     bins = [0, 1, 5, 6, 10, 12]
-    sigma = frame["sigma"].to_numpy()[~dropped]
-    np.testing.assert_allclose(sigma, error[~dropped][:, bins] * results.fit.widths, rtol=1e-5)
+    sigma = frame["sigma"].to_numpy()[~dropped].astype(float)
+    live = (rate / error**2)[~dropped][:, bins]
+    share = np.sqrt(np.maximum(sigma**2 - pred[~dropped] / live, 0)) / pred[~dropped]
+    assert (sigma >= np.sqrt(pred[~dropped] / live) * (1 - 1e-5)).all()
+    assert 0.005 < np.median(share) < 0.2
     pull = (rate[~dropped][:, bins] - pred[~dropped]) / sigma
     np.testing.assert_allclose(frame["pull"].to_numpy()[~dropped], pull, rtol=1e-3, atol=1e-3)
 

@@ -1,0 +1,139 @@
+"""Noise that is known: counting noise and the model's own error, by bin and regime, from rows held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.background.calibrate import Calibrated, modified_gaussian_fit
+
+_FEWEST = 500
+"""Rows that a cell needs for an error of its own; a smaller one takes that of all rows of the bin."""
+_MOST = 20_000
+"""Rows of a cell that are looked at: its width is then good to 0.5 %."""
+_ROUNDS = 8
+_CLIPPED = 0.98483
+"""Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelError:
+    """The error of the prediction beside counting noise, as a share of the rate.
+
+    Attributes:
+        share: (groups, bins, cells) one sigma of the model error over the predicted rate.
+        group: (rows,) index into ``share``: each row takes the error that rows of the other groups show.
+        cell: (rows, bins) index into ``share``.
+    """
+
+    share: Array
+    group: NDArray[np.int64]
+    cell: NDArray[np.int64]
+
+    def of_rows(self) -> Array:
+        """Return the (rows, bins) share of each row."""
+        return self.share[self.group[:, None], np.arange(self.share.shape[1]), self.cell]
+
+
+def noise_cells(
+    prediction: Array, near_passage: NDArray[np.bool_], latitude: NDArray[np.floating] | None
+) -> NDArray[np.int64]:
+    """Divide rows into cells of like model error: fifths of the predicted rate, edge of the anomaly, |latitude|.
+
+    Args:
+        prediction: (rows, bins) Hz.
+        near_passage: (rows,) true beside a passage of the anomaly.
+        latitude: (rows,) degrees; None where it is not known.
+
+    Returns:
+        (rows, bins) cell numbers from 0 up, at most 30 of them.
+    """
+    cell = np.empty(prediction.shape, np.int64)
+    place = near_passage.astype(np.int64)
+    if latitude is not None:
+        distance = np.abs(np.nan_to_num(latitude))
+        place = place * 3 + np.searchsorted(np.quantile(distance, [1 / 3, 2 / 3]), distance)
+    for number in range(prediction.shape[1]):
+        fifth = np.searchsorted(np.quantile(prediction[:, number], [0.2, 0.4, 0.6, 0.8]), prediction[:, number])
+        cell[:, number] = place * 5 + fifth
+    return cell
+
+
+def fit_model_error(
+    residual: Array,
+    prediction: Array,
+    counting: Array,
+    *,
+    cell: NDArray[np.int64],
+    group: NDArray[np.integer],
+    fair: NDArray[np.bool_],
+) -> ModelError:
+    """Find the model error with which pulls have width 1.
+
+    In each bin and cell the share m is sought with which (rate - B)/sqrt(counting**2 + (m B)**2) has width 1 by the
+    modified Gaussian fit; rows of a group are left out of the error that they are given.
+
+    Args:
+        residual: (rows, bins) rate less prediction B, Hz.
+        prediction: (rows, bins) B, Hz.
+        counting: (rows, bins) counting noise of B, Hz.
+        cell: (rows, bins) from :func:`noise_cells`.
+        group: (rows,) fold that held each row out; where there is only one, rows share in their own error.
+        fair: (rows,) rows that may be looked at: no known events.
+
+    Returns:
+        The shares; 0 where counting noise alone is as wide as the pulls, or wider.
+    """
+    labels, of_row = np.unique(group, return_inverse=True)
+    bins, cells = residual.shape[1], int(cell.max(initial=0)) + 1
+    share = np.zeros((len(labels), bins, cells))
+    for which, number in np.ndindex(len(labels), bins):
+        rows = np.flatnonzero(fair & ((of_row != which) | (len(labels) == 1)))
+        columns = (residual[rows, number], prediction[rows, number], counting[rows, number])
+        share[which, number] = _share(*columns)
+        inside = cell[rows, number]
+        order = np.argsort(inside, kind="stable")
+        borders = np.searchsorted(inside[order], np.arange(cells + 1))
+        for one in range(cells):
+            members = order[borders[one] : borders[one + 1]]
+            if len(members) >= _FEWEST:
+                share[which, number, one] = _share(*(column[members] for column in columns))
+    return ModelError(share, of_row.astype(np.int64), cell)
+
+
+def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: ModelError) -> Calibrated:
+    """Return sigma = sqrt(counting**2 + (share * prediction)**2) and the pulls in units of it.
+
+    Args:
+        rate: (rows, bins) Hz.
+        prediction: (rows, bins) Hz.
+        counting: (rows, bins) counting noise of the prediction, Hz.
+        error: from :func:`fit_model_error`.
+
+    Returns:
+        Sigma and pulls; width and mean are those of the pulls in units of counting noise alone.
+    """
+    sigma = np.hypot(counting, error.of_rows() * prediction)
+    raw = (rate - prediction) / counting
+    fits = [modified_gaussian_fit(raw[:, number]) for number in range(raw.shape[1])]
+    width, mean = np.array([fit.sigma or 1.0 for fit in fits]), np.array([fit.mean for fit in fits])
+    return Calibrated(sigma=sigma, pull=(rate - prediction) / sigma, width=width, mean=mean)
+
+
+def _share(residual: Array, prediction: Array, counting: Array) -> float:
+    """Return the share m of one cell."""
+    if not len(residual):
+        return 0.0
+    step = -(-len(residual) // _MOST)
+    residual, prediction, counting = residual[::step], prediction[::step], counting[::step]
+    square = 0.0
+    for _ in range(_ROUNDS):  # Newton's steps: the width falls nearly as 1/sigma
+        variance = counting**2 + square * prediction**2
+        width = modified_gaussian_fit(residual / np.sqrt(variance)).sigma / _CLIPPED
+        scale = float(np.mean(variance) / np.mean(prediction**2))
+        square = max(0.0, square + (width**2 - 1) * scale)
+    return float(np.sqrt(square))
