@@ -40,7 +40,7 @@ def test_every_row_of_the_file_has_its_row(results, finished, mission):
     # The pull is (rate - pred)/sigma; sigma is counting noise sqrt(pred/live) with a share of pred added in quadrature.
     bins = [0, 1, 5, 6, 10, 12]
     sigma = frame["sigma"].to_numpy()[~dropped].astype(float)
-    live = (rate / error**2)[~dropped][:, bins]
+    live = rate[~dropped][:, bins] / error[~dropped][:, bins] ** 2
     share = np.sqrt(np.maximum(sigma**2 - pred[~dropped] / live, 0)) / pred[~dropped]
     assert (sigma >= np.sqrt(pred[~dropped] / live) * (1 - 1e-5)).all()
     assert 0.005 < np.median(share) < 0.2

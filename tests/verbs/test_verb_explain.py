@@ -8,6 +8,7 @@ import pytest
 
 import polarbgb
 from polarbgb.errors import UserError
+from polarbgb.features.matrix import implied_names
 
 
 def test_values_add_up_to_the_prediction(results, finished, small):
@@ -27,7 +28,7 @@ def test_values_add_up_to_the_prediction(results, finished, small):
 def test_importances_are_means_of_the_values(results, finished, small):
     table = results.explain.importance
     assert table.columns == ["feature", *small.rates.names, "share"]
-    assert set(table["feature"]) == {*small.features.columns, "fe_cosmic_mean_20s"}
+    assert set(table["feature"]) == {*small.features.columns, "fe_cosmic_mean_20s", *implied_names(small)}
     shap = finished.read_frame("shap.parquet")
     shares = []
     for name in small.rates.names:

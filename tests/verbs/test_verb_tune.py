@@ -18,7 +18,7 @@ def test_the_best_trial_is_left(tuned, finished):
     assert tuned.best == finished / "best.toml"
     best = tomllib.loads(tuned.best.read_text())
     assert best["model"] == tuned.tuning.parameters
-    assert (best["backend"], best["objective"]) == ("xgboost", "poisson")
+    assert (best["backend"], best["objective"]) == ("xgboost", "gamma")
     assert best["score"] == tuned.tuning.score <= tuned.tuning.default_score
     assert tuned.tuning.finished + tuned.tuning.pruned == 2
     assert finished.stage("tune")["score"] == tuned.tuning.score
@@ -34,7 +34,7 @@ def test_fit_takes_it_and_says_so(results, finished):
 def write_best(folder, backend="xgboost", depth=3):
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.toml"
-    best.write_text(f'backend = "{backend}"\nobjective = "poisson"\nscore = 2.0\n[model]\ndepth = {depth}\n')
+    best.write_text(f'backend = "{backend}"\nobjective = "gamma"\nscore = 2.0\n[model]\ndepth = {depth}\n')
     return best
 
 
@@ -50,8 +50,8 @@ def test_parameters_of_another_library_are_refused_or_left(small, mission, tmp_p
     run = RunFolder(tmp_path / "a")
     with pytest.raises(UserError) as refused:
         polarbgb.fit(small, run, path=mission, parameters=best)
-    tuned_for = f"{best} was tuned for lightgbm with objective poisson"
-    assert str(refused.value) == f"{tuned_for}, not for xgboost with poisson"
+    tuned_for = f"{best} was tuned for lightgbm with objective gamma"
+    assert str(refused.value) == f"{tuned_for}, not for xgboost with gamma"
     run.finish("tune", 0.0)  # now it is this folder's own, which nobody asked for by name
     fitted = polarbgb.fit(small, run, path=mission)
     assert fitted.parameters == f"the configuration's own hyperparameters ({tuned_for})"
