@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polarbgb.errors import UserError as UserError
     from polarbgb.verbs.demo import demo as demo
     from polarbgb.verbs.detect import detect as detect
+    from polarbgb.verbs.evaluate import evaluate as evaluate
     from polarbgb.verbs.explain import explain as explain
     from polarbgb.verbs.export import export as export
     from polarbgb.verbs.fit import fit as fit
@@ -33,6 +34,7 @@ _HOME = {
         for verb in (
             "demo",
             "detect",
+            "evaluate",
             "explain",
             "export",
             "fit",

@@ -286,6 +286,17 @@ def explain(
 
 
 @main.command()
+@_options(_run)
+@click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
+@_output
+def evaluate(*, folder: Path | None, path: Path | None, terminal: Terminal) -> None:
+    """Judge the prediction by regime, beside backgrounds that need no model."""
+    from polarbgb.verbs.evaluate import evaluate
+
+    terminal.end(evaluate(_folder(folder), path=path, track=terminal.track))
+
+
+@main.command()
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")

@@ -25,10 +25,11 @@ SCHEMA = 1
 
 _FALL_WITH = {
     "tune": (),
-    "fit": ("predict", "detect", "explain"),
-    "predict": ("fit", "detect", "explain"),
+    "fit": ("predict", "detect", "explain", "evaluate"),
+    "predict": ("fit", "detect", "explain", "evaluate"),
     "detect": (),
     "explain": (),
+    "evaluate": (),
 }
 """Stages that are made from a stage's results, or are in its place, and fall when it is begun again."""
 
@@ -37,7 +38,8 @@ class RunFolder:
     """A folder with a manifest: which stages are done, from what, with what.
 
     Files: ``manifest.json``, ``config.toml`` (resolved), ``known_events.csv``, ``best.toml``, ``models/``,
-    ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``events.parquet``, ``shap.parquet``, ``plots/``.
+    ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``events.parquet``, ``shap.parquet``,
+    ``evaluation.json``, ``plots/``.
     A stage counts only once the manifest names it, and the manifest is written last.
     """
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.table import Table
 
+from polarbgb.background.regimes import ALL
+from polarbgb.background.score import Score
 from polarbgb.simulation.mission import Simulated
 from polarbgb.verbs.detect import Detected
+from polarbgb.verbs.evaluate import MODEL, Evaluated
 from polarbgb.verbs.explain import Explained
 from polarbgb.verbs.export import Exported
 from polarbgb.verbs.fit import FAIR_PARTS, Fitted
@@ -179,7 +182,7 @@ def _(result: Fitted) -> str:
 
 
 @made.register
-def _(result: Fitted | Predicted | Detected | Explained) -> Sequence[Path]:
+def _(result: Fitted | Predicted | Detected | Explained | Evaluated) -> Sequence[Path]:
     return result.files
 
 
@@ -263,6 +266,49 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
 def _(result: Explained) -> str:
     first = ", ".join(result.importance["feature"].head(3))
     return f"{result.rows:,} rows explained; {first} matter most"
+
+
+# evaluate
+
+
+@details.register
+def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
+    errors = _table(["error / pure noise"], result.names)
+    for method, scores in result.errors.items():
+        errors.add_row(method, *(f"{one.weighted_error / one.noise:.2f}" for one in scores))
+    widths = _table(["pull width (mean)"], result.names)
+    for regime, ones in result.regimes.items():
+        widths.add_row(regime, *(f"{one.pull_width:.3f} ({one.pull_mean:+.2f})" for one in ones))
+    shown: list[RenderableType] = [errors, *result.missing, widths]
+    if verbose:
+        more = _table(
+            ["held-out rows"], ["deviance", "MAE, Hz", "bias", "autocorrelation 1, 10, 100 rows", "orbit rms"]
+        )
+        for one in result.regimes[ALL]:
+            together = ", ".join("-" if r is None else f"{r:.2f}" for r in one.autocorrelation)
+            bias = "-" if one.relative_bias is None else f"{one.relative_bias:+.2%}"
+            more.add_row(
+                one.score.bin,
+                f"{one.deviance:.3f}",
+                f"{one.absolute_error:.1f}",
+                bias,
+                together,
+                f"{one.orbit_rms:.2f}",
+            )
+        shown.append(more)
+    return shown
+
+
+@gist.register
+def _(result: Evaluated) -> str:
+    widths = [one.pull_width for ones in result.regimes.values() for one in ones]
+    worse = [name for name, scores in result.errors.items() if name != MODEL and _wins(scores, result.errors[MODEL])]
+    beaten = f"; {', '.join(worse)} beats it in some bin" if worse else "; no baseline beats it in any bin"
+    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}"
+
+
+def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:
+    return any(a.weighted_error < b.weighted_error for a, b in zip(scores, over, strict=True))
 
 
 # export

@@ -7,7 +7,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.calibrate import modified_gaussian_fit
 from polarbgb.background.measured import Measured
+
+LAGS = (1, 10, 100)
+"""Rows apart at which pulls are compared."""
+_LEAST_COUNTS = 1e-6
+"""A prediction below this many counts is taken as this many: the likelihood of any count would vanish."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +86,120 @@ def score(
         )
         for b, name in enumerate(names)
     ]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a score does not tell of one bin over some rows.
+
+    Attributes:
+        score: the errors over the same rows.
+        deviance: mean Poisson deviance of a row, counts against predicted counts; near 1 if nothing else is left.
+        absolute_error: mean |rate - prediction|, Hz.
+        relative_bias: mean of rate - prediction, over the mean rate; None where that is 0.
+        pull_width: width of the calibrated pulls by the modified Gaussian fit.
+        pull_mean: their mean.
+        autocorrelation: of the calibrated pulls, 1, 10 and 100 rows apart in one segment; None without such pairs.
+        orbit_rms: root of the mean, over orbits, of the squared mean pull of an orbit.
+    """
+
+    score: Score
+    deviance: float
+    absolute_error: float
+    relative_bias: float | None
+    pull_width: float
+    pull_mean: float
+    autocorrelation: tuple[float | None, ...]
+    orbit_rms: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the plain values, those of the score beside the others."""
+        plain: dict[str, object] = asdict(self)
+        del plain["score"]
+        return {**self.score.as_dict(), **plain}
+
+
+def performance(
+    measured: Measured,
+    prediction: NDArray[np.float64],
+    pull: NDArray[np.floating],
+    *,
+    segment: NDArray[np.integer],
+    orbit: NDArray[np.integer],
+    rows: NDArray[np.bool_],
+    names: tuple[str, ...],
+    part: str,
+) -> list[Performance]:
+    """Judge a prediction bin by bin.
+
+    Args:
+        measured: rates, errors and live times.
+        prediction: (rows, bins) Hz.
+        pull: (rows, bins) calibrated pulls.
+        segment: (rows,) unbroken stretch that each row lies in.
+        orbit: (rows,) orbit that each row lies in.
+        rows: (rows,) the rows that count.
+        names: (bins,) names of the rates.
+        part: what to call these rows.
+
+    Returns:
+        One a bin; none where no row counts.
+    """
+    found = []
+    _, place = np.unique(orbit[rows], return_inverse=True)
+    passes = np.bincount(place)
+    for b, one in enumerate(score(measured, prediction, rows, names, part)):
+        rate, exposure, predicted = measured.rate[rows, b], measured.exposure[rows, b], prediction[rows, b]
+        pulls = pull[rows, b].astype(np.float64)
+        core = modified_gaussian_fit(pulls)
+        mean = float(rate.mean())
+        found.append(
+            Performance(
+                score=one,
+                deviance=deviance(rate * exposure, predicted * exposure),
+                absolute_error=float(np.abs(rate - predicted).mean()),
+                relative_bias=float((rate - predicted).mean()) / mean if mean else None,
+                pull_width=core.sigma,
+                pull_mean=core.mean,
+                autocorrelation=tuple(autocorrelation(pull[:, b], segment, rows, lag) for lag in LAGS),
+                orbit_rms=float(np.sqrt(np.mean((np.bincount(place, pulls) / passes) ** 2))),
+            )
+        )
+    return found
+
+
+def deviance(counts: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """Return the mean Poisson deviance 2 (n ln(n/m) - (n - m)) of counts n where m are predicted.
+
+    Args:
+        counts: (n,) counts, 0 or more, at least one row.
+        predicted: (n,) expected counts; below 1e-6 they are taken as 1e-6.
+    """
+    expected = np.maximum(predicted, _LEAST_COUNTS)
+    ratio = np.where(counts > 0, counts, expected) / expected
+    return float(2.0 * (counts * np.log(ratio) - (counts - expected)).mean())
+
+
+def autocorrelation(
+    pull: NDArray[np.floating], segment: NDArray[np.integer], rows: NDArray[np.bool_], lag: int
+) -> float | None:
+    """Return how far pulls some rows apart go together: 0 for independent ones.
+
+    The covariance of all pairs of one segment of which both rows count, over the variance of all rows that count.
+
+    Args:
+        pull: (rows,) pulls.
+        segment: (rows,) unbroken stretch that each row lies in, not decreasing.
+        rows: (rows,) the rows that count, at least one.
+        lag: rows apart.
+
+    Returns:
+        The correlation; None where there is no such pair, or all pulls are equal.
+    """
+    pairs = np.flatnonzero(rows[:-lag] & rows[lag:] & (segment[:-lag] == segment[lag:]))
+    values = pull[rows].astype(np.float64)
+    mean = values.mean()
+    if len(pairs) == 0 or np.ptp(values) == 0:
+        return None
+    together = (pull[pairs] - mean) * (pull[pairs + lag] - mean)
+    return float(together.mean() / values.var())

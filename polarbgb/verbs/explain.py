@@ -20,7 +20,7 @@ from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.fit import load_contract, load_models, on_device
-from polarbgb.verbs.prepare import prepare
+from polarbgb.verbs.prepare import prepare, require_same_file
 
 _ADDITIVE = 1e-3
 """Largest relative gap allowed between a margin and its SHAP values: trees are summed in float32."""
@@ -80,8 +80,7 @@ def explain(
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
     prepared = prepare(config, path, track=track)
-    if prepared.sha256 != fitted["input"]["sha256"]:
-        raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
+    require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
     run.begin()
     load_contract(run).check(prepared.matrix, str(path))
     boosters = load_models(run, config)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from polarbgb.background.measured import Measured, measured
 from polarbgb.config import Config
+from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_columns
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import input_path, read_input
@@ -65,6 +66,21 @@ def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timel
     timeline = clean(read_input(config, path, track=track), config)
     require_cadence(timeline.usable_time, config.input.cadence, str(path))
     return timeline
+
+
+def require_same_file(path: Path, sha256: str, fitted: str) -> None:
+    """Check that a file is the one that was fitted.
+
+    Args:
+        path: for the message.
+        sha256: of the file.
+        fitted: of the file that was fitted.
+
+    Raises:
+        UserError: if it is another one.
+    """
+    if sha256 != fitted:
+        raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
 
 
 def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prepared:

@@ -1,0 +1,237 @@
+"""The published network as a peer: trained and scored on the rows and folds of polarbgb, from the published features.
+
+Run it as ``python benchmarks/mlp.py -i mission.root --epochs 200 --folds 1 --out scores.json``. MLP 18-200-200-200-6
+with ReLU, Adam 1e-3, batches of 256, loss sum(w r^2) / sum(w) over rows and bins with w = 1/rate_err^2. Features are
+standardised by the training rows; a missing one is their mean. In scheme 'orbits' it also learns from the rows that
+stop the trees, as it has no early stop; in scheme 'blocks' from the training part alone, as published. The best epoch
+is the one of the least held-out error: no choice that held-out rows are free of, so it flatters the network.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb import UserError, load
+from polarbgb.background.folds import BLOCK_PARTS, make_folds
+from polarbgb.background.measured import Measured
+from polarbgb.background.score import score
+from polarbgb.verbs.prepare import prepare
+
+try:
+    import torch
+except ImportError as missing:
+    raise SystemExit("benchmarks/mlp.py needs torch: pip install '.[mlp]'") from missing
+
+HIDDEN = (200, 200, 200)
+BATCH = 256
+LEARNING_RATE = 1e-3
+CHUNK = 16384
+"""Rows predicted at a time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long to train, and with what.
+
+    Attributes:
+        epochs: most passes through the training rows.
+        every: epochs between two looks at the held-out rows.
+        minutes: no epoch of a fold starts after so many; None for no limit.
+        seed: of the first weights and of the order of rows.
+    """
+
+    epochs: int
+    every: int
+    minutes: float | None
+    seed: int
+
+
+@dataclass
+class Trained:
+    """What one fold came to.
+
+    Attributes:
+        last: (held-out rows, bins) Hz, after the last epoch.
+        best: the same after the epoch of the least held-out error.
+        best_epoch: that epoch.
+        epochs: passes made.
+        seconds: training time, s, without looks at the held-out rows.
+        curve: one entry a look: epoch, s, training and held-out error over all bins and by bin, Hz^2.
+    """
+
+    last: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    best: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    best_epoch: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, object]] = field(default_factory=list)
+
+
+def network(inputs: int, outputs: int) -> torch.nn.Sequential:
+    """Build the published network."""
+    widths = (inputs, *HIDDEN)
+    layers: list[torch.nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(widths[-1], outputs))
+
+
+def standardised(values: NDArray[np.float32], train: NDArray[np.bool_]) -> torch.Tensor:
+    """Return features of mean 0 and standard deviation 1 over the training rows; 0 where one is missing."""
+    mean = np.nanmean(values[train], axis=0, dtype=np.float64)
+    width = np.nanstd(values[train], axis=0, dtype=np.float64)
+    scaled = (values - mean) / np.where(width > 0, width, 1.0)
+    return torch.from_numpy(np.nan_to_num(scaled).astype(np.float32))
+
+
+def weighted_error(
+    measured: Measured, rows: NDArray[np.bool_], prediction: NDArray[np.float64]
+) -> tuple[float, list[float]]:
+    """Return sum(w r^2) / sum(w) over all bins and of each bin, Hz^2."""
+    weight = 1.0 / measured.error[rows] ** 2
+    squares = (weight * (measured.rate[rows] - prediction) ** 2).sum(axis=0)
+    total = weight.sum(axis=0)
+    return float(squares.sum() / total.sum()), (squares / total).tolist()
+
+
+def train_fold(
+    values: NDArray[np.float32],
+    measured: Measured,
+    train: NDArray[np.bool_],
+    held: NDArray[np.bool_],
+    settings: Settings,
+) -> Trained:
+    """Train on some rows and predict others.
+
+    Args:
+        values: (rows, features).
+        measured: rates and errors of the same rows, Hz.
+        train: (rows,) rows that are learnt from.
+        held: (rows,) rows that are predicted.
+        settings: how long.
+    """
+    torch.manual_seed(settings.seed)
+    features = standardised(values, train)
+    unseen, features = features[torch.from_numpy(held)], features[torch.from_numpy(train)]
+    rate = torch.from_numpy(measured.rate[train].astype(np.float32))
+    weight = torch.from_numpy((1.0 / measured.error[train] ** 2).astype(np.float32))
+    model = network(features.shape[1], rate.shape[1])
+    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    trained = Trained()
+    least = np.inf
+    started = time.monotonic()
+    for epoch in range(1, settings.epochs + 1):
+        begun = time.monotonic()
+        squares = weights = torch.zeros(())
+        for rows in torch.randperm(len(rate)).split(BATCH):
+            w = weight[rows]
+            error, total = (w * (model(features[rows]) - rate[rows]) ** 2).sum(), w.sum()
+            adam.zero_grad()
+            (error / total).backward()
+            adam.step()
+            squares, weights = squares + error.detach().double(), weights + total.double()
+        trained.seconds += time.monotonic() - begun
+        trained.epochs = epoch
+        spent = time.monotonic() - started
+        over = epoch == settings.epochs or (settings.minutes is not None and spent > 60 * settings.minutes)
+        if epoch % settings.every == 0 or epoch == 1 or over:
+            with torch.no_grad():
+                trained.last = torch.cat([model(chunk) for chunk in unseen.split(CHUNK)]).double().numpy()
+            pooled, bins = weighted_error(measured, held, trained.last)
+            if pooled < least:
+                least, trained.best, trained.best_epoch = pooled, trained.last, epoch
+            learnt = float(squares / weights)
+            trained.curve.append({"epoch": epoch, "s": spent, "train": learnt, "held_out": pooled, "bins": bins})
+            told = "  ".join(f"{value:.5g}" for value in bins)
+            click.echo(f"epoch {epoch:4d}  {spent:7.1f} s  train {learnt:.5g}  held out {pooled:.5g}  bins {told}")
+        if over:
+            break
+    return trained
+
+
+@click.command()
+@click.option("-c", "--config", "config_path", default="configs/polar.toml", show_default=True)
+@click.option("-i", "--input", "path", type=Path, help="ROOT file.  [default: the configuration's own]")
+@click.option("--epochs", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--minutes", type=click.FloatRange(0), help="Train a fold no longer than about this.")
+@click.option("--every", default=5, show_default=True, type=click.IntRange(1), help="Epochs between scores.")
+@click.option("--folds", "count", default=1, show_default=True, type=click.IntRange(1), help="Folds to train.")
+@click.option("--scheme", default="orbits", show_default=True, type=click.Choice(["orbits", "blocks"]))
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--seed", default=0, show_default=True)
+@click.option("--out", type=Path, default="scores.json", show_default=True)
+@click.option("--predictions", type=Path, help="NPZ of row (entry of the file) and pred (last epoch, Hz).")
+def main(
+    *,
+    config_path: str,
+    path: Path | None,
+    epochs: int,
+    minutes: float | None,
+    every: int,
+    count: int,
+    scheme: str,
+    threads: int,
+    seed: int,
+    out: Path,
+    predictions: Path | None,
+) -> None:
+    """Train the published network on the first folds and score their held-out rows outside known events."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        config = load(config_path, ["features.history=[]", f"folds.scheme={scheme}"])
+        prepared = prepare(config, path)
+        timeline, measured = prepared.timeline, prepared.measured
+        folds = make_folds(timeline.usable_time, timeline.known, config)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    blocks = scheme == "blocks"
+    scored = np.zeros(len(timeline.row), bool)
+    last, best = np.full((2, *measured.rate.shape), np.nan)
+    fits = []
+    for number, split in enumerate(folds.splits[:count]):
+        train = split.train if blocks else split.train | split.stop
+        part = folds.fold == BLOCK_PARTS.index("test") if blocks else split.predicted
+        held = part & ~timeline.known
+        click.echo(f"fold {number}: {train.sum():,} rows to learn from, {held.sum():,} held out")
+        fit = train_fold(prepared.matrix.values, measured, train, held, Settings(epochs, every, minutes, seed))
+        scored |= held
+        last[held], best[held] = fit.last, fit.best
+        fits.append(fit)
+    label = "test" if blocks else "held-out orbits"
+    names = config.rates.names
+    result = {
+        "input": str(prepared.path),
+        "features": prepared.matrix.names,
+        "scheme": scheme,
+        "threads": threads,
+        "folds": [
+            {
+                "epochs": fit.epochs,
+                "best_epoch": fit.best_epoch,
+                "s_per_epoch": fit.seconds / fit.epochs,
+                "curve": fit.curve,
+            }
+            for fit in fits
+        ],
+        "last": [one.as_dict() for one in score(measured, last, scored, names, label)],
+        "best": [one.as_dict() for one in score(measured, best, scored, names, label)],
+    }
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if predictions is not None:
+        np.savez(predictions, row=timeline.row[scored], pred=last[scored])
+    click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'noise':>10s}  Hz^2")
+    for end, top in zip(result["last"], result["best"], strict=True):
+        click.echo(f"{end['bin']:10s} {end['weighted_error']:10.5g} {top['weighted_error']:10.5g} {end['noise']:10.5g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""How good a prediction is: its error beside the baselines', and the width of its pulls by regime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from polarbgb.background.score import Performance, Score
+from polarbgb.config import Config
+from polarbgb.present.style import LIMIT, MEASURED_FAINT, page, styled, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+
+
+@styled
+def evaluation_plot(
+    errors: Mapping[str, Sequence[Score]], regimes: Mapping[str, Sequence[Performance]], config: Config
+) -> Figure:
+    """Draw weighted errors by method and bin, and pull widths by regime and bin.
+
+    Args:
+        errors: (bins,) scores by method.
+        regimes: (bins,) performance by regime.
+        config: gives titles.
+
+    Returns:
+        Two panels, one above the other.
+    """
+    titles = [wrapped(title, 6) for title in config.rates.titles]
+    place = np.arange(len(titles))
+    figure = page(5.6)
+    above, below = figure.subplots(2, 1, sharex=True)
+    for number, (method, scores) in enumerate(errors.items()):
+        ratio = [one.weighted_error / one.noise for one in scores]
+        above.plot(place, ratio, "o", ms=4.5, color=_COLOURS[number % len(_COLOURS)], label=method)
+    above.set_yscale("log")
+    above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
+    above.set_ylabel("weighted error / counting noise")
+    above.legend(ncols=2, loc="upper left", bbox_to_anchor=(0, 1.22))
+    offset = np.linspace(-0.3, 0.3, max(2, len(regimes)))
+    below.axhspan(0.95, 1.05, color=MEASURED_FAINT, alpha=0.3, lw=0)
+    below.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
+    for number, (regime, ones) in enumerate(regimes.items()):
+        marker = "osD^v<>pP"[number % 9]
+        widths = [one.pull_width for one in ones]
+        below.plot(place + offset[number], widths, marker, ms=4, color=_COLOURS[number % 6], label=regime)
+    below.set_ylabel("width of calibrated pulls")
+    below.set_xticks(place, titles)
+    below.legend(ncols=5, loc="upper left", bbox_to_anchor=(0, -0.22))
+    figure.suptitle(f"{config.name}: held-out rows", fontsize=8)
+    return figure
