@@ -222,6 +222,14 @@ class Purify(Section):
     rows: Count = Field(50_000, description="rows that a search learns from at most, drawn evenly")
 
 
+class Baseline(Section):
+    """A slow offset that no feature explains, followed outside the window searched; the section turns it on."""
+
+    hole: Positive = Field(60.0, description="s on either side of a row that it does not see; longer events go without")
+    reach: Positive = Field(60.0, description="s beyond the hole, on either side, over which counts are compared")
+    trust: Fraction = Field(0.03, description="offsets expected, a share of the rate: few counts move it little")
+
+
 class Noise(Section):
     """The unit of pulls."""
 
@@ -239,7 +247,7 @@ class Noise(Section):
 
 
 _OWN_COLUMNS = frozenset({
-    "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure",
+    "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure", "baseline",
     "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
     "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
 })  # fmt: skip
@@ -300,6 +308,7 @@ class Config(Section):
     folds: Folds = Folds()
     model: Model = Model()
     purify: Purify = Purify()
+    baseline: Baseline | None = None
     noise: Noise = Noise()
     intervals: Intervals = Intervals()
     tune: Tune = Tune()
