@@ -2,9 +2,9 @@
 
 Run it as ``python benchmarks/mlp.py -i mission.root --epochs 200 --folds 1 --out scores.json``. MLP 18-200-200-200-6
 with ReLU, Adam 1e-3, batches of 256, loss sum(w r^2) / sum(w) over rows and bins with w = 1/rate_err^2. Features are
-standardised by the training rows; a missing one is their mean. In scheme 'orbits' it also learns from the rows that
-stop the trees, as it has no early stop; in scheme 'blocks' from the training part alone, as published. The best epoch
-is the one of the least held-out error: no choice that held-out rows are free of, so it flatters the network.
+standardised by the training rows; a missing one is their mean. In schemes 'orbits' and 'days' it also learns from the
+rows that stop the trees, as it has no early stop; in scheme 'blocks' from the training part alone, as published. The
+best epoch is the one of the least held-out error: no choice that held-out rows are free of, so it flatters the network.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def train_fold(
 @click.option("--minutes", type=click.FloatRange(0), help="Train a fold no longer than about this.")
 @click.option("--every", default=5, show_default=True, type=click.IntRange(1), help="Epochs between scores.")
 @click.option("--folds", "count", default=1, show_default=True, type=click.IntRange(1), help="Folds to train.")
-@click.option("--scheme", default="orbits", show_default=True, type=click.Choice(["orbits", "blocks"]))
+@click.option("--scheme", default="orbits", show_default=True, type=click.Choice(["orbits", "days", "blocks"]))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=Path, default="scores.json", show_default=True)
@@ -206,7 +206,7 @@ def main(
         scored |= held
         last[held], best[held] = fit.last, fit.best
         fits.append(fit)
-    label = "test" if blocks else "held-out orbits"
+    label = "test" if blocks else f"held-out {scheme}"
     names = config.rates.names
     result = {
         "input": str(prepared.path),

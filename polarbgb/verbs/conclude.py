@@ -52,7 +52,7 @@ def _calibrated(
     latitude = None if config.position is None else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()
     cell = noise_cells(prediction, near, latitude)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
-    group = fold if config.folds.scheme == "orbits" else np.zeros_like(fold)
+    group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
     error = fit_model_error(
         measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
     )

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.baselines import climatology, fold_means, ground_track, polynomial, same_ground
+from polarbgb.background.folds import BLOCK_PARTS
 from polarbgb.background.measured import Measured, measured
 from polarbgb.background.regimes import regimes
 from polarbgb.background.score import Performance, Score, performance, score
@@ -74,7 +75,9 @@ def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
-    fair = ~timeline.known if config.folds.scheme == "orbits" else ~timeline.known & (fold == _TEST)
+    fair = ~timeline.known
+    if config.folds.scheme == "blocks":
+        fair &= fold == BLOCK_PARTS.index("test")
     made, missing = _baselines(rates, timeline, fold, config)
     names = config.rates.names
     errors = {name: score(rates, values, fair, names, name) for name, values in {MODEL: prediction, **made}.items()}
@@ -91,10 +94,6 @@ def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent)
     )
     run.finish("evaluate", started, rows=int(fair.sum()))
     return Evaluated(names, errors, of_regimes, tuple(missing), files)
-
-
-_TEST = 2
-"""Part 'test' of scheme 'blocks'."""
 
 
 def _baselines(
