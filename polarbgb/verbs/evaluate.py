@@ -29,7 +29,7 @@ from polarbgb.timeline.clean import Timeline
 from polarbgb.verbs.prepare import read_timeline, require_same_file
 
 MODEL = "boosted trees"
-CLIMATOLOGY, SAME_GROUND, POLYNOMIAL = "climatology", "same ground, a day apart", "polynomial, 30 min"
+CLIMATOLOGY, SAME_GROUND, POLYNOMIAL = "climatology", "same ground, 8 days", "polynomial, 30 min"
 BASELINES = (CLIMATOLOGY, SAME_GROUND, POLYNOMIAL)
 
 
@@ -151,7 +151,7 @@ def _baselines(
         made[SAME_GROUND] = same_ground(
             rates.rate, time, track, fold, learn, period=config.orbit.period, otherwise=fallback
         )
-    made[POLYNOMIAL] = polynomial(rates.rate, time, learn, fallback)
+    made[POLYNOMIAL] = polynomial(rates.rate, time, learn, hole=config.intervals.longest / 2, otherwise=fallback)
     return made, missing
 
 

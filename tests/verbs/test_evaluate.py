@@ -18,7 +18,7 @@ def test_the_model_is_scored_as_fit_scored_it(finished, results):
     model = found.errors["boosted trees"]
     for one, fitted in zip(model, results.fit.scores, strict=True):
         assert one.weighted_error == pytest.approx(fitted.weighted_error, rel=1e-4)
-    assert set(found.errors) == {"boosted trees", "climatology", "same ground, a day apart", "polynomial, 30 min"}
+    assert set(found.errors) == {"boosted trees", "climatology", "same ground, 8 days", "polynomial, 30 min"}
     told = json.loads((finished / "evaluation.json").read_text())
     assert len(told["errors"]["climatology"]) == 6
     assert not found.missing
@@ -57,7 +57,7 @@ def test_the_table_fits_a_terminal_of_80_columns(copied, results, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     told = CliRunner().invoke(main, ["evaluate", "-r", str(copied.path), "--peer", str(results.export.path)])
     assert told.exit_code == 0, told.output
-    for name in ("boosted trees", "export", "same ground, a day apart", "|latitude| middle"):
+    for name in ("boosted trees", "export", "same ground, 8 days", "|latitude| middle"):
         (line,) = [line for line in told.stdout.splitlines() if line.startswith(name)]
         assert len(line.removeprefix(name).split()) in {6, 7}
     assert "rate[12]" in told.stdout
