@@ -308,7 +308,7 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
 def _(result: Evaluated) -> str:
     widths = [one.pull_width for ones in result.regimes.values() for one in ones]
     worse = [name for name, scores in result.errors.items() if name != MODEL and _wins(scores, result.errors[MODEL])]
-    beaten = f"; {', '.join(worse)} beats it in some bin" if worse else "; nothing beats it in any bin"
+    beaten = f"; better in some bin: {', '.join(worse)}" if worse else "; nothing beats it in any bin"
     rows = result.errors[MODEL][0].rows
     common = f"; errors over the {rows:,} rows predicted by {' and '.join(result.peers)} too" if result.peers else ""
     return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}{common}"
