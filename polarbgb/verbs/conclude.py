@@ -92,7 +92,7 @@ def calibrated(
         return calibrate(measured.rate, prediction, measured.error if config.noise.error == "observed" else counting)
     cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
-    group = fold if config.folds.scheme == "orbits" else np.zeros_like(fold)
+    group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
     error = fit_model_error(
         measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
     )

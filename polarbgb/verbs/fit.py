@@ -26,8 +26,7 @@ from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.purify import purify
 from polarbgb.verbs.tune import BEST
 
-HELD_OUT = "held-out orbits"
-FAIR_PARTS = (HELD_OUT, "test")
+FAIR_PARTS = ("held-out orbits", "held-out days", "test")
 """Parts of the rows that had no say in the models that predict them."""
 
 
@@ -194,8 +193,8 @@ def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model
 def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:
     names = config.rates.names
     fair = ~prepared.timeline.known
-    if config.folds.scheme == "orbits":
-        return score(prepared.measured, prediction, fair, names, HELD_OUT)
+    if config.folds.scheme != "blocks":
+        return score(prepared.measured, prediction, fair, names, f"held-out {config.folds.scheme}")
     return [
         one
         for number, part in enumerate(BLOCK_PARTS)
