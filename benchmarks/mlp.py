@@ -28,6 +28,7 @@ from polarbgb.background.folds import BLOCK_PARTS, make_folds
 from polarbgb.background.measured import Measured
 from polarbgb.background.peer import write_peer
 from polarbgb.background.score import score
+from polarbgb.features.matrix import implied_names
 from polarbgb.verbs.prepare import prepare
 
 try:
@@ -38,6 +39,8 @@ except ImportError as missing:
 HIDDEN = (200, 200, 200)
 BATCH = 256
 LEARNING_RATE = 1e-3
+ALL_ROWS = 10**9
+"""Rows to learn from at most: the network is not to be given fewer."""
 CHUNK = 16384
 """Rows predicted at a time."""
 
@@ -190,7 +193,9 @@ def main(
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        config = load(config_path, ["features.history=[]", f"folds.scheme={scheme}"])
+        published = ["features.history=[]", f"folds.scheme={scheme}", f"model.rows={ALL_ROWS}"]
+        implied = implied_names(load(config_path, published))
+        config = load(config_path, [*published, f"features.without={json.dumps(implied)}"])
         prepared = prepare(config, path)
         timeline, measured = prepared.timeline, prepared.measured
         folds = make_folds(timeline.usable_time, timeline.known, config)
