@@ -281,12 +281,20 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
     # Gaps of one keep six bins within 80 columns.
     errors = _table(["error / pure noise"], result.names, gap=1)
     for method, scores in result.errors.items():
-        errors.add_row(method, *(f"{one.weighted_error / one.noise:.2f}" for one in scores))
+        errors.add_row(method, *_over_noise(scores))
+    places = _table(["the same by regime"], result.names, gap=1)
     widths = _table(["width of pulls"], [*result.names, "mean"], gap=1)
     for regime, ones in result.regimes.items():
+        places.add_row(regime, *_over_noise([one.score for one in ones]))
         farthest = max((one.pull_mean for one in ones), key=abs)
         widths.add_row(regime, *(f"{one.pull_width:.3f}" for one in ones), f"{farthest:+.2f}")
-    shown: list[RenderableType] = [errors, *result.missing, widths, "mean: of the bin where it is farthest from 0"]
+    shown: list[RenderableType] = [
+        errors,
+        *result.missing,
+        places,
+        widths,
+        "mean: of the bin where it is farthest from 0",
+    ]
     if verbose:
         means = _table(["mean of pulls"], result.names, gap=1)
         for regime, ones in result.regimes.items():
@@ -307,6 +315,10 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
             )
         shown += [means, more]
     return shown
+
+
+def _over_noise(scores: Sequence[Score]) -> list[str]:
+    return [f"{one.weighted_error / one.noise:.2f}" for one in scores]
 
 
 @gist.register
