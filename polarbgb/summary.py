@@ -79,6 +79,9 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     gaps = ", ".join(f"{n} of {name}" for name, n in result.gaps.items()) or "none"
     facts.add_row("orbits", f"{result.orbits} in {result.segments} unbroken stretches; gaps: {gaps}")
     facts.add_row("branches", f"{len(result.used)} of {len(result.branches)} are read")
+    facts.add_row("features", f"{len(result.features)}" + (f": {', '.join(result.features)}" if verbose else ""))
+    for what, names in result.absent.items():
+        facts.add_row("", f"the configuration has no {what}: without {', '.join(names)}")
     rows = _table(["rows"], ["number", "share"])
     rows.add_row("in the file", f"{result.entries:,}", "")
     for reason, number in result.dropped.items():

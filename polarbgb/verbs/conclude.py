@@ -66,24 +66,24 @@ def _baseline(
     config: Config,
     section: Baseline,
 ) -> NDArray[np.float64]:
-    """Return the (usable, bins) factor: 1 in events that outlast the hole, which are seen without it.
+    """Return the (usable, bins) factor: 1 in runs beyond the limit that outlast the hole, which are seen without it.
 
-    It follows spikes of trapped particles, which are no events but come again orbit after orbit.
+    Shorter spikes of trapped particles, which are no events but come again orbit after orbit, it follows.
     """
     timeline, limit = prepared.timeline, config.intervals
-    time = timeline.usable_time
+    time, margin = timeline.usable_time, config.purify.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
     rare = rare_rows(beyond, regime_cells(prepared, prediction, config), timeline.orbit, config.purify.often)
+    outlasting = with_margin(long_runs(beyond, time, section.hole), time, margin)
     factor = local_baseline(
         time,
         prepared.measured,
         prediction,
-        counts=~(timeline.known | with_margin(rare, time, config.purify.margin)),
+        counts=~(timeline.known | outlasting | with_margin(rare, time, margin)),
         hole=section.hole,
         reach=section.reach,
         trust=section.trust,
     )
-    outlasting = with_margin(long_runs(rare, time, section.hole), time, config.purify.margin)
     return np.where(outlasting[:, None], 1.0, factor)
 
 
