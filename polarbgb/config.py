@@ -277,6 +277,27 @@ class Intervals(Section):
         return self
 
 
+class Trigger(Section):
+    """The search for transients by Poisson-FOCuS, and what makes an event of its windows."""
+
+    far: Positive = Field(1.0, description="false events a day that the list may hold")
+    scales: tuple[Positive, ...] = Field(
+        (2.0, 6.0, 20.0, 60.0, 200.0), min_length=1, description="s: longest windows, one search each"
+    )
+    sums: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = Field(
+        (), description="sets of bins, by number, that are also searched as sums"
+    )
+    mu_min: Annotated[float, Field(ge=1, lt=100)] = Field(
+        1.0, description="faintest intensity sought, in units of the background"
+    )
+    threshold: Positive = Field(4.0, description="sigma: fainter windows are no candidates")
+    follow: NotNegative = Field(
+        60.0, description="s: searches up to this scale follow a local baseline, over so many s on either side"
+    )
+    trust: Fraction = Field(0.03, description="offsets that the baseline expects, a share of the rate")
+    merge: NotNegative = Field(5.0, description="s: windows that are no further apart are one event")
+
+
 class Tune(Section):
     """The Optuna study."""
 
@@ -312,6 +333,7 @@ class Config(Section):
     baseline: Baseline | None = None
     noise: Noise = Noise()
     intervals: Intervals = Intervals()
+    trigger: Trigger = Trigger()
     tune: Tune = Tune()
     explain: Explain = Explain()
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.measured import Measured
-
 Array = NDArray[np.float64]
 
 
 def local_baseline(
     time: Array,
-    measured: Measured,
-    prediction: Array,
+    found: Array,
+    expected: Array,
     *,
     counts: NDArray[np.bool_],
     hole: float,
@@ -22,15 +20,15 @@ def local_baseline(
 ) -> Array:
     """Compute by what the prediction is to be multiplied to meet the counts around each row.
 
-    The factor is (N + m) / (P + m) with N counts measured and P predicted at more than ``hole`` and at most
+    The factor is (N + m) / (P + m) with N counts found and P expected at more than ``hole`` and at most
     ``hole + reach`` s from the row, on both sides, and m = 1/trust**2: the mean of a factor that beforehand is 1 within
     ``trust`` (a gamma prior), so that a few rows beside a gap, or faint bins, move nothing. Nothing within the hole is
     seen: a transient shorter than it keeps all of its counts.
 
     Args:
         time: (rows,) unix s, increasing.
-        measured: rates of the same rows.
-        prediction: (rows, bins) Hz.
+        found: (rows, bins) counts.
+        expected: (rows, bins) predicted counts.
         counts: (rows,) rows that may be looked at.
         hole: s on either side.
         reach: s beyond it.
@@ -39,8 +37,6 @@ def local_baseline(
     Returns:
         (rows, bins) factors.
     """
-    found = (measured.rate * measured.exposure)[counts]
-    expected = (prediction * measured.exposure)[counts]
     at = time[counts]
     edges = (
         np.searchsorted(at, time - hole - reach),
@@ -55,4 +51,4 @@ def local_baseline(
         return np.asarray((second - first) + (fourth - third))
 
     prior = 1.0 / trust**2
-    return np.asarray((around(found) + prior) / (around(expected) + prior))
+    return np.asarray((around(found[counts]) + prior) / (around(expected[counts]) + prior))

@@ -70,15 +70,15 @@ def _baseline(
 
     Shorter spikes of trapped particles, which are no events but come again orbit after orbit, it follows.
     """
-    timeline, limit = prepared.timeline, config.intervals
+    timeline, measured, limit = prepared.timeline, prepared.measured, config.intervals
     time, margin = timeline.usable_time, config.purify.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
     rare = rare_rows(beyond, regime_cells(prepared, prediction, config), timeline.orbit, config.purify.often)
     outlasting = with_margin(long_runs(beyond, time, section.hole), time, margin)
     factor = local_baseline(
         time,
-        prepared.measured,
-        prediction,
+        measured.rate * measured.exposure,
+        prediction * measured.exposure,
         counts=~(timeline.known | outlasting | with_margin(rare, time, margin)),
         hole=section.hole,
         reach=section.reach,

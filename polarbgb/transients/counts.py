@@ -1,0 +1,70 @@
+"""What the searches look at: counts found and expected, row by row, and where each row was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.background.purify import rare_rows, rows_beyond, with_margin
+from polarbgb.config import Config
+from polarbgb.transients.places import places
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The usable rows of a prediction.
+
+    Attributes:
+        row: (rows,) number of the row in the file.
+        time: (rows,) start, unix s, increasing.
+        segment: (rows,) number of the unbroken stretch.
+        orbit: (rows,) number of the orbit.
+        found: (rows, bins) counts.
+        expected: (rows, bins) counts of the background.
+        place: (rows,) from :func:`polarbgb.transients.places.places`.
+        quiet: (rows,) rows from which the spread of the counts is learnt: no rare excess or deficit is near.
+    """
+
+    row: NDArray[np.int64]
+    time: Array
+    segment: NDArray[np.int32]
+    orbit: NDArray[np.int32]
+    found: Array
+    expected: Array
+    place: NDArray[np.int64]
+    quiet: NDArray[np.bool_]
+
+    @property
+    def bins(self) -> int:
+        """Number of energy bins."""
+        return self.found.shape[1]
+
+
+def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
+    """Take the counts out of a prediction.
+
+    Args:
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        config: the sections intervals and purify say which rows are a rare excess.
+    """
+    usable = prediction.filter(pl.col("segment") >= 0)
+    exposure = usable["exposure"].to_numpy().astype(np.float64)
+    time, orbit = usable["unix_time"].to_numpy(), usable["orbit"].to_numpy()
+    place = places(usable)
+    beyond = rows_beyond(usable["pull"].to_numpy(), config.intervals.sigma, config.intervals.more_than)
+    rare = rare_rows(beyond, place[:, None], orbit, config.purify.often)
+    return Counts(
+        row=usable["row"].to_numpy(),
+        time=time,
+        segment=usable["segment"].to_numpy(),
+        orbit=orbit,
+        found=usable["rate"].to_numpy() * exposure,
+        expected=usable["pred"].to_numpy() * exposure,
+        place=place,
+        quiet=~with_margin(rare, time, config.purify.margin),
+    )

@@ -1,0 +1,160 @@
+"""What a list of excesses costs: how often the background alone makes one as unlikely.
+
+Deficits are the control: nothing that one looks for makes them, and the errors of the background make as many of them as
+of excesses - but for spikes of particles, which are excesses alone. Those come again where they were. So in restless
+places the excesses that come more often than in calm ones are control as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.transients.counts import Counts
+from polarbgb.transients.places import calmness, restlessness
+
+Array = NDArray[np.float64]
+
+_TAIL = 10
+"""Control events from which a tail is drawn further."""
+
+_SURPRISING = 7.0
+"""Strength of a window that makes its place restless,"""
+
+_SHORT = 60.0
+"""if it was found at a scale of so many s or less: slow errors of the background say nothing of spikes."""
+
+_NARROWEST = 0.15
+"""Least scale of a tail in strength: that of a Gaussian at 6 sigma."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How many events a day are at least so strong; beyond the tenth strongest of a sample the tail is exponential.
+
+    Attributes:
+        strength: (n,) of the sample, increasing.
+        days: of live time.
+    """
+
+    strength: Array
+    days: float
+
+    def per_day(self, strength: Array) -> Array:
+        """Return the rate at which events reach each (m,) strength, 1/day."""
+        drawn = min(_TAIL, len(self.strength) - 1)
+        if drawn < 1:
+            return np.full(strength.shape, 1 / self.days)
+        border = self.strength[-drawn - 1]
+        width = max(float(np.mean(self.strength[-drawn:] - border)), _NARROWEST)
+        beyond = drawn * np.exp(-np.maximum(strength - border, 0.0) / width)
+        return np.where(strength > border, beyond, np.maximum(self.count(strength), drawn)) / self.days
+
+    def count(self, strength: Array) -> Array:
+        """Return how many of the sample reach each (m,) strength."""
+        return np.asarray(len(self.strength) - np.searchsorted(self.strength, strength), np.float64)
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """False events a day, by how rare they are: the control's events, counted.
+
+    Attributes:
+        rarity: (n,) of the control's events, increasing.
+        days: of live time.
+    """
+
+    rarity: Array
+    days: float
+
+    def per_day(self, rarity: Array) -> Array:
+        """Return how many false events a day are at least as rare as each of (m,) events.
+
+        Beyond the tenth of the control a power law goes on, with the exponent that these ten have (Hill's estimate), at
+        most 1: that of a control whose rarities are what they say.
+        """
+        drawn = min(_TAIL, len(self.rarity) - 1)
+        if drawn < 1:
+            return np.full(rarity.shape, 1 / self.days)
+        border = self.rarity[drawn]
+        exponent = min(1.0, 1 / float(np.mean(np.log(border / self.rarity[:drawn]))))
+        beyond = drawn * (np.minimum(rarity, border) / border) ** exponent
+        counted = np.searchsorted(self.rarity, rarity, side="right")
+        return np.where(rarity < border, beyond, np.maximum(counted, drawn)) / self.days
+
+
+def group_windows(windows: pl.DataFrame, counts: Counts, config: Config) -> pl.DataFrame:
+    """Number the groups of windows of one sign that overlap or are at most ``trigger.merge`` s apart.
+
+    The distance is that from the end of the group so far to the start of the next window. No group crosses a gap.
+
+    Args:
+        windows: from :func:`polarbgb.transients.search.find_windows`.
+        counts: of the same rows.
+        config: its section trigger.
+
+    Returns:
+        The windows, in order of sign (excesses first) and time, with the column ``group``: 0 and up, unique.
+    """
+    ordered = windows.sort(pl.col("sign") < 0, "first", "last", maintain_order=True)
+    sign, first, last = (ordered[name].to_numpy() for name in ("sign", "first", "last"))
+    furthest = ordered.select(pl.col("last").cum_max().over("sign"))["last"].to_numpy()
+    before = furthest[:-1]
+    away = counts.time[first[1:]] - counts.time[before] - config.input.cadence
+    # Rows of a segment drift a little from the grid.
+    apart = away > config.trigger.merge + 0.5 * config.input.cadence
+    apart |= (counts.segment[first[1:]] != counts.segment[before]) | (sign[1:] != sign[:-1])
+    return ordered.with_columns(group=np.concatenate([[0] if len(ordered) else [], np.cumsum(apart)]).astype(np.int64))
+
+
+def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tuple[pl.DataFrame, Alarms]:
+    """Say how rare each window is, and what a list of groups costs.
+
+    The ``rarity`` of a window is the rate, per day of live time in places as restless as its own, at which deficits are
+    as strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that
+    strong, if it is larger. The rarity of a group is the least of its windows: it was looked for at several scales and
+    in several bins, and what that costs is counted on the deficits, which were looked for in the same way.
+
+    Args:
+        grouped: from :func:`group_windows`.
+        counts: of the same rows.
+        config: the cadence.
+
+    Returns:
+        The windows with ``rarity`` (1/day), and the alarms of the groups of deficits.
+    """
+    cadence = config.input.cadence
+    short = grouped.filter(pl.col("scale") <= _SHORT).sort("strength", descending=True, maintain_order=True)
+    surprises = short.unique("group", keep="first", maintain_order=True).filter(pl.col("strength") > _SURPRISING)
+    calm = calmness(restlessness(surprises["first"].to_numpy(), counts.place, counts.orbit, cadence))
+    days = np.bincount(calm, minlength=1) * cadence / 86_400
+    windows = grouped.with_columns(calmness=calm[grouped["first"].to_numpy()])
+    rarity = np.full(len(windows), np.inf)
+    strength, scale, kind, sign = (windows[name].to_numpy() for name in ("strength", "scale", "calmness", "sign"))
+    # A group counts once at each scale and in each class of places: its windows are no independent events.
+    best = windows.group_by("sign", "group", "scale", "calmness").agg(pl.col("strength").max())
+    for one in np.unique(scale):
+        calmest = _tail(best, 1, one, 0, days)
+        for number in range(len(days)):
+            here = (scale == one) & (kind == number)
+            deficits = _tail(best, -1, one, number, days)
+            rarity[here] = deficits.per_day(strength[here])
+            if number:
+                up = here & (sign > 0)
+                excesses = _tail(best, 1, one, number, days)
+                # Less one: an event is no evidence against itself.
+                surplus = (excesses.count(strength[up]) - 1) / excesses.days
+                surplus -= calmest.count(strength[up]) / calmest.days
+                rarity[up] = np.maximum(rarity[up], surplus)
+    windows = windows.with_columns(rarity=rarity)
+    control = windows.filter(pl.col("sign") < 0).group_by("group").agg(pl.col("rarity").min())
+    return windows, Alarms(np.sort(control["rarity"].to_numpy()), float(days.sum()))
+
+
+def _tail(best: pl.DataFrame, sign: int, scale: float, calmness: int, days: Array) -> Tail:
+    sample = best.filter(sign=sign, scale=scale, calmness=calmness)["strength"].to_numpy()
+    return Tail(np.sort(sample), float(days[calmness]))

@@ -1,0 +1,102 @@
+"""Windows in which counts are more, or fewer, than expected: every bin and chosen sums, at several time scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.background.baseline import local_baseline
+from polarbgb.config import Config
+from polarbgb.progress import Track, silent
+from polarbgb.transients.counts import Counts
+from polarbgb.transients.focus import Series, windows
+from polarbgb.transients.spread import deviations, fit_spread
+
+Array = NDArray[np.float64]
+
+
+def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl.DataFrame:
+    """Search by Poisson-FOCuS for windows no longer than each of ``trigger.scales``.
+
+    At each scale up to ``trigger.follow`` the background first follows what is counted around the window searched
+    (:func:`polarbgb.background.baseline.local_baseline` with the scale as its hole). Counts and background are then
+    divided by their dispersion over windows of this scale, in each place.
+
+    Args:
+        counts: from :func:`polarbgb.transients.counts.counts_of`.
+        config: its section trigger.
+        track: watches the searches.
+
+    Returns:
+        A row a window, of both signs: ``sign`` (+1, -1), ``scale`` (s), ``series`` (``"0"``, ``"0_1"``: the bins that
+        were summed), ``trigger``, ``first``, ``last`` (indices of rows: where the search first exceeded
+        ``trigger.threshold``, and the window), ``significance`` (sigma, of this series), ``strength`` (distance of all
+        bins' deviations from none, in units of their spread: :meth:`polarbgb.transients.spread.Spread.strength`).
+    """
+    section, cadence = config.trigger, config.input.cadence
+    series = [(number,) for number in range(counts.bins)] + [tuple(one) for one in section.sums]
+    tables = [_empty()]
+    for scale in track(section.scales, label="Time scales searched", total=len(section.scales)):
+        length = max(1, round(scale / cadence))
+        expected = _followed(counts, scale, config)
+        spread = fit_spread(counts, expected, length)
+        for bins in series:
+            dispersion = spread.dispersion(expected, counts.place, bins)
+            of_sum = Series(
+                counts.found[:, bins].sum(axis=1) / dispersion,
+                expected[:, bins].sum(axis=1) / dispersion,
+                counts.segment,
+            )
+            for sign in (1, -1):
+                found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
+                last = found.stop - 1
+                strength = spread.strength(
+                    deviations(counts.found, expected, found.start, last), counts.place[(found.start + last) // 2]
+                )
+                tables.append(
+                    pl.DataFrame(
+                        {
+                            "sign": np.full(len(last), sign, np.int8),
+                            "scale": np.full(len(last), float(scale)),
+                            "series": ["_".join(map(str, bins))] * len(last),
+                            "trigger": found.trigger,
+                            "first": found.start,
+                            "last": last,
+                            "significance": found.significance,
+                            "strength": strength,
+                        },
+                        schema=tables[0].schema,
+                    )
+                )
+    return pl.concat(tables)
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={
+            "sign": pl.Int8,
+            "scale": pl.Float64,
+            "series": pl.String,
+            "trigger": pl.Int64,
+            "first": pl.Int64,
+            "last": pl.Int64,
+            "significance": pl.Float64,
+            "strength": pl.Float64,
+        }
+    )
+
+
+def _followed(counts: Counts, scale: float, config: Config) -> Array:
+    """Return the (rows, bins) expected counts that follow the baseline around windows of a scale."""
+    if scale > config.trigger.follow:
+        return counts.expected
+    return counts.expected * local_baseline(
+        counts.time,
+        counts.found,
+        counts.expected,
+        counts=counts.quiet,
+        hole=max(scale, config.input.cadence),
+        reach=config.trigger.follow,
+        trust=config.trigger.trust,
+    )

@@ -1,0 +1,106 @@
+"""How far counts stray from what is expected, over windows of a length, in each place, all bins together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.transients.counts import Counts
+
+_FEWEST = 60
+"""Windows that a place needs for a spread of its own; with fewer it takes that of all places."""
+
+_ROUNDS = 4
+_LONE = 2.0
+"""Of the squared distance beyond which one window in a hundred lies: windows farther than twice that are left out."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Covariance of the bins' deviations, (found - expected) / sqrt(expected) over a window.
+
+    It holds what the bins share: the counts that several of them hold, and the error of the background, most of which
+    goes together in all bins. Counting alone would give 1 on the diagonal.
+
+    Attributes:
+        covariance: (places, bins, bins).
+    """
+
+    covariance: Array
+
+    def dispersion(self, expected: Array, place: NDArray[np.int64], bins: tuple[int, ...]) -> Array:
+        """Return the (rows,) variance of the sum of some bins over its expected counts, at least 1/100.
+
+        Args:
+            expected: (rows, bins) counts.
+            place: (rows,) of each row.
+            bins: which are summed.
+        """
+        root = np.sqrt(expected[:, bins])
+        among = self.covariance[np.ix_(range(len(self.covariance)), bins, bins)]
+        variance = np.einsum("ri,rij,rj->r", root, among[place], root)
+        return np.maximum(variance / expected[:, bins].sum(axis=1), 0.01)
+
+    def strength(self, deviation: Array, place: NDArray[np.int64]) -> Array:
+        """Return the (windows,) distance of deviations from none, in units of the spread (Mahalanobis).
+
+        What goes the way of the background's own errors counts little, what has another spectrum counts in full; bins
+        that hold the same counts are not counted twice.
+
+        Args:
+            deviation: (windows, bins).
+            place: (windows,).
+        """
+        inverse = np.linalg.inv(self.covariance)
+        return np.sqrt(np.einsum("wi,wij,wj->w", deviation, inverse[place], deviation))
+
+
+def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
+    """Measure the spread over windows of ``length`` rows, from quiet rows.
+
+    Args:
+        counts: of all rows.
+        expected: (rows, bins) counts of the background, which may follow a local baseline.
+        length: rows.
+
+    Returns:
+        The spread by place. Where there are too few windows for any, the spread of pure counting.
+    """
+    first = np.arange(0, len(counts.time) - length + 1, length)
+    last = first + length - 1
+    calm = np.logical_and.reduceat(counts.quiet, first)[: len(first)] if len(first) else np.zeros(0, bool)
+    first, last = (edge[(counts.segment[first] == counts.segment[last]) & calm] for edge in (first, last))
+    deviation = deviations(counts.found, expected, first, last)
+    place = counts.place[(first + last) // 2]
+    kinds = int(counts.place.max(initial=0)) + 1
+    everywhere = _covariance(deviation) if len(deviation) >= _FEWEST else np.eye(counts.bins)
+    covariance = np.tile(everywhere, (kinds, 1, 1))
+    for one in range(kinds):
+        members = deviation[place == one]
+        if len(members) >= _FEWEST:
+            covariance[one] = _covariance(members)
+    return Spread(covariance)
+
+
+def deviations(found: Array, expected: Array, first: NDArray[np.int64], last: NDArray[np.int64]) -> Array:
+    """Return the (windows, bins) deviations of windows from the ``first`` to the ``last`` row."""
+    excess, background = (
+        np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)]) for values in (found - expected, expected)
+    )
+    return np.asarray((excess[last + 1] - excess[first]) / np.sqrt(background[last + 1] - background[first]))
+
+
+def _covariance(deviation: Array) -> Array:
+    """Return the covariance about 0 of (windows, bins) deviations, without those that lie far from all others."""
+    kept = deviation
+    for _ in range(_ROUNDS):
+        found = kept.T @ kept / len(kept)
+        # Bins that hold the very same counts would make it singular.
+        found[np.diag_indices_from(found)] *= 1 + 1e-6
+        distance = np.einsum("wi,ij,wj->w", kept, np.linalg.inv(found), kept)
+        kept = kept[distance <= _LONE * np.quantile(distance, 0.99)]
+    return np.asarray(found)
