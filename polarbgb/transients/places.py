@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 _SHELLS = (0.2, 0.4, 0.6, 0.8, 0.92)
 """Quantiles of the rows between which places are divided by L: the belts lie in the outermost."""
 
-_BESIDE = (150.0, 900.0)
-"""s beside a passage of the anomaly: its edge, and its flank."""
+_BESIDE = (900.0, 150.0)
+"""s beside a passage of the anomaly: its flank, and its edge,"""
+
+_WEAK = (0.12, 0.04)
+"""and quantiles of the field strength that make a flank and an edge where the detector stays on."""
 
 _CALM = (0.6, 0.85, 0.95)
 """Shares of the rows: the calmest, and so on to the most restless twentieth."""
 
 _SAME = 2
 """Orbits before and after that are looked at."""
+
+_STEADY = 3.0
+"""Surprises that it takes to call orbits stormy."""
 
 _PRIOR = 0.02
 """Days: the weight of the place's mean over the mission beside its last and next visits."""
@@ -40,14 +46,13 @@ def places(rows: pl.DataFrame) -> NDArray[np.int64]:
     borders = np.quantile(depth[known], _SHELLS) if known.any() else np.zeros(len(_SHELLS))
     shell = np.where(known, np.searchsorted(borders, depth), 0)
     beside = np.zeros(len(rows), np.int64)
-    for distance, name, number in (
-        (_BESIDE[1], "until_switch_off", 1),
-        (_BESIDE[1], "since_switch_on", 2),
-        (_BESIDE[0], "until_switch_off", 3),
-        (_BESIDE[0], "since_switch_on", 4),
-    ):
-        if name in rows.columns:
-            beside[rows[name].to_numpy() < distance] = number
+    for distance, share, before, after in zip(_BESIDE, _WEAK, (1, 3), (2, 4), strict=True):
+        if "field_strength" in rows.columns:
+            field = rows["field_strength"].to_numpy()
+            beside[field < np.nanquantile(field, share)] = before
+        for name, number in (("until_switch_off", before), ("since_switch_on", after)):
+            if name in rows.columns:
+                beside[rows[name].to_numpy() < distance] = number
     return np.asarray(beside * (len(_SHELLS) + 1) + shell)
 
 
@@ -76,8 +81,12 @@ def restlessness(
         for which, unit in ((slice(None), cadence / 86_400), (surprises, 1.0))
     )
     elsewhere = (times.sum(axis=0) - times + 0.5) / (days.sum(axis=0) - days + 0.05)
-    near_days, near_times = _neighbours(days), _neighbours(times)
-    return np.asarray(((near_times + _PRIOR * elsewhere) / (near_days + _PRIOR))[number, place])
+    met, usual = (
+        _around(values).sum(axis=1, keepdims=True) - values for values in (times, days * elsewhere)
+    )
+    storm = (met + _STEADY) / (usual + _STEADY)
+    near_days, near_times = _around(days) - days, _around(times) - times
+    return np.asarray(((near_times + _PRIOR * elsewhere * storm) / (near_days + _PRIOR))[number, place])
 
 
 def calmness(restless: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -91,9 +100,9 @@ def calmness(restless: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.searchsorted(np.quantile(restless, _CALM), restless)
 
 
-def _neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum (orbits, places) values over the orbits beside each, without its own."""
+def _around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum (orbits, places) values over each orbit and those beside it."""
     orbits = len(values)
     running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     at = np.arange(orbits)
-    return np.asarray(running[np.minimum(at + _SAME + 1, orbits)] - running[np.maximum(at - _SAME, 0)] - values)
+    return np.asarray(running[np.minimum(at + _SAME + 1, orbits)] - running[np.maximum(at - _SAME, 0)])
