@@ -1,0 +1,234 @@
+"""Measure what each choice of the background model is worth on orbits that no model saw.
+
+``python benchmarks/contest -i mission.root --truth mission.truth.parquet --stride 6 --fold 0 --fold 1`` writes the
+tables of docs/contest.md, below the heading where they begin, and the same numbers as JSON. Predictions are kept as
+they come, in a folder named after rows, features and settings: a run that was broken off goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import choices
+import click
+import numpy as np
+import page
+import polars as pl
+from choices import BINS, CALENDAR, DEFAULT, Case, Predict
+from numpy.typing import NDArray
+from verdict import Tally, compare, tally
+
+from polarbgb import UserError, load
+from polarbgb.background.folds import Split, make_folds
+from polarbgb.runfolder import digest
+from polarbgb.verbs.prepare import Prepared, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+_BESIDE = 5.0
+"""s on both sides of an injected event that are not scored."""
+_LEARNT = 0.8
+"""Part of the mission, in rows, that predicts the rest."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One prediction.
+
+    Attributes:
+        name: of the choice.
+        fold: the fold that is held out; -1 for the last part of the mission, all of whose past is learnt from.
+        predict: makes it.
+    """
+
+    name: str
+    fold: int
+    predict: Predict
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A file on its folds.
+
+    Attributes:
+        prepared: rows, features, rates.
+        cases: one a fold; the last one holds out the last part of the mission.
+        scored: (rows,) rows outside known and injected events.
+        late: (rows,) the last part of the mission.
+        kept: folder of predictions.
+    """
+
+    prepared: Prepared
+    cases: tuple[Case, ...]
+    scored: NDArray[np.bool_]
+    late: NDArray[np.bool_]
+    kept: Path
+
+    def run(self, job: Job) -> None:
+        """Predict, unless that was done before."""
+        path = self.path(job.name, job.fold)
+        if path.exists():
+            return
+        started = time.monotonic()
+        predicted = job.predict(self.cases[job.fold])
+        seconds = time.monotonic() - started
+        draft = path.with_suffix(".draft.npz")
+        np.savez(draft, rate=predicted.astype(np.float32), seconds=seconds)
+        draft.replace(path)
+
+    def path(self, name: str, fold: int) -> Path:
+        """Return where a prediction is kept."""
+        return self.kept / f"{digest(name)[:12]}_{'late' if fold < 0 else fold}.npz"
+
+    def tallies(self, name: str, folds: tuple[int, ...], among: NDArray[np.bool_]) -> tuple[list[Tally], float]:
+        """Sum the pulls of a prediction, a tally a bin, and the seconds that a fold took."""
+        predicted = np.full((len(self.scored), len(BINS)), np.nan)
+        seconds = 0.0
+        for fold in folds:
+            with np.load(self.path(name, fold)) as kept:
+                predicted[self.cases[fold].split.predicted] = kept["rate"]
+                seconds += float(kept["seconds"]) / len(folds)
+        rows = among & self.scored & np.isfinite(predicted[:, 0])
+        measured = self.prepared.measured
+        pull = (measured.rate[rows][:, BINS] - predicted[rows]) / measured.error[rows][:, BINS]
+        orbit = self.prepared.timeline.orbit[rows]
+        return [tally(pull[:, number], orbit) for number in range(len(BINS))], seconds
+
+    def judge(
+        self, name: str, folds: tuple[int, ...], other: str, others: tuple[int, ...], among: NDArray[np.bool_]
+    ) -> page.Line:
+        """Compare two predictions of the same rows."""
+        mine, seconds = self.tallies(name, folds, among)
+        theirs, _ = self.tallies(other, others, among)
+        verdicts = tuple(compare(one, two) for one, two in zip(mine, theirs, strict=True))
+        return page.Line(name, int(mine[0].rows.sum()), len(mine[0].rows), seconds, verdicts)
+
+
+def quiet(truth: Path | None, seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the (rows,) mask of times, increasing unix s, outside the injected events of a truth file."""
+    outside = np.ones(len(seconds), bool)
+    if truth is not None:
+        for start, stop in pl.read_parquet(truth).select("start", "stop").iter_rows():
+            first, last = np.searchsorted(seconds, [start - _BESIDE, stop + _BESIDE])
+            outside[first:last] = False
+    return outside
+
+
+def prepare_contest(config_path: str, path: Path | None, truth: Path | None, stride: int, kept: Path) -> Contest:
+    """Read the file and divide its rows; models learn from every ``stride``-th row."""
+    config = load(config_path)
+    prepared = prepare(config, path)
+    timeline = prepared.timeline
+    folds = make_folds(timeline.usable_time, timeline.known, config)
+    # A tree sees as many rows as it would without the stride, as long as it leaves out half of them.
+    share = min(0.5, config.model.row_fraction * stride)
+    model = config.model.model_copy(update={"threads": 1, "row_fraction": share})
+    rows = np.arange(len(timeline.row))
+    thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
+    first = folds.splits[0]
+    # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
+    past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.stop & ~late, late)
+    cases = tuple(
+        Case(prepared, folds.fold, replace(split, train=split.train & thin, stop=split.stop & thin), model)
+        for split in (*folds.splits, past)
+    )
+    setting = digest(
+        prepared.search(config),
+        prepared.matrix.names,
+        config.folds.model_dump(mode="json"),
+        model.model_dump(mode="json"),
+        stride,
+    )
+    kept = kept / setting[:12]
+    kept.mkdir(parents=True, exist_ok=True)
+    scored = ~timeline.known & quiet(truth, timeline.usable_time)
+    return Contest(prepared, cases, scored, late, kept)
+
+
+def ablations(names: tuple[str, ...], published: tuple[str, ...]) -> dict[str, Predict]:
+    """Return the predictions that lack a group of the features ``names``; a group without a feature is left out."""
+    patterns = {f"without {group}": pattern for group, pattern in choices.GROUPS.items()}
+    patterns["published columns alone"] = choices.only(published)
+    return {
+        name: partial(choices.without, names=pattern)
+        for name, pattern in patterns.items()
+        if any(re.match(pattern, feature) for feature in names)
+    }
+
+
+@click.command()
+@click.option("-c", "--config", "config_path", default="configs/polar.toml", show_default=True)
+@click.option("-i", "--input", "path", type=Path, help="ROOT file.  [default: the configuration's own]")
+@click.option("--truth", type=Path, help="Injected events (parquet: start, stop, unix s), which are not scored.")
+@click.option("--stride", default=6, show_default=True, type=click.IntRange(1), help="Learn from every so-many-th row.")
+@click.option("--fold", "folds", multiple=True, default=(0, 1), show_default=True, type=click.IntRange(0))
+@click.option("--kept", type=Path, default=ROOT / "outputs/contest", help="Predictions.  [default: outputs/contest]")
+@click.option("--out", type=Path, default=ROOT / "docs/contest.md", help="Page.  [default: docs/contest.md]")
+@click.option("--json", "numbers", type=Path, help="All numbers.")
+def main(
+    *,
+    config_path: str,
+    path: Path | None,
+    truth: Path | None,
+    stride: int,
+    folds: tuple[int, ...],
+    kept: Path,
+    out: Path,
+    numbers: Path | None,
+) -> None:
+    """Measure what each choice of the background model is worth."""
+    try:
+        contest = prepare_contest(config_path, path, truth, stride, kept)
+        config = load(config_path)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    if max(folds) >= config.folds.count:
+        raise click.BadParameter(f"the configuration has folds 0 to {config.folds.count - 1}")
+    all_folds = tuple(range(config.folds.count))
+    fewer = ablations(contest.prepared.matrix.names, config.features.columns)
+    timeless = {
+        DEFAULT: choices.package,
+        "without revolution": fewer["without revolution"],
+        "without revolution, sun, sun_spot": partial(choices.without, names=CALENDAR),
+    }
+    jobs = [Job(DEFAULT, fold, choices.package) for fold in all_folds]
+    jobs += [Job(name, fold, predict) for fold in folds for name, predict in (choices.MODELS | fewer).items()]
+    jobs += [Job(name, -1, predict) for name, predict in timeless.items()]
+    jobs += [Job(name, fold, predict) for name, predict in timeless.items() for fold in all_folds]
+    every = np.ones(len(contest.scored), bool)
+    for job in jobs:
+        contest.run(job)
+        among, others = (contest.late, all_folds) if job.fold < 0 else (every, (job.fold,))
+        line = contest.judge(job.name, (job.fold,), DEFAULT, others, among)
+        click.echo(f"{job.fold:2d}  {page.written(line)}")
+
+    def against(names: dict[str, Predict], held: tuple[int, ...], among: NDArray[np.bool_] = every) -> list[page.Line]:
+        others = all_folds if held == (-1,) else held
+        return [contest.judge(name, held, DEFAULT, others, among) for name in names]
+
+    scatter = [
+        replace(contest.judge(DEFAULT, (fold,), DEFAULT, (fold,), every), name=f"default, fold {fold}")
+        for fold in all_folds
+    ]
+    orbits, past = (against(timeless, held, contest.late) for held in (all_folds, (-1,)))
+    tables = {
+        "Models": against(choices.MODELS, folds),
+        "Features": against({DEFAULT: choices.package} | fewer, folds),
+        "Future": [
+            *(replace(line, name=f"whole orbits: {line.name}") for line in orbits),
+            *(replace(line, name=f"the past alone: {line.name}") for line in past),
+        ],
+        "Folds": scatter,
+    }
+    titles = tuple(config.rates.names[number] for number in BINS)
+    page.write(out, tables, titles)
+    if numbers is not None:
+        numbers.write_text(json.dumps(page.plain(tables, titles), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
