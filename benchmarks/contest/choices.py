@@ -82,9 +82,9 @@ def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Arr
     predicted = []
     for y, w in zip(label.T, weight.T, strict=True):
         scaled = w / w[case.split.train].mean()
-        mean = float(np.average(y[case.split.train], weights=w[case.split.train]))
+        start = float(np.average(y[case.split.train], weights=w[case.split.train]))
         grow, stop = (
-            Targets(y[rows].astype(np.float32), scaled[rows].astype(np.float32), mean)
+            Targets(y[rows].astype(np.float32), scaled[rows].astype(np.float32), start)
             for rows in (case.split.train, case.split.stop)
         )
         predicted.append(rate(training.train(grow, stop, model).margin(case.held_out)))
@@ -214,15 +214,15 @@ def rising(case: Case, names: str) -> Array:
     return bin_by_bin(case, case.rate, monotone_constraints=limits)
 
 
-def all_orbits(case: Case, trees: int) -> Array:
-    """Gamma with a fixed number of trees, grown by the orbits that else decide when to stop as well."""
+def all_orbits(case: Case, **settings: object) -> Array:
+    """Gamma with all trees that are allowed, grown by the orbits that else decide when to stop as well."""
     split = replace(case.split, train=case.split.train | case.split.stop)
-    return package(replace(case, split=split), trees=trees, patience=trees)
+    return package(replace(case, split=split), patience=case.model.trees, **settings)
 
 
-def seeds(case: Case, numbers: range) -> Array:
-    """Mean of boosters that differ by their seed."""
-    return np.mean([package(case, seed=number) for number in numbers], axis=0)
+def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:
+    """Mean of predictions that differ by their seed."""
+    return np.mean([predict(case, seed=seed) for seed in range(seeds)], axis=0)
 
 
 def parts_of_orbits(case: Case, parts: int) -> Array:
@@ -249,7 +249,7 @@ DEFAULT = "gamma, as in the configuration"
 MODELS: dict[str, Predict] = {
     DEFAULT: package,
     "another seed": partial(package, seed=1),
-    "mean of 3 seeds": partial(seeds, numbers=range(3)),
+    "mean of 3 seeds": partial(mean, predict=package, seeds=3),
     "mean of 3, each of two thirds of the orbits": partial(parts_of_orbits, parts=3),
     "Poisson": partial(package, objective="poisson"),
     "squared, weight 1/rate_err^2": published_weight,
@@ -272,7 +272,12 @@ MODELS: dict[str, Predict] = {
     "half the learning rate, twice the trees": lambda case: package(
         case, learning_rate=case.model.learning_rate / 2, trees=2 * case.model.trees
     ),
-    "all trees, and no orbits kept to stop": lambda case: all_orbits(case, case.model.trees),
+    "twice the trees, stopped after 100 without gain": lambda case: package(
+        case, trees=2 * case.model.trees, patience=100
+    ),
+    "stopped after 100 trees without gain": partial(package, patience=100),
+    "all trees, and no orbits kept to stop": all_orbits,
+    "the same, mean of 3 seeds": partial(mean, predict=all_orbits, seeds=3),
     "leaves of 200 rows": partial(package, min_rows=200.0),
     "a fifth of the features a tree": partial(package, column_fraction=0.2),
     "LightGBM": partial(package, backend="lightgbm"),
