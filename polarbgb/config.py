@@ -206,6 +206,19 @@ class Model(Section):
     seed: Seed = 0
 
 
+class Purify(Section):
+    """The searches before the fit for rows that no model should learn from."""
+
+    rounds: Annotated[int, Field(ge=0, le=20)] = Field(
+        2, description="searches at most; each learns without the rows found by the one before; 0: none"
+    )
+    margin: NotNegative = Field(30.0, description="s left out on either side of a row found")
+    often: Fraction = Field(
+        0.01, description="where a larger part of a regime's rows is found, they are background and stay in"
+    )
+    rows: Count = Field(200_000, description="rows that a search learns from, about, drawn evenly")
+
+
 class Noise(Section):
     """The unit of pulls."""
 
@@ -283,6 +296,7 @@ class Config(Section):
     known_events: KnownEvents | None = None
     folds: Folds = Folds()
     model: Model = Model()
+    purify: Purify = Purify()
     noise: Noise = Noise()
     intervals: Intervals = Intervals()
     tune: Tune = Tune()

@@ -169,8 +169,13 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
         errors = (one.weighted_error, one.noise, one.constant)
         width, trees = result.widths[number % bins], result.trees[number % bins]
         table.add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
-    told = f"hyperparameters: {result.parameters}"
-    return (told, *parts.values(), "error: sum(w r^2)/sum(w), w = 1/rate_err^2, in Hz^2")
+    told = [f"hyperparameters: {result.parameters}"]
+    for number, search in enumerate(result.rounds, start=1):
+        told.append(
+            f"search {number}: {search.rows:,} rows left out of training ({search.new:,} new, {search.gone:,} gone), "
+            f"{search.common:,} as far off stay: they are common where they lie"
+        )
+    return (*told, *parts.values(), "error: sum(w r^2)/sum(w), w = 1/rate_err^2, in Hz^2")
 
 
 @gist.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,18 @@ def make_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: C
     if config.folds.scheme == "orbits":
         return _orbit_folds(time, excluded, config)
     return _block_split(len(time), excluded, config)
+
+
+def thinned(folds: Folds, step: int) -> Folds:
+    """Return the folds with every ``step``-th of the rows that grow trees, and of those that decide when to stop."""
+
+    def every(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        kept = np.zeros_like(rows)
+        kept[np.flatnonzero(rows)[::step]] = True
+        return kept
+
+    splits = tuple(replace(split, train=every(split.train), stop=every(split.stop)) for split in folds.splits)
+    return replace(folds, splits=splits)
 
 
 def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:

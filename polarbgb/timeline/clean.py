@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 
 import numpy as np
@@ -31,6 +31,7 @@ class Quality(IntFlag):
     EXPOSURE_INVALID = 1 << 4
     FEATURE_MISSING = 1 << 8
     KNOWN_EVENT = 1 << 9
+    KEPT_OUT = 1 << 10
 
 
 _REASONS = {
@@ -77,6 +78,12 @@ class Timeline:
     def usable_time(self) -> NDArray[np.float64]:
         """(usable,) start of each usable row, unix seconds, increasing."""
         return self.time[self.row]
+
+    def kept_out(self, found: NDArray[np.bool_]) -> Timeline:
+        """Return the timeline with ``found`` (usable,) rows marked as kept out of training."""
+        quality = self.quality.copy()
+        quality[self.row[found]] |= np.uint32(Quality.KEPT_OUT)
+        return replace(self, quality=quality)
 
 
 def clean(frame: pl.DataFrame, config: Config) -> Timeline:

@@ -35,28 +35,35 @@ def lay_out(
     Returns:
         The frame of :func:`polarbgb.background.prediction.prediction_frame`, and the (bins,) widths of the raw pulls.
     """
-    calibrated = _calibrated(prepared, prediction, fold, config)
-    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, calibrated, fold=fold, config=config)
-    return frame, calibrated.width.tolist()
+    found = calibrated(prepared, prediction, fold, config)
+    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, found, fold=fold, config=config)
+    return frame, found.width.tolist()
 
 
-def _calibrated(
+def calibrated(
     prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
 ) -> Calibrated:
+    """Calibrate a prediction; arguments as in :func:`lay_out`."""
     measured, timeline = prepared.measured, prepared.timeline
     counting = counting_noise(measured, prediction)
     if config.noise.calibration == "bin":
         return calibrate(measured.rate, prediction, measured.error if config.noise.error == "observed" else counting)
-    time = timeline.usable_time
-    near = near_passage(time, passages(time, *config.features.passage), config.noise.reach)
-    latitude = None if config.position is None else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()
-    cell = noise_cells(prediction, near, latitude)
+    cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
     group = fold if config.folds.scheme == "orbits" else np.zeros_like(fold)
     error = fit_model_error(
         measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
     )
     return calibrate_by_regime(measured.rate, prediction, counting, error)
+
+
+def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Config) -> NDArray[np.int64]:
+    """Return the (usable, bins) numbers of the regimes of a prediction: :func:`noise_cells` of the file."""
+    timeline = prepared.timeline
+    time = timeline.usable_time
+    near = near_passage(time, passages(time, *config.features.passage), config.noise.reach)
+    latitude = None if config.position is None else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()
+    return noise_cells(prediction, near, latitude)
 
 
 def write_prediction(run: RunFolder, frame: pl.DataFrame, config: Config) -> list[Path]:

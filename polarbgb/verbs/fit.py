@@ -1,11 +1,11 @@
-"""`polarbgb fit`: features, cross-fit, out-of-fold background, calibrated pulls."""
+"""`polarbgb fit`: features, rows to leave out, cross-fit, out-of-fold background, calibrated pulls."""
 
 from __future__ import annotations
 
 import json
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from polarbgb.atomic import atomic
 from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
 from polarbgb.background.crossfit import cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
+from polarbgb.background.purify import Round
 from polarbgb.background.score import Score, score
 from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
@@ -22,6 +23,7 @@ from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.conclude import lay_out, write_prediction
 from polarbgb.verbs.prepare import Prepared, prepare
+from polarbgb.verbs.purify import purify
 from polarbgb.verbs.tune import BEST
 
 HELD_OUT = "held-out orbits"
@@ -41,6 +43,7 @@ class Fitted:
         parameters: where the hyperparameters came from, in words.
         scores: one a bin and part of the rows.
         widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
+        rounds: of the search for rows that no model should learn from.
         trees: (bins,) mean number of trees of the folds' boosters.
         files: what was written.
     """
@@ -52,6 +55,7 @@ class Fitted:
     parameters: str
     scores: tuple[Score, ...]
     widths: tuple[float, ...]
+    rounds: tuple[Round, ...]
     trees: tuple[float, ...]
     files: tuple[Path, ...]
 
@@ -89,7 +93,9 @@ def fit(
         told += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     timeline, measured = prepared.timeline, prepared.measured
-    folds = make_folds(timeline.usable_time, timeline.known, config)
+    found, rounds = purify(prepared, config, track=track)
+    prepared = replace(prepared, timeline=timeline.kept_out(found))
+    folds = make_folds(timeline.usable_time, timeline.known | found, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
     frame, widths = lay_out(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, crossed.prediction, folds, config)
@@ -108,6 +114,7 @@ def fit(
         parameters=told,
         device=model.device,
         widths=widths,
+        purify=[asdict(one) for one in rounds],
         trees=trees,
     )
     return Fitted(
@@ -118,6 +125,7 @@ def fit(
         parameters=told,
         scores=tuple(scores),
         widths=tuple(widths),
+        rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
         files=tuple(files),
     )

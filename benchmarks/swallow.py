@@ -1,0 +1,219 @@
+"""How much of a burst the background takes for its own.
+
+Run it as ``python benchmarks/swallow.py -i mission.root --out swallow.json``. Flat bursts of 1, 10, 60 and 300 s,
+flares of 20 minutes and losses of half the rate for 300 s are drawn into a file, all bins by the same share of their
+own rate. The swallowed part is what they change in the prediction over their rows, in counts, over the counts injected.
+It is measured
+
+- by models of the file without them, so that only the features can tell, for several shares of the burst's any-bar
+  counts that the front end takes for cosmic rays, and with features of a guarded rate;
+- by models that learnt from the file with them, with and without searches for rows to leave out, with whole orbits held
+  out and in the published split, where a row is in the training set of its own model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb import load
+from polarbgb.background.boosters import rate_of
+from polarbgb.background.crossfit import CrossFit, cross_fit
+from polarbgb.background.folds import Folds, make_folds, thinned
+from polarbgb.background.measured import measured
+from polarbgb.config import Config
+from polarbgb.features.matrix import build_matrix
+from polarbgb.rootio.read import read_input
+from polarbgb.timeline.clean import clean
+from polarbgb.verbs.prepare import Prepared
+from polarbgb.verbs.purify import purify
+
+KINDS = {
+    # name: (duration in s, change of the rate as a share of it, how many)
+    "burst, 1 s": (1, 1.0, 40),
+    "burst, 10 s": (10, 0.5, 40),
+    "burst, 60 s": (60, 0.5, 16),
+    "burst, 300 s": (300, 0.5, 6),
+    "flare, 1200 s": (1200, 0.3, 3),
+    "sag, 300 s": (300, -0.5, 4),
+}
+LEAKS = (0.0, 0.05, 0.2, 1.0)
+"""Counts that the front end takes for cosmic rays, for one of any bar."""
+GUARD = 301.0
+"""s: of the features made from a rate."""
+
+
+@dataclass(frozen=True)
+class Injection:
+    """What was put where.
+
+    Attributes:
+        kind: of :data:`KINDS`.
+        entries: (n,) entries of the file.
+    """
+
+    kind: str
+    entries: NDArray[np.int64]
+
+
+def draw(prepared: Prepared, rng: np.random.Generator) -> list[Injection]:
+    """Draw places in unbroken data, at most one an orbit, none near a known event."""
+    timeline = prepared.timeline
+    orbits = rng.permutation(np.unique(timeline.orbit))
+    wanted = [kind for kind, (_, _, number) in KINDS.items() for _ in range(number)]
+    wanted.sort(key=lambda kind: -KINDS[kind][0])  # the long ones find fewer places
+    drawn = []
+    for orbit in orbits:
+        if not wanted:
+            break
+        rows = np.flatnonzero((timeline.orbit == orbit) & ~timeline.known)
+        length = KINDS[wanted[0]][0]
+        starts = rows[:-length]
+        starts = starts[
+            (timeline.segment[starts] == timeline.segment[starts + length]) & (rows[length:] - starts == length)
+        ]
+        if len(starts):
+            first = rng.choice(starts)
+            drawn.append(Injection(wanted.pop(0), timeline.row[first : first + length]))
+    return drawn
+
+
+def injected(
+    frame: pl.DataFrame, injections: list[Injection], config: Config, *, leak: float, seed: int
+) -> tuple[pl.DataFrame, NDArray[np.float64]]:
+    """Add the injections to the rates, their errors, and the front end's counts.
+
+    Returns:
+        The frame, and the (entries, bins) counts that were added.
+    """
+    rng = np.random.default_rng(seed)
+    rate, error = (frame.select(names).to_numpy().copy() for names in (config.rates.names, config.rates.error_names))
+    cosmic = frame["fe_cosmic"].to_numpy().astype(np.float64)
+    added = np.zeros_like(rate)
+    for one in injections:
+        rows, share = one.entries, KINDS[one.kind][1]
+        live = rate[rows] / error[rows] ** 2
+        counts = rate[rows] * live
+        change = rng.poisson(np.abs(share) * counts) * np.sign(share)
+        added[rows] = np.maximum(change, -0.9 * counts)
+        cosmic[rows] += leak * added[rows, 4]
+        rate[rows] = (counts + added[rows]) / live
+        error[rows] = np.sqrt(counts + added[rows]) / live
+    columns = dict(zip((*config.rates.names, *config.rates.error_names), np.hstack([rate, error]).T, strict=True))
+    return frame.with_columns(**{name: pl.Series(values) for name, values in columns.items()}, fe_cosmic=cosmic), added
+
+
+def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
+    """Return the frame with its features, as ``prepare`` does with a file."""
+    timeline = clean(frame, config)
+    return Prepared(path, "", timeline, build_matrix(timeline, config), measured(timeline, config))
+
+
+def fitted(
+    prepared: Prepared, config: Config, rows: int, found: NDArray[np.bool_] | None = None
+) -> tuple[CrossFit, Folds]:
+    """Fit as the verb does, on about so many rows."""
+    timeline = prepared.timeline
+    left_out = timeline.known if found is None else timeline.known | found
+    folds = make_folds(timeline.usable_time, left_out, config)
+    step = -(-len(timeline.row) // rows)
+    model = config.model.model_copy(update={"row_fraction": min(1.0, step * config.model.row_fraction)})
+    return cross_fit(prepared.matrix, prepared.measured, thinned(folds, step), model), folds
+
+
+def again(prepared: Prepared, models: CrossFit, folds: Folds, config: Config) -> NDArray[np.float64]:
+    """Predict other features of the same rows by the models that held them out."""
+    prediction = np.empty_like(models.prediction)
+    for split, boosters in zip(folds.splits, models.boosters, strict=True):
+        values = prepared.matrix.values[split.predicted]
+        for number, booster in enumerate(boosters):
+            prediction[split.predicted, number] = rate_of(booster.margin(values), config.model.objective)
+    return prediction
+
+
+def swallowed(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    prepared: Prepared,
+    added: NDArray[np.float64],
+    injections: list[Injection],
+) -> dict[str, tuple[float, float]]:
+    """Return the share of the injected counts that the prediction follows, mean over bins, and its error, by kind."""
+    place = np.full(len(prepared.timeline.time), -1)
+    place[prepared.timeline.row] = np.arange(len(prepared.timeline.row))
+    shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for one in injections:
+        rows = place[one.entries]
+        if (rows < 0).any():
+            continue  # a sag may fail a filter
+        lifted = ((after - before)[rows] * prepared.measured.exposure[rows]).sum(axis=0)
+        shares[one.kind].append(float(np.mean(lifted / added[one.entries].sum(axis=0))))
+    return {
+        kind: (float(np.mean(of)), float(np.std(of, ddof=1) / np.sqrt(len(of))))
+        for kind, of in shares.items()
+        if len(of) > 1
+    }
+
+
+@click.command()
+@click.option("-c", "--config", "configuration", default="configs/polar.toml", show_default=True)
+@click.option("-i", "--input", "path", type=click.Path(path_type=Path), required=True)
+@click.option("--rows", default=300_000, show_default=True, help="Rows that a fit learns from, about.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--threads", default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("swallow.json"), show_default=True)
+def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, out: Path) -> None:
+    """Measure and print, line by line."""
+    plain = load(configuration, [f"model.threads={threads}"])
+    history = [entry.model_dump() for entry in plain.features.history]
+    history.append({"columns": [plain.rates.names[0]], "lags": (GUARD,), "means": (60.0, 300.0), "guard": GUARD})
+    guarded = load(configuration, [f"model.threads={threads}", f"features.history={_inline(history)}"])
+    told: dict[str, dict[str, tuple[float, float]]] = {}
+
+    def tell(name: str, found: dict[str, tuple[float, float]]) -> None:
+        told[name] = found
+        click.echo(name + ": " + ", ".join(f"{k} {100 * m:.2f} +- {100 * e:.2f} %" for k, (m, e) in found.items()))
+        out.write_text(json.dumps(told, indent=1) + "\n")
+
+    for label, config in (("", plain), (", with a guarded rate", guarded)):
+        frame = read_input(config, path)
+        clear = made_ready(frame, path, config)
+        injections = draw(clear, np.random.default_rng(seed))
+        models, folds = fitted(clear, config, rows)
+        for leak in LEAKS if not label else LEAKS[:1]:
+            with_them, added = injected(frame, injections, config, leak=leak, seed=seed)
+            ready = made_ready(with_them, path, config)
+            after = again(ready, models, folds, config)
+            tell(f"features alone{label}, leak {leak:g}", swallowed(models.prediction, after, ready, added, injections))
+        if label:
+            continue
+        with_them, added = injected(frame, injections, config, leak=0.0, seed=seed)
+        ready = made_ready(with_them, path, config)
+        for scheme in ("orbits", "blocks"):
+            split = config.model_copy(update={"folds": config.folds.model_copy(update={"scheme": scheme})})
+            before = models if scheme == "orbits" else fitted(clear, split, rows)[0]
+            found, rounds = purify(ready, split)
+            for name, left_out in (("learnt from", None), ("searched for", found)):
+                after = fitted(ready, split, rows, left_out)[0].prediction
+                tell(f"{scheme}, {name}", swallowed(before.prediction, after, ready, added, injections))
+            click.echo(f"{scheme}: {rounds}")
+
+
+def _inline(entries: list[dict[str, object]]) -> str:
+    """Write tables as an inline array of TOML."""
+    parts = (", ".join(f"{key} = {_value(value)}" for key, value in entry.items()) for entry in entries)
+    return "[" + ", ".join("{" + part + "}" for part in parts) + "]"
+
+
+def _value(value: object) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+if __name__ == "__main__":
+    main()

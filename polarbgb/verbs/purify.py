@@ -1,0 +1,49 @@
+"""The searches before a fit: rows that hold a transient or a fault are found, and left out of training."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.folds import make_folds, thinned
+from polarbgb.background.purify import Round, rare_rows, rows_beyond, with_margin
+from polarbgb.config import Config
+from polarbgb.progress import Track, silent
+from polarbgb.verbs.conclude import calibrated, regime_cells
+from polarbgb.verbs.prepare import Prepared
+
+
+def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tuple[NDArray[np.bool_], list[Round]]:
+    """Search for rows that no model should learn from, until the list is stable or the rounds are over.
+
+    Each round fits on part of the rows, without those found by the round before, and predicts all of them out of fold.
+
+    Args:
+        prepared: the file.
+        config: its sections purify and intervals.
+        track: watches the fits.
+
+    Returns:
+        (usable,) rows to be left out, known events not among them unless found; and what each round came to.
+    """
+    section, limit = config.purify, config.intervals
+    timeline, measured = prepared.timeline, prepared.measured
+    time = timeline.usable_time
+    step = -(-len(time) // section.rows)
+    # A tree should see as many rows as it would without thinning.
+    model = config.model.model_copy(update={"row_fraction": min(1.0, step * config.model.row_fraction)})
+    found, rounds = np.zeros(len(time), bool), list[Round]()
+    for _ in range(section.rounds):
+        folds = make_folds(time, timeline.known | found, config)
+        prediction = cross_fit(prepared.matrix, measured, thinned(folds, step), model, track=track).prediction
+        pull = calibrated(prepared, prediction, folds.fold, config).pull
+        beyond = rows_beyond(pull, limit.sigma, limit.more_than)
+        rare = rare_rows(beyond, regime_cells(prepared, prediction, config), section.often)
+        now = with_margin(rare, time, section.margin)
+        common = int((beyond & ~rare).sum())
+        rounds.append(Round(int(now.sum()), int((now & ~found).sum()), int((found & ~now).sum()), common))
+        found = now
+        if rounds[-1].stable:
+            break
+    return found, rounds
