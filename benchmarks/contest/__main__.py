@@ -11,7 +11,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import choices
@@ -24,30 +24,19 @@ from numpy.typing import NDArray
 from verdict import Tally, compare, tally
 
 from polarbgb import UserError, load
-from polarbgb.background.folds import Split, make_folds
+from polarbgb.background.folds import Split, make_folds, thinned
 from polarbgb.runfolder import digest
 from polarbgb.verbs.prepare import Prepared, prepare
+from polarbgb.verbs.purify import purify
 
 ROOT = Path(__file__).resolve().parents[2]
+TABLES = ("Models", "Features", "Future", "Folds")
 _BESIDE = 5.0
 """s on both sides of an injected event that are not scored."""
+_SEARCHED = 80_000
+"""Rows that a search for transients learns from, about: it fits all bins and folds."""
 _LEARNT = 0.8
 """Part of the mission, in rows, that predicts the rest."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One prediction.
-
-    Attributes:
-        name: of the choice.
-        fold: the fold that is held out; -1 for the last part of the mission, all of whose past is learnt from.
-        predict: makes it.
-    """
-
-    name: str
-    fold: int
-    predict: Predict
 
 
 @dataclass(frozen=True)
@@ -68,17 +57,24 @@ class Contest:
     late: NDArray[np.bool_]
     kept: Path
 
-    def run(self, job: Job) -> None:
-        """Predict, unless that was done before."""
-        path = self.path(job.name, job.fold)
+    def run(self, name: str, fold: int, predict: Predict) -> bool:
+        """Predict, and return whether that was not done before.
+
+        Args:
+            name: of the choice.
+            fold: the fold that is held out; -1 for the last part of the mission, all of whose past is learnt from.
+            predict: makes the prediction.
+        """
+        path = self.path(name, fold)
         if path.exists():
-            return
+            return False
         started = time.monotonic()
-        predicted = job.predict(self.cases[job.fold])
+        predicted = predict(self.cases[fold])
         seconds = time.monotonic() - started
         draft = path.with_suffix(".draft.npz")
         np.savez(draft, rate=predicted.astype(np.float32), seconds=seconds)
         draft.replace(path)
+        return True
 
     def path(self, name: str, fold: int) -> Path:
         """Return where a prediction is kept."""
@@ -127,14 +123,16 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     # A tree sees as many rows as it would without the stride, as long as it leaves out half of them.
     share = min(0.5, config.model.row_fraction * stride)
     model = config.model.model_copy(update={"threads": 1, "row_fraction": share})
-    rows = np.arange(len(timeline.row))
-    thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
+    late = np.arange(len(timeline.row)) >= _LEARNT * len(timeline.row)
     first = folds.splits[0]
     # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
     past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.stop & ~late, late)
+    search = {"model": config.model.model_copy(update={"threads": 1})}
+    search["purify"] = config.purify.model_copy(update={"rows": _SEARCHED})
+    transients = cache(lambda: purify(prepared, config.model_copy(update=search))[0])
     cases = tuple(
-        Case(prepared, folds.fold, replace(split, train=split.train & thin, stop=split.stop & thin), model)
-        for split in (*folds.splits, past)
+        Case(prepared, folds.fold, split, model, transients)
+        for split in thinned(replace(folds, splits=(*folds.splits, past)), stride).splits
     )
     setting = digest(
         prepared.search(config),
@@ -166,6 +164,7 @@ def ablations(names: tuple[str, ...], published: tuple[str, ...]) -> dict[str, P
 @click.option("--truth", type=Path, help="Injected events (parquet: start, stop, unix s), which are not scored.")
 @click.option("--stride", default=6, show_default=True, type=click.IntRange(1), help="Learn from every so-many-th row.")
 @click.option("--fold", "folds", multiple=True, default=(0, 1), show_default=True, type=click.IntRange(0))
+@click.option("--table", "asked", multiple=True, default=TABLES, show_default=True, type=click.Choice(TABLES))
 @click.option("--kept", type=Path, default=ROOT / "outputs/contest", help="Predictions.  [default: outputs/contest]")
 @click.option("--out", type=Path, default=ROOT / "docs/contest.md", help="Page.  [default: docs/contest.md]")
 @click.option("--json", "numbers", type=Path, help="All numbers.")
@@ -176,6 +175,7 @@ def main(
     truth: Path | None,
     stride: int,
     folds: tuple[int, ...],
+    asked: tuple[str, ...],
     kept: Path,
     out: Path,
     numbers: Path | None,
@@ -189,41 +189,32 @@ def main(
     if max(folds) >= config.folds.count:
         raise click.BadParameter(f"the configuration has folds 0 to {config.folds.count - 1}")
     all_folds = tuple(range(config.folds.count))
-    fewer = ablations(contest.prepared.matrix.names, config.features.columns)
-    timeless = {
-        DEFAULT: choices.package,
-        "without revolution": fewer["without revolution"],
-        "without revolution, sun, sun_spot": partial(choices.without, names=CALENDAR),
-    }
-    jobs = [Job(DEFAULT, fold, choices.package) for fold in all_folds]
-    jobs += [Job(name, fold, predict) for fold in folds for name, predict in (choices.MODELS | fewer).items()]
-    jobs += [Job(name, -1, predict) for name, predict in timeless.items()]
-    jobs += [Job(name, fold, predict) for name, predict in timeless.items() for fold in all_folds]
+    fewer = {DEFAULT: choices.package} | ablations(contest.prepared.matrix.names, config.features.columns)
+    timeless = {name: fewer[name] for name in (DEFAULT, "without revolution")}
+    timeless["without revolution, sun, sun_spot"] = partial(choices.without, names=CALENDAR)
     every = np.ones(len(contest.scored), bool)
-    for job in jobs:
-        contest.run(job)
-        among, others = (contest.late, all_folds) if job.fold < 0 else (every, (job.fold,))
-        line = contest.judge(job.name, (job.fold,), DEFAULT, others, among)
-        click.echo(f"{job.fold:2d}  {page.written(line)}")
-
-    def against(names: dict[str, Predict], held: tuple[int, ...], among: NDArray[np.bool_] = every) -> list[page.Line]:
-        others = all_folds if held == (-1,) else held
-        return [contest.judge(name, held, DEFAULT, others, among) for name in names]
-
-    scatter = [
-        replace(contest.judge(DEFAULT, (fold,), DEFAULT, (fold,), every), name=f"default, fold {fold}")
-        for fold in all_folds
-    ]
-    orbits, past = (against(timeless, held, contest.late) for held in (all_folds, (-1,)))
-    tables = {
-        "Models": against(choices.MODELS, folds),
-        "Features": against({DEFAULT: choices.package} | fewer, folds),
+    # What is predicted, the folds that are, what it is called, and the rows that are scored.
+    entries = {
+        "Models": [(choices.MODELS, folds, "", every)],
+        "Features": [(fewer, folds, "", every)],
         "Future": [
-            *(replace(line, name=f"whole orbits: {line.name}") for line in orbits),
-            *(replace(line, name=f"the past alone: {line.name}") for line in past),
+            (timeless, all_folds, "whole orbits: ", contest.late),
+            (timeless, (-1,), "the past alone: ", contest.late),
         ],
-        "Folds": scatter,
+        "Folds": [({DEFAULT: choices.package}, (fold,), f"fold {fold}: ", every) for fold in all_folds],
     }
+    # Fold after fold: a run that is broken off leaves whole folds, which a run with fewer of them puts into tables.
+    for fold in (-1, *(fold for fold in all_folds if fold not in folds), *folds):
+        for predictions, held, _, among in (entry for table in asked for entry in entries[table]):
+            for name, predict in predictions.items() if fold in held else ():
+                if contest.run(name, fold, predict) and fold >= 0:
+                    click.echo(f"{fold}  {page.written(contest.judge(name, (fold,), DEFAULT, (fold,), among))}")
+    tables = {table: list[page.Line]() for table in asked}
+    for table in asked:
+        for predictions, held, prefix, among in entries[table]:
+            for name in predictions:
+                line = contest.judge(name, held, DEFAULT, all_folds if held == (-1,) else held, among)
+                tables[table].append(replace(line, name=prefix + name))
     titles = tuple(config.rates.names[number] for number in BINS)
     page.write(out, tables, titles)
     if numbers is not None:

@@ -38,12 +38,14 @@ class Case:
         fold: (rows,) fold that holds each row out.
         split: who is learnt from, thinned, and who is predicted.
         model: the hyperparameters.
+        transients: searches for the (rows,) that seem to hold a transient.
     """
 
     prepared: Prepared
     fold: NDArray[np.int8]
     split: Split
     model: Model
+    transients: Callable[[], NDArray[np.bool_]]
 
     @property
     def rate(self) -> Array:
@@ -220,6 +222,13 @@ def all_orbits(case: Case, **settings: object) -> Array:
     return package(replace(case, split=split), patience=case.model.trees, **settings)
 
 
+def purified(case: Case) -> Array:
+    """Gamma that learns from no row that seems to hold a transient, as `polarbgb fit` does it."""
+    found = case.transients()
+    split = replace(case.split, train=case.split.train & ~found, stop=case.split.stop & ~found)
+    return package(replace(case, split=split))
+
+
 def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:
     """Mean of predictions that differ by their seed."""
     return np.mean([predict(case, seed=seed) for seed in range(seeds)], axis=0)
@@ -280,6 +289,7 @@ MODELS: dict[str, Predict] = {
     "the same, mean of 3 seeds": partial(mean, predict=all_orbits, seeds=3),
     "leaves of 200 rows": partial(package, min_rows=200.0),
     "a fifth of the features a tree": partial(package, column_fraction=0.2),
+    "rows that hold a transient left out": purified,
     "LightGBM": partial(package, backend="lightgbm"),
 }
 """Objectives and shapes, all with all features."""
