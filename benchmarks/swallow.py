@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from polarbgb import load
 from polarbgb.background.boosters import rate_of
 from polarbgb.background.crossfit import CrossFit, cross_fit
-from polarbgb.background.folds import Folds, make_folds, thinned
+from polarbgb.background.folds import Folds, make_folds
 from polarbgb.background.measured import measured
 from polarbgb.config import Config
 from polarbgb.features.matrix import build_matrix
@@ -115,16 +115,11 @@ def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     return Prepared(path, "", timeline, build_matrix(timeline, config), measured(timeline, config))
 
 
-def fitted(
-    prepared: Prepared, config: Config, rows: int, found: NDArray[np.bool_] | None = None
-) -> tuple[CrossFit, Folds]:
-    """Fit as the verb does, on about so many rows."""
+def fitted(prepared: Prepared, config: Config, found: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
+    """Fit as the verb does."""
     timeline = prepared.timeline
-    left_out = timeline.known if found is None else timeline.known | found
-    folds = make_folds(timeline.usable_time, left_out, config)
-    step = -(-len(timeline.row) // rows)
-    model = config.model.model_copy(update={"row_fraction": min(1.0, step * config.model.row_fraction)})
-    return cross_fit(prepared.matrix, prepared.measured, thinned(folds, step), model), folds
+    folds = make_folds(timeline.usable_time, timeline.known if found is None else timeline.known | found, config)
+    return cross_fit(prepared.matrix, prepared.measured, folds, config.model), folds
 
 
 def again(prepared: Prepared, models: CrossFit, folds: Folds, config: Config) -> NDArray[np.float64]:
@@ -164,11 +159,10 @@ def swallowed(
 @click.command()
 @click.option("-c", "--config", "configuration", default="configs/polar.toml", show_default=True)
 @click.option("-i", "--input", "path", type=click.Path(path_type=Path), required=True)
-@click.option("--rows", default=300_000, show_default=True, help="Rows that a fit learns from, about.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("swallow.json"), show_default=True)
-def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, out: Path) -> None:
+def main(*, configuration: str, path: Path, seed: int, threads: int, out: Path) -> None:
     """Measure and print, line by line."""
     plain = load(configuration, [f"model.threads={threads}"])
     history = [entry.model_dump() for entry in plain.features.history]
@@ -185,7 +179,7 @@ def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, 
         frame = read_input(config, path)
         clear = made_ready(frame, path, config)
         injections = draw(clear, np.random.default_rng(seed))
-        models, folds = fitted(clear, config, rows)
+        models, folds = fitted(clear, config)
         for leak in LEAKS if not label else LEAKS[:1]:
             with_them, added = injected(frame, injections, config, leak=leak, seed=seed)
             ready = made_ready(with_them, path, config)
@@ -197,10 +191,10 @@ def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, 
         ready = made_ready(with_them, path, config)
         for scheme in ("orbits", "blocks"):
             split = config.model_copy(update={"folds": config.folds.model_copy(update={"scheme": scheme})})
-            before = models if scheme == "orbits" else fitted(clear, split, rows)[0]
+            before = models if scheme == "orbits" else fitted(clear, split)[0]
             found, rounds = purify(ready, split)
             for name, left_out in (("learnt from", None), ("searched for", found)):
-                after = fitted(ready, split, rows, left_out)[0].prediction
+                after = fitted(ready, split, left_out)[0].prediction
                 tell(f"{scheme}, {name}", swallowed(before.prediction, after, ready, added, injections))
             click.echo(f"{scheme}: {rounds}")
 

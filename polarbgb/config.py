@@ -190,6 +190,9 @@ class Model(Section):
         "grows with the rate; squared: squared error weighted by 1/error**2",
     )
     device: Device = "cpu"
+    rows: Count = Field(
+        200_000, description="rows that grow trees at most, drawn evenly: neighbours in an orbit tell little more"
+    )
     trees: Count = Field(300, description="largest number of trees")
     learning_rate: Fraction = 0.1
     depth: Annotated[int, Field(ge=1, le=16)] = 6
@@ -214,9 +217,9 @@ class Purify(Section):
     )
     margin: NotNegative = Field(30.0, description="s left out on either side of a row found")
     often: Fraction = Field(
-        0.01, description="where a larger part of a regime's rows is found, they are background and stay in"
+        0.07, description="what is found in a larger part of the orbits that meet a regime is background and stays in"
     )
-    rows: Count = Field(200_000, description="rows that a search learns from, about, drawn evenly")
+    rows: Count = Field(50_000, description="rows that a search learns from at most, drawn evenly")
 
 
 class Noise(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ class Split:
     """The rows of one model.
 
     Attributes:
-        train: (rows,) true where a row may grow trees.
+        train: (rows,) true where a row grows trees; evenly drawn, ``model.rows`` at most.
         stop: (rows,) true where a row helps to decide when to stop; none of them grows trees.
         predicted: (rows,) true where this model gives the prediction.
     """
@@ -64,18 +64,6 @@ def make_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: C
     return _block_split(len(time), excluded, config)
 
 
-def thinned(folds: Folds, step: int) -> Folds:
-    """Return the folds with every ``step``-th of the rows that grow trees, and of those that decide when to stop."""
-
-    def every(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        kept = np.zeros_like(rows)
-        kept[np.flatnonzero(rows)[::step]] = True
-        return kept
-
-    splits = tuple(replace(split, train=every(split.train), stop=every(split.stop)) for split in folds.splits)
-    return replace(folds, splits=splits)
-
-
 def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:
     count = config.folds.count
     phase = orbit_phase(time, config.orbit) / config.folds.group
@@ -98,7 +86,7 @@ def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config:
         stop = np.isin(group, stopping)
         train = ~stop & far & ~excluded & _far_from(present[np.sort(stopping)], phase, embargo)
         stop = stop & far & ~excluded
-        splits.append(_split(train, stop, held[group]))
+        splits.append(_split(train, stop, held[group], config.model.rows))
     return Folds(fold_of[group].astype(np.int8), tuple(splits))
 
 
@@ -130,11 +118,19 @@ def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Fold
         raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
     borders = np.cumsum([int(f * size) for f in _BLOCK_FRACTIONS])
     part = np.searchsorted(borders, place, side="right").astype(np.int8)
-    split = _split((part == 0) & ~excluded, (part == 1) & ~excluded, np.ones(rows, bool))
+    split = _split((part == 0) & ~excluded, (part == 1) & ~excluded, np.ones(rows, bool), config.model.rows)
     return Folds(part, (split,))
 
 
-def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Split:
+def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray[np.bool_], most: int) -> Split:
     if not train.any() or not stop.any():
         raise UserError("a fold is left without training rows: lower folds.embargo or folds.count")
-    return Split(train, stop, predicted)
+    step = -(-int(train.sum()) // most)
+    return Split(_every(train, step), _every(stop, step), predicted)
+
+
+def _every(rows: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Keep every ``step``-th of the rows that are true."""
+    kept = np.zeros_like(rows)
+    kept[np.flatnonzero(rows)[::step]] = True
+    return kept

@@ -41,22 +41,33 @@ def rows_beyond(pull: NDArray[np.floating], sigma: float, more_than: int) -> NDA
     return np.asarray(((pull > sigma).sum(axis=1) > more_than) | ((pull < -sigma).sum(axis=1) > more_than))
 
 
-def rare_rows(beyond: NDArray[np.bool_], cell: NDArray[np.int64], often: float) -> NDArray[np.bool_]:
+def rare_rows(
+    beyond: NDArray[np.bool_], cell: NDArray[np.int64], orbit: NDArray[np.integer], often: float
+) -> NDArray[np.bool_]:
     """Return the rows beyond the limit that are rare in their regime.
 
     Spikes of trapped particles are background: without them in training the next spike is not expected, and found as
-    well (left out of 20 simulated days, they triple the error). What tells them from a burst is that they are common in
-    their regime.
+    well (left out of 20 simulated days, they triple the error). What tells them from a burst is that they come again
+    orbit after orbit.
 
     Args:
         beyond: (rows,) from :func:`rows_beyond`.
         cell: (rows, bins) regimes, from :func:`polarbgb.background.modelerror.noise_cells`.
-        often: in a cell where a larger part of the rows lies beyond the limit, in any bin's division, they all stay.
+        orbit: (rows,) number of the orbit.
+        often: of a cell with rows beyond the limit in several orbits, and in a larger part of those that met it, they
+            all stay; a row is rare only if it is by every bin's cells.
     """
     rare = beyond.copy()
+    _, number = np.unique(orbit, return_inverse=True)
+    orbits = int(number.max(initial=0)) + 1
     for of_bin in cell.T:
-        share = np.bincount(of_bin, beyond) / np.maximum(np.bincount(of_bin), 1)
-        rare &= share[of_bin] <= often
+        key, cells = of_bin * orbits + number, int(of_bin.max(initial=0)) + 1
+        met, struck = (
+            np.bincount(key[rows], minlength=cells * orbits).reshape(cells, orbits) > 0
+            for rows in (slice(None), beyond)
+        )
+        times = struck.sum(axis=1)
+        rare &= ((times <= 1) | (times <= often * met.sum(axis=1)))[of_bin]
     return rare
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.crossfit import cross_fit
-from polarbgb.background.folds import make_folds, thinned
+from polarbgb.background.folds import make_folds
 from polarbgb.background.purify import Round, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
@@ -30,16 +30,16 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
     section, limit = config.purify, config.intervals
     timeline, measured = prepared.timeline, prepared.measured
     time = timeline.usable_time
-    step = -(-len(time) // section.rows)
-    # A tree should see as many rows as it would without thinning.
-    model = config.model.model_copy(update={"row_fraction": min(1.0, step * config.model.row_fraction)})
+    model = config.model.model_copy(update={"rows": min(section.rows, config.model.rows)})
+    coarse = config.model_copy(update={"model": model})
     found, rounds = np.zeros(len(time), bool), list[Round]()
     for _ in range(section.rounds):
-        folds = make_folds(time, timeline.known | found, config)
-        prediction = cross_fit(prepared.matrix, measured, thinned(folds, step), model, track=track).prediction
+        folds = make_folds(time, timeline.known | found, coarse)
+        prediction = cross_fit(prepared.matrix, measured, folds, model, track=track).prediction
         pull = calibrated(prepared, prediction, folds.fold, config).pull
         beyond = rows_beyond(pull, limit.sigma, limit.more_than)
-        rare = rare_rows(beyond, regime_cells(prepared, prediction, config), section.often)
+        cell = regime_cells(prepared, prediction, config)
+        rare = rare_rows(beyond, cell, timeline.orbit, section.often)
         now = with_margin(rare, time, section.margin)
         common = int((beyond & ~rare).sum())
         rounds.append(Round(int(now.sum()), int((now & ~found).sum()), int((found & ~now).sum()), common))
