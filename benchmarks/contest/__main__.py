@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from verdict import Tally, compare, tally
 
 from polarbgb import UserError, load
-from polarbgb.background.folds import Split, make_folds, thinned
+from polarbgb.background.folds import Split, make_folds
 from polarbgb.runfolder import digest
 from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.purify import purify
@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("Models", "Features", "Future", "Folds")
 _BESIDE = 5.0
 """s on both sides of an injected event that are not scored."""
-_SEARCHED = 80_000
-"""Rows that a search for transients learns from, about: it fits all bins and folds."""
+_ALL = 1_000_000_000
+"""More rows than there are."""
 _LEARNT = 0.8
 """Part of the mission, in rows, that predicts the rest."""
 
@@ -116,31 +116,29 @@ def quiet(truth: Path | None, seconds: NDArray[np.float64]) -> NDArray[np.bool_]
 
 def prepare_contest(config_path: str, path: Path | None, truth: Path | None, stride: int, kept: Path) -> Contest:
     """Read the file and divide its rows; models learn from every ``stride``-th row."""
-    config = load(config_path)
+    # All rows: the stride thins them, of the folds and of the past alike.
+    config = load(config_path, ["model.threads=1", f"model.rows={_ALL}"])
     prepared = prepare(config, path)
     timeline = prepared.timeline
     folds = make_folds(timeline.usable_time, timeline.known, config)
-    # A tree sees as many rows as it would without the stride, as long as it leaves out half of them.
-    share = min(0.5, config.model.row_fraction * stride)
-    model = config.model.model_copy(update={"threads": 1, "row_fraction": share})
-    late = np.arange(len(timeline.row)) >= _LEARNT * len(timeline.row)
+    rows = np.arange(len(timeline.row))
+    thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
     first = folds.splits[0]
     # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
     past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.stop & ~late, late)
-    search = {"model": config.model.model_copy(update={"threads": 1})}
-    search["purify"] = config.purify.model_copy(update={"rows": _SEARCHED})
-    transients = cache(lambda: purify(prepared, config.model_copy(update=search))[0])
+    transients = cache(lambda: purify(prepared, config)[0])
     cases = tuple(
-        Case(prepared, folds.fold, split, model, transients)
-        for split in thinned(replace(folds, splits=(*folds.splits, past)), stride).splits
+        Case(
+            prepared,
+            folds.fold,
+            replace(split, train=split.train & thin, stop=split.stop & thin),
+            config.model,
+            transients,
+        )
+        for split in (*folds.splits, past)
     )
-    setting = digest(
-        prepared.search(config),
-        prepared.matrix.names,
-        config.folds.model_dump(mode="json"),
-        model.model_dump(mode="json"),
-        stride,
-    )
+    chosen = (prepared.matrix.names, config.folds.model_dump(mode="json"), config.model.model_dump(mode="json"), stride)
+    setting = digest(prepared.search(config), *chosen)
     kept = kept / setting[:12]
     kept.mkdir(parents=True, exist_ok=True)
     scored = ~timeline.known & quiet(truth, timeline.usable_time)
