@@ -40,6 +40,23 @@ _LEARNT = 0.8
 
 
 @dataclass(frozen=True)
+class Group:
+    """Predictions that are compared on the same rows.
+
+    Attributes:
+        predictions: by the name of the choice.
+        folds: that are held out; -1 is the last part of the mission, all of whose past is learnt from.
+        among: (rows,) the rows that are scored, as far as they are predicted.
+        prefix: of their names in the table.
+    """
+
+    predictions: dict[str, Predict]
+    folds: tuple[int, ...]
+    among: NDArray[np.bool_]
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
 class Contest:
     """A file on its folds.
 
@@ -94,12 +111,10 @@ class Contest:
         orbit = self.prepared.timeline.orbit[rows]
         return [tally(pull[:, number], orbit) for number in range(len(BINS))], seconds
 
-    def judge(
-        self, name: str, folds: tuple[int, ...], other: str, others: tuple[int, ...], among: NDArray[np.bool_]
-    ) -> page.Line:
-        """Compare two predictions of the same rows."""
+    def judge(self, name: str, folds: tuple[int, ...], others: tuple[int, ...], among: NDArray[np.bool_]) -> page.Line:
+        """Compare a prediction with the default, which ``others`` hold the rows out of."""
         mine, seconds = self.tallies(name, folds, among)
-        theirs, _ = self.tallies(other, others, among)
+        theirs, _ = self.tallies(DEFAULT, others, among)
         verdicts = tuple(compare(one, two) for one, two in zip(mine, theirs, strict=True))
         return page.Line(name, int(mine[0].rows.sum()), len(mine[0].rows), seconds, verdicts)
 
@@ -191,28 +206,29 @@ def main(
     timeless = {name: fewer[name] for name in (DEFAULT, "without revolution")}
     timeless["without revolution, sun, sun_spot"] = partial(choices.without, names=CALENDAR)
     every = np.ones(len(contest.scored), bool)
-    # What is predicted, the folds that are, what it is called, and the rows that are scored.
-    entries = {
-        "Models": [(choices.MODELS, folds, "", every)],
-        "Features": [(fewer, folds, "", every)],
+    groups = {
+        "Models": [Group(choices.MODELS, folds, every)],
+        "Features": [Group(fewer, folds, every)],
         "Future": [
-            (timeless, all_folds, "whole orbits: ", contest.late),
-            (timeless, (-1,), "the past alone: ", contest.late),
+            Group(timeless, all_folds, contest.late, "whole orbits: "),
+            Group(timeless, (-1,), contest.late, "the past alone: "),
         ],
-        "Folds": [({DEFAULT: choices.package}, (fold,), f"fold {fold}: ", every) for fold in all_folds],
+        "Folds": [Group({DEFAULT: choices.package}, (fold,), every, f"fold {fold}: ") for fold in all_folds],
     }
+    asked_groups = [group for table in asked for group in groups[table]]
     # Fold after fold: a run that is broken off leaves whole folds, which a run with fewer of them puts into tables.
     for fold in (-1, *(fold for fold in all_folds if fold not in folds), *folds):
-        for predictions, held, _, among in (entry for table in asked for entry in entries[table]):
-            for name, predict in predictions.items() if fold in held else ():
+        for group in asked_groups:
+            for name, predict in group.predictions.items() if fold in group.folds else ():
                 if contest.run(name, fold, predict) and fold >= 0:
-                    click.echo(f"{fold}  {page.written(contest.judge(name, (fold,), DEFAULT, (fold,), among))}")
+                    click.echo(f"{fold}  {page.written(contest.judge(name, (fold,), (fold,), group.among))}")
     tables = {table: list[page.Line]() for table in asked}
     for table in asked:
-        for predictions, held, prefix, among in entries[table]:
-            for name in predictions:
-                line = contest.judge(name, held, DEFAULT, all_folds if held == (-1,) else held, among)
-                tables[table].append(replace(line, name=prefix + name))
+        for group in groups[table]:
+            others = all_folds if group.folds == (-1,) else group.folds
+            for name in group.predictions:
+                line = contest.judge(name, group.folds, others, group.among)
+                tables[table].append(replace(line, name=group.prefix + name))
     titles = tuple(config.rates.names[number] for number in BINS)
     page.write(out, tables, titles)
     if numbers is not None:

@@ -175,10 +175,13 @@ def margins(
     return out
 
 
-def bin_by_bin(case: Case, label: Array, base: Array | None = None, **settings: object) -> Array:
+def bin_by_bin(
+    case: Case, label: Array, base: Array | None = None, *, trees: int | None = None, **parameters: object
+) -> Array:
     """Return the (predicted rows, len(BINS)) rate, Hz, of :func:`margins` that are log rates."""
     found = [
-        margins(case, label[:, [number]], None if base is None else base[:, [number]], **settings) for number in BINS
+        margins(case, label[:, [number]], None if base is None else base[:, [number]], trees=trees, **parameters)
+        for number in BINS
     ]
     return np.exp(np.hstack(found)[case.split.predicted])
 
@@ -190,8 +193,9 @@ def robust(case: Case) -> Array:
 
 def together(case: Case) -> Array:
     """One booster whose leaves hold the log rates of all bins."""
-    strategy = {"objective": "reg:squarederror", "multi_strategy": "multi_output_tree"}
-    return np.exp(margins(case, np.log(case.rate), **strategy)[case.split.predicted][:, BINS])
+    label = np.log(case.rate)
+    found = margins(case, label, objective="reg:squarederror", multi_strategy="multi_output_tree")
+    return np.asarray(np.exp(found[case.split.predicted][:, BINS]))
 
 
 def over_climatology(case: Case) -> Array:
@@ -231,7 +235,7 @@ def purified(case: Case) -> Array:
 
 def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:
     """Mean of predictions that differ by their seed."""
-    return np.mean([predict(case, seed=seed) for seed in range(seeds)], axis=0)
+    return np.asarray(np.mean([predict(case, seed=seed) for seed in range(seeds)], axis=0))
 
 
 def parts_of_orbits(case: Case, parts: int) -> Array:
@@ -242,7 +246,7 @@ def parts_of_orbits(case: Case, parts: int) -> Array:
         replace(case, split=replace(case.split, train=case.split.train & (part != left_out)))
         for left_out in range(parts)
     )
-    return np.mean([package(one) for one in lacking], axis=0)
+    return np.asarray(np.mean([package(one) for one in lacking], axis=0))
 
 
 def without(case: Case, names: str) -> Array:

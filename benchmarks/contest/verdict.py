@@ -78,8 +78,8 @@ def tally(pull: Array, orbit: NDArray[np.integer]) -> Tally:
     size = np.minimum(np.abs(pull) / _STEP, _STEPS - 1).astype(np.int64)
     return Tally(
         rows=np.bincount(place).astype(np.float64),
-        pulls=np.bincount(place, pull),
-        squares=np.bincount(place, pull**2),
+        pulls=np.bincount(place, pull).astype(np.float64),
+        squares=np.bincount(place, pull**2).astype(np.float64),
         sizes=np.bincount(place * _STEPS + size, minlength=len(orbits) * _STEPS).reshape(-1, _STEPS).astype(float),
     )
 
