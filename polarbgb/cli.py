@@ -288,12 +288,21 @@ def explain(
 @main.command()
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="FILE",
+    type=_FILE,
+    help="Another prediction of the same rows: ROOT as published or exported, or Parquet of row and pred; "
+    "may be repeated.",
+)
 @_output
-def evaluate(*, folder: Path | None, path: Path | None, terminal: Terminal) -> None:
-    """Judge the prediction by regime, beside backgrounds that need no model."""
+def evaluate(*, folder: Path | None, path: Path | None, peers: tuple[Path, ...], terminal: Terminal) -> None:
+    """Judge the prediction by regime, beside other predictions and backgrounds that need no model."""
     from polarbgb.verbs.evaluate import evaluate
 
-    terminal.end(evaluate(_folder(folder), path=path, track=terminal.track))
+    terminal.end(evaluate(_folder(folder), path=path, peers=peers, track=terminal.track))
 
 
 @main.command()

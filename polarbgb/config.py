@@ -167,14 +167,15 @@ class KnownEvents(Section):
 class Folds(Section):
     """Who is predicted by whom."""
 
-    scheme: Literal["orbits", "blocks"] = Field(
+    scheme: Literal["orbits", "days", "blocks"] = Field(
         "orbits",
-        description="orbits: every row is predicted by a model that never saw its orbit; blocks: the published "
+        description="orbits: every row is predicted by a model that never saw its orbit; days: nor any of its UTC "
+        "day, as on a day that is yet to come; blocks: the published "
         "split of each block of rows into 98 % training, 1 % validation (which decides when to stop) and 1 % test, "
         "in time order",
     )
-    count: Annotated[int, Field(ge=2, le=127)] = Field(5, description="folds of scheme 'orbits'")
-    group: Count = Field(1, description="consecutive orbits that are held out together")
+    count: Annotated[int, Field(ge=2, le=127)] = Field(5, description="folds of schemes 'orbits' and 'days'")
+    group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
     block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
     seed: Seed = 0
@@ -203,7 +204,7 @@ class Model(Section):
     bins: Annotated[int, Field(ge=2, le=1024)] = Field(255, description="quantiles a feature is cut into")
     patience: Count = Field(30, description="trees without improvement before training stops")
     stopping_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(
-        0.1, description="part of the training orbits that decides when to stop"
+        0.1, description="part of the training orbits (or days) that decides when to stop"
     )
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
     seed: Seed = 0
@@ -220,6 +221,14 @@ class Purify(Section):
         0.07, description="what is found in a larger part of the orbits that meet a regime is background and stays in"
     )
     rows: Count = Field(50_000, description="rows that a search learns from at most, drawn evenly")
+
+
+class Baseline(Section):
+    """A slow offset that no feature explains, followed outside the window searched; the section turns it on."""
+
+    hole: Positive = Field(60.0, description="s on either side of a row that it does not see; longer events go without")
+    reach: Positive = Field(60.0, description="s beyond the hole, on either side, over which counts are compared")
+    trust: Fraction = Field(0.03, description="offsets expected, a share of the rate: few counts move it little")
 
 
 class Noise(Section):
@@ -239,7 +248,7 @@ class Noise(Section):
 
 
 _OWN_COLUMNS = frozenset({
-    "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure",
+    "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure", "baseline",
     "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
     "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
 })  # fmt: skip
@@ -300,6 +309,7 @@ class Config(Section):
     folds: Folds = Folds()
     model: Model = Model()
     purify: Purify = Purify()
+    baseline: Baseline | None = None
     noise: Noise = Noise()
     intervals: Intervals = Intervals()
     tune: Tune = Tune()

@@ -278,16 +278,29 @@ def _(result: Explained) -> str:
 
 @details.register
 def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
-    errors = _table(["error / pure noise"], result.names)
+    # Gaps of one keep six bins within 80 columns.
+    errors = _table(["error / pure noise"], result.names, gap=1)
     for method, scores in result.errors.items():
-        errors.add_row(method, *(f"{one.weighted_error / one.noise:.2f}" for one in scores))
-    widths = _table(["pull width (mean)"], result.names)
+        errors.add_row(method, *_over_noise(scores))
+    places = _table(["the same by regime"], result.names, gap=1)
+    widths = _table(["width of pulls"], [*result.names, "mean"], gap=1)
     for regime, ones in result.regimes.items():
-        widths.add_row(regime, *(f"{one.pull_width:.3f} ({one.pull_mean:+.2f})" for one in ones))
-    shown: list[RenderableType] = [errors, *result.missing, widths]
+        places.add_row(regime, *_over_noise([one.score for one in ones]))
+        farthest = max((one.pull_mean for one in ones), key=abs)
+        widths.add_row(regime, *(f"{one.pull_width:.3f}" for one in ones), f"{farthest:+.2f}")
+    shown: list[RenderableType] = [
+        errors,
+        *result.missing,
+        places,
+        widths,
+        "mean: of the bin where it is farthest from 0",
+    ]
     if verbose:
+        means = _table(["mean of pulls"], result.names, gap=1)
+        for regime, ones in result.regimes.items():
+            means.add_row(regime, *(f"{one.pull_mean:+.3f}" for one in ones))
         more = _table(
-            ["held-out rows"], ["deviance", "MAE, Hz", "bias", "autocorrelation 1, 10, 100 rows", "orbit rms"]
+            ["held out"], ["deviance", "MAE, Hz", "bias", "correlation 1, 10, 100 rows on", "orbit rms"], gap=1
         )
         for one in result.regimes[ALL]:
             together = ", ".join("-" if r is None else f"{r:.2f}" for r in one.autocorrelation)
@@ -300,16 +313,22 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
                 together,
                 f"{one.orbit_rms:.2f}",
             )
-        shown.append(more)
+        shown += [means, more]
     return shown
+
+
+def _over_noise(scores: Sequence[Score]) -> list[str]:
+    return [f"{one.weighted_error / one.noise:.2f}" for one in scores]
 
 
 @gist.register
 def _(result: Evaluated) -> str:
     widths = [one.pull_width for ones in result.regimes.values() for one in ones]
     worse = [name for name, scores in result.errors.items() if name != MODEL and _wins(scores, result.errors[MODEL])]
-    beaten = f"; {', '.join(worse)} beats it in some bin" if worse else "; no baseline beats it in any bin"
-    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}"
+    beaten = f"; better in some bin: {', '.join(worse)}" if worse else "; nothing beats it in any bin"
+    rows = result.errors[MODEL][0].rows
+    common = f"; errors over the {rows:,} rows predicted by {' and '.join(result.peers)} too" if result.peers else ""
+    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}{common}"
 
 
 def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:

@@ -158,7 +158,7 @@ def test_slices_are_written_out_in_order(values, names):
         ({"model": {"seed": 2**31}}, "model.seed: Input should be less than 2147483648"),
         ({"folds": {"seed": -1}}, "folds.seed: Input should be greater than or equal to 0"),
         ({"explain": {"seed": -1}}, "explain.seed: Input should be greater than or equal to 0"),
-        ({"folds": {"scheme": "random"}}, "folds.scheme: Input should be 'orbits' or 'blocks'"),
+        ({"folds": {"scheme": "random"}}, "folds.scheme: Input should be 'orbits', 'days' or 'blocks'"),
         ({"folds": {"count": 1}}, "folds.count: Input should be greater than or equal to 2"),
         ({"folds": {"embargo": 6000}}, "folds.embargo is longer than an orbit"),
         ({"intervals": {"more_than": 2}}, "intervals.more_than = 2 can never hold with 2 bins"),

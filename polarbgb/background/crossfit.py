@@ -29,7 +29,9 @@ class CrossFit:
     boosters: tuple[tuple[Booster, ...], ...]
 
 
-def cross_fit(matrix: Matrix, measured: Measured, folds: Folds, model: Model, *, track: Track = silent) -> CrossFit:
+def cross_fit(
+    matrix: Matrix, measured: Measured, folds: Folds, model: Model, *, label: str = "fit", track: Track = silent
+) -> CrossFit:
     """Train one booster a bin and split, and predict the rows that each split holds out.
 
     Args:
@@ -37,6 +39,7 @@ def cross_fit(matrix: Matrix, measured: Measured, folds: Folds, model: Model, *,
         measured: rates of the same rows.
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
+        label: what the fits are called while they are watched.
         track: watches the fits.
 
     Returns:
@@ -47,7 +50,7 @@ def cross_fit(matrix: Matrix, measured: Measured, folds: Folds, model: Model, *,
     boosters: list[list[Booster]] = [[] for _ in folds.splits]
     training: TrainingSet | None = None
     jobs = [(split, number) for split in range(len(folds.splits)) for number in range(bins)]
-    for which, number in track(jobs, label="fit", total=len(jobs)):
+    for which, number in track(jobs, label=label, total=len(jobs)):
         split = folds.splits[which]
         if number == 0 or training is None:
             training = None  # the last fold's matrix goes before the next one comes

@@ -1,4 +1,4 @@
-"""Who is predicted by whom: whole orbits held out, or the published split of each block of rows."""
+"""Who is predicted by whom: whole orbits or days held out, or the published split of each block of rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from polarbgb.timeline.segments import orbit_phase
 BLOCK_PARTS = ("training", "validation", "test", "unused")
 """What ``fold`` means in scheme 'blocks'."""
 _BLOCK_FRACTIONS = (0.98, 0.01, 0.01)
+_DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -57,31 +58,44 @@ def make_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: C
         The folds.
 
     Raises:
-        UserError: if the rows hold too few orbits (or blocks) for what is asked.
+        UserError: if the rows hold too few orbits (or days, or blocks) for what is asked.
     """
-    if config.folds.scheme == "orbits":
-        return _orbit_folds(time, excluded, config)
-    return _block_split(len(time), excluded, config)
+    match config.folds.scheme:
+        case "orbits":
+            return _group_folds(orbit_phase(time, config.orbit), config.orbit.period, excluded, config)
+        case "days":
+            return _group_folds(time / _DAY, _DAY, excluded, config)
+        case "blocks":
+            return _block_split(len(time), excluded, config)
 
 
-def _orbit_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:
+def _group_folds(passed: NDArray[np.float64], length: float, excluded: NDArray[np.bool_], config: Config) -> Folds:
+    """Hold out groups of whole orbits or days.
+
+    Args:
+        passed: (rows,) orbits or days since some epoch, increasing.
+        length: of an orbit or a day, s.
+        excluded: (rows,) rows that no model may learn from.
+        config: its sections folds and model.
+    """
     count = config.folds.count
-    phase = orbit_phase(time, config.orbit) / config.folds.group
+    phase = passed / config.folds.group
     group = np.floor(phase).astype(np.int64)
     present, group = np.unique(group, return_inverse=True)
     if len(present) < max(count, 3):
+        unit = config.folds.scheme.removesuffix("s")
         raise UserError(
-            f"the rows cover {len(present)} group(s) of {config.folds.group} orbit(s), too few for "
-            f"{count} folds; lower folds.count (or folds.group), or read a longer file"
+            f"the rows cover {len(present)} group(s) of {config.folds.group} {unit}(s), too few for {count} folds; "
+            "lower folds.count (or folds.group), or read a longer file"
         )
     rng = np.random.default_rng(config.folds.seed)
     fold_of = _shuffled_in_turns(len(present), count, rng)
-    embargo = config.folds.embargo / (config.orbit.period * config.folds.group)
+    embargo = config.folds.embargo / (length * config.folds.group)
     splits = []
     for number in range(count):
         held = fold_of == number
         far = _far_from(present[held], phase, embargo)
-        allowed = np.unique(group[far & ~excluded])  # an orbit without such rows would stop nothing
+        allowed = np.unique(group[far & ~excluded])  # a group without such rows would stop nothing
         stopping = rng.permutation(allowed)[: max(1, round(config.model.stopping_fraction * len(allowed)))]
         stop = np.isin(group, stopping)
         train = ~stop & far & ~excluded & _far_from(present[np.sort(stopping)], phase, embargo)

@@ -21,6 +21,7 @@ def prediction_frame(
     prediction: NDArray[np.float64],
     calibrated: Calibrated,
     *,
+    baseline: NDArray[np.float64] | None,
     fold: NDArray[np.int8],
     config: Config,
 ) -> pl.DataFrame:
@@ -31,13 +32,15 @@ def prediction_frame(
         measured: rates of the usable rows.
         prediction: (usable, bins) background rate, Hz.
         calibrated: sigma, Hz, and pull of the usable rows.
+        baseline: (usable, bins) factor of the local baseline, part of the prediction; None where there is none.
         fold: (usable,) from :class:`polarbgb.background.folds.Folds`.
         config: names the context columns.
 
     Returns:
         Columns ``row``, ``unix_time`` (s), ``segment``, ``orbit``, ``fold`` (-1 where the row was dropped),
         ``quality`` (bits of :class:`polarbgb.timeline.clean.Quality`), the arrays ``rate``, ``pred``, ``sigma`` (Hz),
-        ``pull`` and ``exposure`` (s) of one float32 a bin (NaN where dropped), and the context columns.
+        ``pull``, ``exposure`` (s) and, where there is one, ``baseline`` of one float32 a bin (NaN where dropped), and
+        the context columns.
     """
     entries = len(timeline.time)
 
@@ -53,6 +56,8 @@ def prediction_frame(
         "pull": calibrated.pull,
         "exposure": measured.exposure,
     }
+    if baseline is not None:
+        arrays["baseline"] = baseline
     bins = measured.rate.shape[1]
     return pl.DataFrame(
         {

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_BRIDGED = 10.0
+"""s"""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -87,3 +90,26 @@ def with_margin(rows: NDArray[np.bool_], time: NDArray[np.float64], margin: floa
     opens = np.bincount(np.searchsorted(time, at - margin), minlength=len(time) + 1)
     closes = np.bincount(np.searchsorted(time, at + margin, side="right"), minlength=len(time) + 1)
     return np.asarray(np.cumsum(opens - closes)[:-1] > 0)
+
+
+def long_runs(rows: NDArray[np.bool_], time: NDArray[np.float64], longest: float) -> NDArray[np.bool_]:
+    """Return those of the rows that lie in a run of more than ``longest`` s; rows up to 10 s apart are of one run.
+
+    Args:
+        rows: (rows,) mask.
+        time: (rows,) unix s, increasing.
+        longest: s.
+
+    Example:
+        >>> time = np.array([0.0, 6.0, 12.0, 50.0, 55.0])
+        >>> long_runs(np.array([True, False, True, False, True]), time, 10.0).tolist()
+        [False, False, False, False, False]
+        >>> long_runs(np.array([True, True, True, False, True]), time, 10.0).tolist()
+        [True, True, True, False, False]
+    """
+    at = np.flatnonzero(rows)
+    run = np.cumsum(np.diff(time[at], prepend=-np.inf) > _BRIDGED)
+    first, last = np.searchsorted(run, run), np.searchsorted(run, run, side="right") - 1
+    long = np.zeros_like(rows)
+    long[at] = time[at][last] - time[at][first] > longest
+    return long

@@ -1,18 +1,21 @@
-"""What fit and predict end with: a prediction calibrated, laid out, written and drawn."""
+"""What fit and predict end with: a prediction followed by its baseline, calibrated, laid out, written and drawn."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.baseline import local_baseline
 from polarbgb.background.calibrate import Calibrated, calibrate
 from polarbgb.background.measured import counting_noise
 from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
 from polarbgb.background.prediction import prediction_frame
-from polarbgb.config import Config
+from polarbgb.background.purify import long_runs, rows_beyond, with_margin
+from polarbgb.config import Baseline, Config
 from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
@@ -21,36 +24,75 @@ from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.prepare import Prepared
 
 
-def lay_out(
-    prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
-) -> tuple[pl.DataFrame, list[float]]:
-    """Calibrate a prediction and lay it out.
+@dataclass(frozen=True)
+class Concluded:
+    """A prediction as it is written.
+
+    Attributes:
+        frame: of :func:`polarbgb.background.prediction.prediction_frame`.
+        prediction: (usable, bins) background rate, Hz, with the local baseline where there is one.
+        widths: (bins,) widths of the raw pulls.
+    """
+
+    frame: pl.DataFrame
+    prediction: NDArray[np.float64]
+    widths: tuple[float, ...]
+
+
+def conclude(prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config) -> Concluded:
+    """Follow the local baseline, if one is configured, calibrate, and lay out.
 
     Args:
         prepared: the file that was predicted.
         prediction: (usable, bins) background rate, Hz.
         fold: (usable,) number of the split that predicted each row, -1 where none held it out.
         config: the instrument.
-
-    Returns:
-        The frame of :func:`polarbgb.background.prediction.prediction_frame`, and the (bins,) widths of the raw pulls.
     """
+    factor = None
+    if config.baseline is not None:
+        factor = _baseline(prepared, prediction, fold, config, config.baseline)
+        prediction = prediction * factor
     found = calibrated(prepared, prediction, fold, config)
-    frame = prediction_frame(prepared.timeline, prepared.measured, prediction, found, fold=fold, config=config)
-    return frame, found.width.tolist()
+    frame = prediction_frame(
+        prepared.timeline, prepared.measured, prediction, found, baseline=factor, fold=fold, config=config
+    )
+    return Concluded(frame, prediction, tuple(found.width.tolist()))
+
+
+def _baseline(
+    prepared: Prepared,
+    prediction: NDArray[np.float64],
+    fold: NDArray[np.int8],
+    config: Config,
+    section: Baseline,
+) -> NDArray[np.float64]:
+    """Return the (usable, bins) factor: 1 in events that outlast the hole, which are seen without it."""
+    time, limit = prepared.timeline.usable_time, config.intervals
+    beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
+    factor = local_baseline(
+        time,
+        prepared.measured,
+        prediction,
+        counts=~(prepared.timeline.known | with_margin(beyond, time, config.purify.margin)),
+        hole=section.hole,
+        reach=section.reach,
+        trust=section.trust,
+    )
+    outlasting = with_margin(long_runs(beyond, time, section.hole), time, config.purify.margin)
+    return np.where(outlasting[:, None], 1.0, factor)
 
 
 def calibrated(
     prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
 ) -> Calibrated:
-    """Calibrate a prediction; arguments as in :func:`lay_out`."""
+    """Calibrate a prediction; arguments as in :func:`conclude`."""
     measured, timeline = prepared.measured, prepared.timeline
     counting = counting_noise(measured, prediction)
     if config.noise.calibration == "bin":
         return calibrate(measured.rate, prediction, measured.error if config.noise.error == "observed" else counting)
     cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
-    group = fold if config.folds.scheme == "orbits" else np.zeros_like(fold)
+    group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
     error = fit_model_error(
         measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
     )

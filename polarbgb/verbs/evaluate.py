@@ -1,10 +1,10 @@
-"""`polarbgb evaluate`: how good a prediction is, where, and beside what needs no model."""
+"""`polarbgb evaluate`: how good a prediction is, where, and beside what needs no model or comes from another one."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.baselines import climatology, fold_means, ground_track, polynomial, same_ground
+from polarbgb.background.folds import BLOCK_PARTS
 from polarbgb.background.measured import Measured, measured
+from polarbgb.background.peer import read_peer
 from polarbgb.background.regimes import regimes
 from polarbgb.background.score import Performance, Score, performance, score
 from polarbgb.config import Config
+from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.evaluation import evaluation_plot
 from polarbgb.present.save import save
@@ -26,6 +29,8 @@ from polarbgb.timeline.clean import Timeline
 from polarbgb.verbs.prepare import read_timeline, require_same_file
 
 MODEL = "boosted trees"
+CLIMATOLOGY, SAME_GROUND, POLYNOMIAL = "climatology", "same ground, 8 days", "polynomial, 30 min"
+BASELINES = (CLIMATOLOGY, SAME_GROUND, POLYNOMIAL)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Evaluated:
 
     Attributes:
         names: (bins,) names of the rates.
-        errors: (bins,) scores by method on the held-out rows: the model's, then those of the baselines.
+        errors: (bins,) scores by method: the model's, then those of the peers and of the baselines. All are scored on
+            the same rows: the held-out ones that every peer predicts.
+        peers: names of the methods that came from files.
         regimes: (bins,) performance of the model by regime; the first is all held-out rows. Empty regimes are left out.
         missing: a line on each baseline that could not be made, and why.
         files: what was written.
@@ -42,12 +49,15 @@ class Evaluated:
 
     names: tuple[str, ...]
     errors: Mapping[str, list[Score]]
+    peers: tuple[str, ...]
     regimes: Mapping[str, list[Performance]]
     missing: tuple[str, ...]
     files: tuple[Path, ...]
 
 
-def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent) -> Evaluated:
+def evaluate(
+    run: RunFolder, *, path: Path | None = None, peers: Sequence[Path] = (), track: Track = silent
+) -> Evaluated:
     """Judge the prediction of a fit on rows that their models never saw, known events left out.
 
     In scheme 'blocks' the rows are those of the test part.
@@ -55,13 +65,15 @@ def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent)
     Args:
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
+        peers: files of other predictions of the same rows, each named by its stem; see
+            :func:`polarbgb.background.peer.read_peer`.
         track: watches the reading.
 
     Returns:
-        Scores beside the baselines of :mod:`polarbgb.background.baselines`, and performance by regime.
+        Scores beside the peers and the baselines of :mod:`polarbgb.background.baselines`, and performance by regime.
 
     Raises:
-        UserError: if the run has no fit, or the file is not the one that was fitted.
+        UserError: if the run has no fit, the file is not the one that was fitted, or a peer cannot be compared.
     """
     fitted = run.require("fit")
     config = run.config()
@@ -74,10 +86,15 @@ def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
-    fair = ~timeline.known if config.folds.scheme == "orbits" else ~timeline.known & (fold == _TEST)
+    fair = ~timeline.known
+    if config.folds.scheme == "blocks":
+        fair &= fold == BLOCK_PARTS.index("test")
+    others = _peers(peers, timeline, config)
+    scored = _predicted_by_all(others, fair)
     made, missing = _baselines(rates, timeline, fold, config)
     names = config.rates.names
-    errors = {name: score(rates, values, fair, names, name) for name, values in {MODEL: prediction, **made}.items()}
+    methods = {MODEL: prediction, **others, **made}
+    errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
     of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config)
     run.forget("evaluate")
     told = {
@@ -90,11 +107,28 @@ def evaluate(run: RunFolder, *, path: Path | None = None, track: Track = silent)
         save(evaluation_plot(errors, of_regimes, config), run / "plots/evaluation.png"),
     )
     run.finish("evaluate", started, rows=int(fair.sum()))
-    return Evaluated(names, errors, of_regimes, tuple(missing), files)
+    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), files)
 
 
-_TEST = 2
-"""Part 'test' of scheme 'blocks'."""
+def _peers(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+    """Read other predictions of the usable rows: (rows, bins) Hz by the file's stem, NaN where there is none."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for path in paths:
+        if path.stem in {MODEL, *BASELINES, *found}:
+            raise UserError(f"{path}: a method is called '{path.stem}' already; rename the file")
+        entries, bins = len(timeline.time), len(config.rates.names)
+        found[path.stem] = read_peer(path, config.input.tree, entries=entries, bins=bins)[timeline.row]
+    return found
+
+
+def _predicted_by_all(peers: Mapping[str, NDArray[np.float64]], fair: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the (rows,) held-out rows that every peer predicts."""
+    scored = fair
+    for name, values in peers.items():
+        scored = scored & np.isfinite(values).all(axis=1)
+        if not scored.any():
+            raise UserError(f"{name} predicts none of the held-out rows that are to be compared")
+    return scored
 
 
 def _baselines(
@@ -113,11 +147,11 @@ def _baselines(
         )
         track = ground_track(time, timeline.segment, latitude, longitude)
         fallback = climatology(rates.rate, track, fold, learn)
-        made["climatology"] = fallback
-        made["same ground, a day apart"] = same_ground(
+        made[CLIMATOLOGY] = fallback
+        made[SAME_GROUND] = same_ground(
             rates.rate, time, track, fold, learn, period=config.orbit.period, otherwise=fallback
         )
-    made["polynomial, 30 min"] = polynomial(rates.rate, time, learn, fallback)
+    made[POLYNOMIAL] = polynomial(rates.rate, time, learn, hole=config.intervals.longest / 2, otherwise=fallback)
     return made, missing
 
 

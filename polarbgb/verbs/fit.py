@@ -21,13 +21,12 @@ from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
-from polarbgb.verbs.conclude import lay_out, write_prediction
+from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.purify import purify
 from polarbgb.verbs.tune import BEST
 
-HELD_OUT = "held-out orbits"
-FAIR_PARTS = (HELD_OUT, "test")
+FAIR_PARTS = ("held-out orbits", "held-out days", "test")
 """Parts of the rows that had no say in the models that predict them."""
 
 
@@ -97,14 +96,14 @@ def fit(
     prepared = replace(prepared, timeline=timeline.kept_out(found))
     folds = make_folds(timeline.usable_time, timeline.known | found, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
-    frame, widths = lay_out(prepared, crossed.prediction, folds.fold, config)
-    scores = _scores(prepared, crossed.prediction, folds, config)
+    concluded = conclude(prepared, crossed.prediction, folds.fold, config)
+    scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
     run.forget("fit")
     run.write_config(config)
     files = [
         *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
-        *write_prediction(run, frame, config),
+        *write_prediction(run, concluded.frame, config),
         run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
     ]
     run.finish(
@@ -113,7 +112,7 @@ def fit(
         input=prepared.provenance(config),
         parameters=told,
         device=model.device,
-        widths=widths,
+        widths=concluded.widths,
         purify=[asdict(one) for one in rounds],
         trees=trees,
     )
@@ -124,7 +123,7 @@ def fit(
         folds=len(folds.splits),
         parameters=told,
         scores=tuple(scores),
-        widths=tuple(widths),
+        widths=concluded.widths,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
         files=tuple(files),
@@ -194,8 +193,8 @@ def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model
 def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:
     names = config.rates.names
     fair = ~prepared.timeline.known
-    if config.folds.scheme == "orbits":
-        return score(prepared.measured, prediction, fair, names, HELD_OUT)
+    if config.folds.scheme != "blocks":
+        return score(prepared.measured, prediction, fair, names, f"held-out {config.folds.scheme}")
     return [
         one
         for number, part in enumerate(BLOCK_PARTS)

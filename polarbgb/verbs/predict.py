@@ -13,7 +13,7 @@ from polarbgb.config import Device
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
-from polarbgb.verbs.conclude import lay_out, write_prediction
+from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import prepare
 
@@ -76,16 +76,16 @@ def predict(
     boosters = load_models(models, config)
     prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
     nobody = np.full(len(prediction), -1, np.int8)
-    frame, widths = lay_out(prepared, prediction, nobody, config)
+    concluded = conclude(prepared, prediction, nobody, config)
     run.forget("predict")
     run.write_config(config)
-    files = write_prediction(run, frame, config)
+    files = write_prediction(run, concluded.frame, config)
     run.finish(
         "predict",
         started,
         input=prepared.provenance(config),
         models={"run": str(models.path.resolve()), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
         outside=outside,
-        widths=widths,
+        widths=concluded.widths,
     )
-    return Predicted(run, len(prediction), outside, tuple(widths), tuple(files))
+    return Predicted(run, len(prediction), outside, concluded.widths, tuple(files))

@@ -33,9 +33,10 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
     model = config.model.model_copy(update={"rows": min(section.rows, config.model.rows)})
     coarse = config.model_copy(update={"model": model})
     found, rounds = np.zeros(len(time), bool), list[Round]()
-    for _ in range(section.rounds):
+    for number in range(1, section.rounds + 1):
         folds = make_folds(time, timeline.known | found, coarse)
-        prediction = cross_fit(prepared.matrix, measured, folds, model, track=track).prediction
+        label = f"search {number}"
+        prediction = cross_fit(prepared.matrix, measured, folds, model, label=label, track=track).prediction
         pull = calibrated(prepared, prediction, folds.fold, config).pull
         beyond = rows_beyond(pull, limit.sigma, limit.more_than)
         cell = regime_cells(prepared, prediction, config)

@@ -10,6 +10,7 @@ from polarbgb.config import validate
 from polarbgb.errors import UserError
 
 PERIOD = 1000.0
+DAY = 86400.0
 T0 = 1_483_525_445.6
 ROUNDING = 1e-5
 """s: what a unix time divided by a period and multiplied again may be off by."""
@@ -31,28 +32,43 @@ def whole_orbits(count, step=20.0):
     return T0 + np.arange(0.0, count * PERIOD, step)
 
 
+def whole_days(count, step=1800.0):
+    midnight = T0 - T0 % DAY
+    return midnight + np.arange(0.0, count * DAY, step)
+
+
 @st.composite
 def observations(draw):
     """Rows with gaps of every length, some excluded, and a way to fold them."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows = draw(st.integers(300, 700))
     steps = rng.choice([1.0, 10.0, 40.0, 130.0, 900.0, 4000.0], rows, p=[0.3, 0.3, 0.2, 0.17, 0.02, 0.01])
-    time = T0 + np.cumsum(steps)
+    scheme = draw(st.sampled_from(["orbits", "days"]))
+    stretch = DAY / PERIOD if scheme == "days" else 1.0
+    time = T0 + np.cumsum(steps) * stretch
     excluded = rng.random(rows) < draw(st.sampled_from([0.0, 0.1, 0.5]))
     folds = {
+        "scheme": scheme,
         "count": draw(st.integers(2, 5)),
         "group": draw(st.integers(1, 2)),
-        "embargo": draw(st.sampled_from([0.0, 1.0, 77.7, 200.0])),
+        "embargo": draw(st.sampled_from([0.0, 1.0, 77.7, 200.0])) * stretch,
         "seed": draw(st.integers(0, 5)),
     }
     epoch = draw(st.sampled_from([None, T0 - 123_456.7, T0 + 5000.0]))
-    return time, excluded, make_config(folds=folds, orbit={"period": PERIOD, "epoch": epoch})
+    return (
+        time,
+        excluded,
+        make_config(folds=folds, orbit={"period": 0.37 * DAY if scheme == "days" else PERIOD, "epoch": epoch}),
+    )
 
 
 def groups_of(time, config):
-    """Return each row's group, and the group's first and last second, from the definition of an orbit."""
-    epoch = time[0] if config.orbit.epoch is None else config.orbit.epoch
-    length = config.orbit.period * config.folds.group
+    """Return each row's group, and the group's first and last second, from the definition of an orbit or a UTC day."""
+    if config.folds.scheme == "days":
+        epoch, length = 0.0, DAY * config.folds.group
+    else:
+        epoch = time[0] if config.orbit.epoch is None else config.orbit.epoch
+        length = config.orbit.period * config.folds.group
     group = [int((t - epoch) // length) for t in time]
     return np.array(group), {g: (epoch + g * length, epoch + (g + 1) * length) for g in set(group)}
 
@@ -158,6 +174,23 @@ def test_too_few_orbits_are_refused(orbits, count):
     with pytest.raises(UserError, match=f"cover {orbits} group.*lower folds.count") as error:
         make_folds(time, np.zeros(len(time), bool), make_config(folds={"count": count}))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("days", "count"), [(0, 5), (2, 2), (4, 5)])
+def test_too_few_days_are_refused(days, count):
+    time = whole_days(days)
+    with pytest.raises(UserError, match=rf"cover {days} group\(s\) of 1 day\(s\).*lower folds.count") as error:
+        make_folds(time, np.zeros(len(time), bool), make_config(folds={"scheme": "days", "count": count}))
+    assert "\n" not in str(error.value)
+
+
+def test_a_day_ends_at_midnight_whatever_the_orbit():
+    time = whole_days(12)
+    config = make_config(folds={"scheme": "days", "count": 4, "embargo": 900.0})
+    folds = make_folds(time, np.zeros(len(time), bool), config)
+    by_day = folds.fold.reshape(12, -1)
+    assert (by_day == by_day[:, :1]).all()
+    np.testing.assert_array_equal(np.sort(by_day[:, 0].reshape(3, 4), axis=1), np.tile(np.arange(4), (3, 1)))
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -34,7 +34,7 @@ def lay_out(entries, row):
     quality[row] = 0
     value = {
         name: 1000.0 * number + 100 * np.arange(BINS) + row[:, None]
-        for number, name in enumerate(("rate", "pred", "sigma", "pull", "exposure"), start=1)
+        for number, name in enumerate(("rate", "pred", "sigma", "pull", "exposure", "baseline"), start=1)
     }
     timeline = Timeline(
         time=1e9 + np.arange(entries, dtype=float),
@@ -57,7 +57,13 @@ def lay_out(entries, row):
     data = Measured(value["rate"], np.ones_like(value["rate"]), value["exposure"])
     fold = (row % 3).astype(np.int8)
     return prediction_frame(
-        timeline, data, prediction=value["pred"], calibrated=calibrated, fold=fold, config=make_config()
+        timeline,
+        data,
+        prediction=value["pred"],
+        calibrated=calibrated,
+        baseline=value["baseline"],
+        fold=fold,
+        config=make_config(),
     )
 
 
@@ -71,7 +77,7 @@ def test_every_value_stands_at_its_entry(entries, seed):
     for r, line in enumerate(frame.iter_rows(named=True)):
         if not usable[r]:
             continue
-        for number, name in enumerate(("rate", "pred", "sigma", "pull", "exposure"), start=1):
+        for number, name in enumerate(("rate", "pred", "sigma", "pull", "exposure", "baseline"), start=1):
             assert line[name] == [1000 * number + r, 1000 * number + 100 + r]
         assert (line["segment"], line["orbit"], line["fold"]) == (r // 7, r // 11, r % 3)
         assert line["config"] == r
@@ -87,7 +93,7 @@ def test_a_dropped_entry_is_marked_in_every_column(entries, seed):
     for line in frame.iter_rows(named=True):
         assert (line["segment"], line["orbit"], line["fold"]) == (-1, -1, -1)
         assert line["quality"] == Quality.RATE_INVALID
-        for name in ("rate", "pred", "sigma", "pull", "exposure", "glat", "config"):
+        for name in ("rate", "pred", "sigma", "pull", "exposure", "baseline", "glat", "config"):
             assert np.isnan(line[name]).all(), name
 
 
@@ -99,7 +105,7 @@ def test_a_dropped_entry_is_marked_in_every_column(entries, seed):
         ("segment", pl.Int32),
         ("orbit", pl.Int32),
         ("quality", pl.UInt32),
-        *((name, pl.Array(pl.Float32, BINS)) for name in ("rate", "pred", "sigma", "pull", "exposure")),
+        *((name, pl.Array(pl.Float32, BINS)) for name in ("rate", "pred", "sigma", "pull", "exposure", "baseline")),
     ],
 )
 def test_columns_keep_their_types(column, dtype):

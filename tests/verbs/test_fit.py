@@ -10,6 +10,7 @@ import uproot
 import polarbgb
 from polarbgb.errors import UserError
 from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.timeline.clean import Quality
 
 PARTS = ("training", "validation", "test", "unused")  # 98, 1 and 1 % of 256 rows are 250, 2 and 2
 
@@ -144,3 +145,44 @@ def test_a_fit_that_fails_before_its_files_keeps_the_old_one(small, mission, cop
         polarbgb.fit(small, copied, path=mission)
     assert (copied / "manifest.json").read_text() == before
     assert copied.stage("explain") is not None
+
+
+def test_a_baseline_lifts_the_prediction_by_what_lies_around(settings, finished, mission, tmp_path):
+    on = polarbgb.load("configs/polar.toml", [*settings, "baseline.hole=40", "baseline.reach=80"])
+    fitted = polarbgb.fit(on, RunFolder(tmp_path / "a"), path=mission, parameters=finished / "best.toml")
+    frame, plain = (
+        run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0) for run in (fitted.run, finished)
+    )
+    factor = frame["baseline"].to_numpy()
+    assert "baseline" not in plain.columns
+    np.testing.assert_allclose(frame["pred"].to_numpy(), plain["pred"].to_numpy() * factor, rtol=2e-6)
+    assert 0.01 < factor.std() < 0.2
+    before = [one["weighted_error"] for one in json.loads((finished / "metrics.json").read_text())]
+    after = [one["weighted_error"] for one in json.loads((fitted.run / "metrics.json").read_text())]
+    assert all(a < 0.9 * b for a, b in zip(after, before, strict=True))  # of 20 trees much is left to follow
+
+
+def test_a_burst_put_into_the_file_is_kept_out_of_training_and_marked(settings, mission, tmp_path):
+    """Doubled counts for 40 s, far from the anomaly."""
+    with uproot.open(mission) as file:
+        tree = file["nf1rate"]
+        columns = {name: tree[name].array(library="np") for name in tree.keys()}
+    quiet = np.flatnonzero((columns["time_since_saa"] > 2000) & (np.abs(columns["glat"]) < 20))
+    first = next(
+        row for row in quiet if row + 200 in quiet and columns["unix_time"][row + 200] - columns["unix_time"][row] < 210
+    )
+    struck = slice(first + 80, first + 120)
+    columns["rate"][struck] *= 2
+    columns["rate_err"][struck] *= np.sqrt(2)
+    path = tmp_path / "struck.root"
+    with uproot.recreate(path) as file:
+        file.mktree("nf1rate", {n: (v.dtype, v.shape[1:]) for n, v in columns.items()}).extend(columns)
+    config = polarbgb.load("configs/polar.toml", settings)
+    fitted = polarbgb.fit(config, RunFolder(tmp_path / "a"), path=path)
+    frame = fitted.run.read_frame("prediction.parquet")
+    kept_out = (frame["quality"].to_numpy() & Quality.KEPT_OUT) > 0
+    time = frame["unix_time"].to_numpy()
+    margin = (time >= time[struck][0] - 30) & (time <= time[struck][-1] + 30)
+    assert kept_out[margin & (frame["segment"].to_numpy() >= 0)].all()
+    assert fitted.rounds[-1].rows == kept_out.sum()
+    assert kept_out.mean() < 0.02
