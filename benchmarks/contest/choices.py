@@ -223,7 +223,7 @@ def rising(case: Case, names: str) -> Array:
 def all_orbits(case: Case, **settings: object) -> Array:
     """Gamma with all trees that are allowed, grown by the orbits that else decide when to stop as well."""
     split = replace(case.split, train=case.split.train | case.split.stop)
-    return package(replace(case, split=split), patience=case.model.trees, **settings)
+    return package(replace(case, split=split), **({"patience": 10**6} | settings))
 
 
 def purified(case: Case) -> Array:
@@ -291,8 +291,13 @@ MODELS: dict[str, Predict] = {
     "stopped after 100 trees without gain": partial(package, patience=100),
     "all trees, and no orbits kept to stop": all_orbits,
     "the same, mean of 3 seeds": partial(mean, predict=all_orbits, seeds=3),
+    "half the rate, all of twice the trees, no orbits kept": lambda case: all_orbits(
+        case, learning_rate=case.model.learning_rate / 2, trees=2 * case.model.trees
+    ),
+    "leaves of 20 rows": partial(package, min_rows=20.0),
     "leaves of 200 rows": partial(package, min_rows=200.0),
     "a fifth of the features a tree": partial(package, column_fraction=0.2),
+    "seven tenths of the features a tree": partial(package, column_fraction=0.7),
     "rows that hold a transient left out": purified,
     "LightGBM": partial(package, backend="lightgbm"),
 }
