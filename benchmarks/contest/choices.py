@@ -25,6 +25,8 @@ BINS = (0, 2)
 """The bins compared: rate[0] and rate[5] of POLAR."""
 _OWN_TREES = 80
 """Trees of a bin's own, after those that all bins share."""
+_NEVER = 1_000_000
+"""Trees without gain before training stops."""
 _SLOPE = 0.05
 """Residuals of the log rate beyond this count by their size, no longer by its square: about two sigma of the counts."""
 
@@ -223,7 +225,7 @@ def rising(case: Case, names: str) -> Array:
 def all_orbits(case: Case, **settings: object) -> Array:
     """Gamma with all trees that are allowed, grown by the orbits that else decide when to stop as well."""
     split = replace(case.split, train=case.split.train | case.split.stop)
-    return package(replace(case, split=split), **({"patience": 10**6} | settings))
+    return package(replace(case, split=split), patience=_NEVER, **settings)
 
 
 def purified(case: Case) -> Array:
