@@ -2,7 +2,8 @@
 
 ``python benchmarks/contest -i mission.root --truth mission.truth.parquet --stride 6 --fold 0 --fold 1`` writes the
 tables of docs/contest.md, below the heading where they begin, and the same numbers as JSON. Predictions are kept as
-they come, in a folder named after rows, features and settings: a run that was broken off goes on.
+they come, in a folder named after rows, features and settings: a run that was broken off goes on, and ``--no-run``
+writes what there is.
 """
 
 from __future__ import annotations
@@ -178,6 +179,7 @@ def ablations(names: tuple[str, ...], published: tuple[str, ...]) -> dict[str, P
 @click.option("--stride", default=6, show_default=True, type=click.IntRange(1), help="Learn from every so-many-th row.")
 @click.option("--fold", "folds", multiple=True, default=(0, 1), show_default=True, type=click.IntRange(0))
 @click.option("--table", "asked", multiple=True, default=TABLES, show_default=True, type=click.Choice(TABLES))
+@click.option("--run/--no-run", "running", default=True, help="Or only write what is kept.  [default: run]")
 @click.option("--kept", type=Path, default=ROOT / "outputs/contest", help="Predictions.  [default: outputs/contest]")
 @click.option("--out", type=Path, default=ROOT / "docs/contest.md", help="Page.  [default: docs/contest.md]")
 @click.option("--json", "numbers", type=Path, help="All numbers.")
@@ -189,6 +191,7 @@ def main(
     stride: int,
     folds: tuple[int, ...],
     asked: tuple[str, ...],
+    running: bool,
     kept: Path,
     out: Path,
     numbers: Path | None,
@@ -216,8 +219,8 @@ def main(
         "Folds": [Group({DEFAULT: choices.package}, (fold,), every, f"fold {fold}: ") for fold in all_folds],
     }
     asked_groups = [group for table in asked for group in groups[table]]
-    # Fold after fold: a run that is broken off leaves whole folds, which a run with fewer of them puts into tables.
-    for fold in (-1, *(fold for fold in all_folds if fold not in folds), *folds):
+    # Fold after fold: a run that is broken off leaves whole folds.
+    for fold in (-1, *(fold for fold in all_folds if fold not in folds), *folds) if running else ():
         for group in asked_groups:
             for name, predict in group.predictions.items() if fold in group.folds else ():
                 if contest.run(name, fold, predict) and fold >= 0:
@@ -225,10 +228,13 @@ def main(
     tables = {table: list[page.Line]() for table in asked}
     for table in asked:
         for group in groups[table]:
-            others = all_folds if group.folds == (-1,) else group.folds
             for name in group.predictions:
-                line = contest.judge(name, group.folds, others, group.among)
-                tables[table].append(replace(line, name=group.prefix + name))
+                held = tuple(fold for fold in group.folds if contest.path(name, fold).exists())
+                if not held:
+                    continue
+                line = contest.judge(name, held, all_folds if held == (-1,) else held, group.among)
+                lacking = "" if held == group.folds else f" (fold {', '.join(map(str, held))} alone)"
+                tables[table].append(replace(line, name=group.prefix + name + lacking))
     titles = tuple(config.rates.names[number] for number in BINS)
     page.write(out, tables, titles)
     if numbers is not None:

@@ -37,11 +37,6 @@ class Line:
     seconds: float
     verdicts: tuple[Verdict, ...]
 
-    @property
-    def better(self) -> bool:
-        """Whether it beats the default in every bin."""
-        return all(verdict.better for verdict in self.verdicts)
-
 
 def _changed(value: float, change: float, error: float) -> str:
     """Write a number and how far it lies above that of the default; bold where it is lower by over two errors."""

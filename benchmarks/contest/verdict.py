@@ -55,13 +55,6 @@ class Verdict:
     core_change: float
     core_error: float
 
-    @property
-    def better(self) -> bool:
-        """Whether one of the two is lower by more than twice its error and the other is not higher by as much."""
-        pairs = (self.mean_square_change, self.mean_square_error), (self.core_change, self.core_error)
-        sigmas = [change / error if error else 0.0 for change, error in pairs]
-        return min(sigmas) < -2 and max(sigmas) < 2
-
     def as_dict(self) -> dict[str, float]:
         """Return the plain values."""
         return asdict(self)
