@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
@@ -79,6 +79,9 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     gaps = ", ".join(f"{n} of {name}" for name, n in result.gaps.items()) or "none"
     facts.add_row("orbits", f"{result.orbits} in {result.segments} unbroken stretches; gaps: {gaps}")
     facts.add_row("branches", f"{len(result.used)} of {len(result.branches)} are read")
+    facts.add_row("features", f"{len(result.features)}" + (f": {', '.join(result.features)}" if verbose else ""))
+    for what, names in result.absent.items():
+        facts.add_row("", f"the configuration has no {what}: without {', '.join(names)}")
     rows = _table(["rows"], ["number", "share"])
     rows.add_row("in the file", f"{result.entries:,}", "")
     for reason, number in result.dropped.items():
@@ -278,27 +281,17 @@ def _(result: Explained) -> str:
 
 @details.register
 def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
-    # Gaps of one keep six bins within 80 columns.
-    errors = _table(["error / pure noise"], result.names, gap=1)
-    for method, scores in result.errors.items():
-        errors.add_row(method, *_over_noise(scores))
-    places = _table(["the same by regime"], result.names, gap=1)
-    widths = _table(["width of pulls"], [*result.names, "mean"], gap=1)
-    for regime, ones in result.regimes.items():
-        places.add_row(regime, *_over_noise([one.score for one in ones]))
-        farthest = max((one.pull_mean for one in ones), key=abs)
-        widths.add_row(regime, *(f"{one.pull_width:.3f}" for one in ones), f"{farthest:+.2f}")
+    errors = {method: _over_noise(scores) for method, scores in result.errors.items()}
+    places = {regime: _over_noise([one.score for one in ones]) for regime, ones in result.regimes.items()}
+    widths = {regime: [f"{one.pull_width:.3f}" for one in ones] for regime, ones in result.regimes.items()}
+    means = {regime: [f"{one.pull_mean:+.3f}" for one in ones] for regime, ones in result.regimes.items()}
     shown: list[RenderableType] = [
-        errors,
+        *_by_bin("error / pure noise", result.names, errors),
         *result.missing,
-        places,
-        widths,
-        "mean: of the bin where it is farthest from 0",
+        *_by_bin("the same by regime", result.names, places),
+        *_by_bin("width of pulls", result.names, widths),
     ]
     if verbose:
-        means = _table(["mean of pulls"], result.names, gap=1)
-        for regime, ones in result.regimes.items():
-            means.add_row(regime, *(f"{one.pull_mean:+.3f}" for one in ones))
         more = _table(
             ["held out"], ["deviance", "MAE, Hz", "bias", "correlation 1, 10, 100 rows on", "orbit rms"], gap=1
         )
@@ -313,8 +306,26 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
                 together,
                 f"{one.orbit_rms:.2f}",
             )
-        shown += [means, more]
+        shown += [*_by_bin("mean of pulls", result.names, means), more]
+    else:
+        shown.append("pulls' means lie between {} and {}".format(*_ends(result)))
     return shown
+
+
+def _by_bin(title: str, names: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Iterator[Table]:
+    """Lay out a column a bin, as many abreast as 80 characters hold."""
+    for first in range(0, len(names), _BINS_ABREAST):
+        part = slice(first, first + _BINS_ABREAST)
+        table = _table([title], names[part], gap=1)
+        for label, values in rows.items():
+            table.add_row(label, *values[part])
+        yield table
+
+
+def _ends(result: Evaluated) -> tuple[str, str]:
+    """Return the least and the greatest mean of pulls over bins and regimes."""
+    means = [one.pull_mean for ones in result.regimes.values() for one in ones]
+    return f"{min(means):+.2f}", f"{max(means):+.2f}"
 
 
 def _over_noise(scores: Sequence[Score]) -> list[str]:

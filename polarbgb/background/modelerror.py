@@ -14,6 +14,8 @@ _FEWEST = 500
 _MOST = 20_000
 """Rows of a cell that are looked at: its width is then good to 0.5 %."""
 _ROUNDS = 8
+_LEAST = 0.1
+"""Smallest factor on the counting noise: rows that do not scatter at all are too few to tell."""
 _CLIPPED = 0.98483
 """Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
 
@@ -26,17 +28,21 @@ class ModelError:
 
     Attributes:
         share: (groups, bins, cells) one sigma of the model error over the predicted rate.
-        group: (rows,) index into ``share``: each row takes the error that rows of the other groups show.
-        cell: (rows, bins) index into ``share``.
+        counting: (groups, bins, cells) factor on the counting noise: 1, or less where the model error is 0 and rows
+            scatter less than their stated counts can (a file of rates that were averaged or weighted).
+        group: (rows,) index into both: each row takes the error that rows of the other groups show.
+        cell: (rows, bins) index into both.
     """
 
     share: Array
+    counting: Array
     group: NDArray[np.int64]
     cell: NDArray[np.int64]
 
-    def of_rows(self) -> Array:
-        """Return the (rows, bins) share of each row."""
-        return self.share[self.group[:, None], np.arange(self.share.shape[1]), self.cell]
+    def of_rows(self) -> tuple[Array, Array]:
+        """Return the (rows, bins) share and the (rows, bins) factor on the counting noise of each row."""
+        place = (self.group[:, None], np.arange(self.share.shape[1]), self.cell)
+        return self.share[place], self.counting[place]
 
 
 def noise_cells(
@@ -86,27 +92,28 @@ def fit_model_error(
         fair: (rows,) rows that may be looked at: no known events.
 
     Returns:
-        The shares; 0 where counting noise alone is as wide as the pulls, or wider.
+        The shares, 0 where counting noise alone is as wide as the pulls; where it is wider, it is scaled down.
     """
     labels, of_row = np.unique(group, return_inverse=True)
     bins, cells = residual.shape[1], int(cell.max(initial=0)) + 1
-    share = np.zeros((len(labels), bins, cells))
+    share, factor = np.zeros((len(labels), bins, cells)), np.ones((len(labels), bins, cells))
     for which, number in np.ndindex(len(labels), bins):
         rows = np.flatnonzero(fair & ((of_row != which) | (len(labels) == 1)))
         columns = (residual[rows, number], prediction[rows, number], counting[rows, number])
-        share[which, number] = _share(*columns)
+        share[which, number], factor[which, number] = _fitted(*columns)
         inside = cell[rows, number]
         order = np.argsort(inside, kind="stable")
         borders = np.searchsorted(inside[order], np.arange(cells + 1))
         for one in range(cells):
             members = order[borders[one] : borders[one + 1]]
             if len(members) >= _FEWEST:
-                share[which, number, one] = _share(*(column[members] for column in columns))
-    return ModelError(share, of_row.astype(np.int64), cell)
+                found = _fitted(*(column[members] for column in columns))
+                share[which, number, one], factor[which, number, one] = found
+    return ModelError(share, factor, of_row.astype(np.int64), cell)
 
 
 def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: ModelError) -> Calibrated:
-    """Return sigma = sqrt(counting**2 + (share * prediction)**2) and the pulls in units of it.
+    """Return sigma = sqrt((factor * counting)**2 + (share * prediction)**2) and the pulls in units of it.
 
     Args:
         rate: (rows, bins) Hz.
@@ -117,23 +124,27 @@ def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: 
     Returns:
         Sigma and pulls; width and mean are those of the pulls in units of counting noise alone.
     """
-    sigma = np.hypot(counting, error.of_rows() * prediction)
+    share, factor = error.of_rows()
+    sigma = np.hypot(factor * counting, share * prediction)
     raw = (rate - prediction) / counting
     fits = [modified_gaussian_fit(raw[:, number]) for number in range(raw.shape[1])]
     width, mean = np.array([fit.sigma or 1.0 for fit in fits]), np.array([fit.mean for fit in fits])
     return Calibrated(sigma=sigma, pull=(rate - prediction) / sigma, width=width, mean=mean)
 
 
-def _share(residual: Array, prediction: Array, counting: Array) -> float:
-    """Return the share m of one cell."""
+def _fitted(residual: Array, prediction: Array, counting: Array) -> tuple[float, float]:
+    """Return the share m and the factor on the counting noise of one cell."""
     if not len(residual):
-        return 0.0
+        return 0.0, 1.0
     step = -(-len(residual) // _MOST)
     residual, prediction, counting = residual[::step], prediction[::step], counting[::step]
+    width = modified_gaussian_fit(residual / counting).sigma / _CLIPPED
+    if width <= 1:
+        return 0.0, max(width, _LEAST)
     square = 0.0
     for _ in range(_ROUNDS):  # Newton's steps: the width falls nearly as 1/sigma
         variance = counting**2 + square * prediction**2
         width = modified_gaussian_fit(residual / np.sqrt(variance)).sigma / _CLIPPED
         scale = float(np.mean(variance) / np.mean(prediction**2))
         square = max(0.0, square + (width**2 - 1) * scale)
-    return float(np.sqrt(square))
+    return float(np.sqrt(square)), 1.0

@@ -12,7 +12,7 @@ from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
 from polarbgb.features.history import SEGMENT, Difference, Lag, Mean, plain
 from polarbgb.features.passages import PASSAGE_NAMES, passage_features, passages
-from polarbgb.features.position import position_features, position_names
+from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES, position_features, position_names
 from polarbgb.timeline.clean import Timeline
 
 
@@ -64,6 +64,18 @@ def implied_names(config: Config) -> tuple[str, ...]:
         if name not in names:
             raise UserError(f"features.without: '{name}' does not come by itself{nearest(name, names)}")
     return tuple(name for name in names if name not in config.features.without)
+
+
+def feature_names(config: Config) -> tuple[str, ...]:
+    """Return the names of all features, in the order of the matrix."""
+    return (*feature_columns(config), *implied_names(config))
+
+
+def absent_names(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return what a configuration does not say, and the features that would come by themselves if it did."""
+    if config.position is None:
+        return {"[position]": (*PLACE_NAMES, *FIELD_NAMES)}
+    return {} if config.position.field else {"position.field": FIELD_NAMES}
 
 
 def build_matrix(timeline: Timeline, config: Config) -> Matrix:

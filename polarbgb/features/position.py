@@ -19,12 +19,15 @@ _MOMENT = 29_900.0
 Array = NDArray[np.float64]
 
 
+PLACE_NAMES = ("orbital_phase", "local_time", "sun_elevation")
+FIELD_NAMES = ("field_strength", "magnetic_latitude", "l_shell")
+
+
 def position_names(position: Position | None) -> tuple[str, ...]:
     """Return the names of the features of the place, in order; none where no position is configured."""
     if position is None:
         return ()
-    field = ("field_strength", "magnetic_latitude", "l_shell") if position.field else ()
-    return ("orbital_phase", "local_time", "sun_elevation", *field)
+    return (*PLACE_NAMES, *FIELD_NAMES) if position.field else PLACE_NAMES
 
 
 def position_features(frame: pl.DataFrame, time: Array, segment: NDArray[np.int32], position: Position) -> list[Array]:

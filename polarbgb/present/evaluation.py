@@ -41,7 +41,7 @@ def evaluation_plot(
     above.set_yscale("log")
     above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
     above.set_ylabel("weighted error / counting noise")
-    above.legend(ncols=2, loc="upper left", bbox_to_anchor=(0, 1.22))
+    above.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
     offset = np.linspace(-0.3, 0.3, max(2, len(regimes)))
     below.axhspan(0.95, 1.05, color=MEASURED_FAINT, alpha=0.3, lw=0)
     below.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))

@@ -14,7 +14,7 @@ from polarbgb.background.calibrate import Calibrated, calibrate
 from polarbgb.background.measured import counting_noise
 from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
 from polarbgb.background.prediction import prediction_frame
-from polarbgb.background.purify import long_runs, rows_beyond, with_margin
+from polarbgb.background.purify import long_runs, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Baseline, Config
 from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.light_curve import light_curve
@@ -66,19 +66,24 @@ def _baseline(
     config: Config,
     section: Baseline,
 ) -> NDArray[np.float64]:
-    """Return the (usable, bins) factor: 1 in events that outlast the hole, which are seen without it."""
-    time, limit = prepared.timeline.usable_time, config.intervals
+    """Return the (usable, bins) factor: 1 in runs beyond the limit that outlast the hole, which are seen without it.
+
+    Shorter spikes of trapped particles, which are no events but come again orbit after orbit, it follows.
+    """
+    timeline, limit = prepared.timeline, config.intervals
+    time, margin = timeline.usable_time, config.purify.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
+    rare = rare_rows(beyond, regime_cells(prepared, prediction, config), timeline.orbit, config.purify.often)
+    outlasting = with_margin(long_runs(beyond, time, section.hole), time, margin)
     factor = local_baseline(
         time,
         prepared.measured,
         prediction,
-        counts=~(prepared.timeline.known | with_margin(beyond, time, config.purify.margin)),
+        counts=~(timeline.known | outlasting | with_margin(rare, time, margin)),
         hole=section.hole,
         reach=section.reach,
         trust=section.trust,
     )
-    outlasting = with_margin(long_runs(beyond, time, section.hole), time, config.purify.margin)
     return np.where(outlasting[:, None], 1.0, factor)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.measured import measured
 from polarbgb.config import Config
+from polarbgb.features.matrix import absent_names, feature_names
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import Branch, input_path, list_branches
 from polarbgb.timeline.segments import good_time_intervals
@@ -46,6 +47,8 @@ class Inspection:
         orbits: orbits with at least one usable row.
         branches: every branch of the tree.
         used: names of the branches that the configuration reads.
+        features: names of the features that a model would see.
+        absent: what the configuration does not say, and the features that would come by themselves if it did.
         rates: by rate column: 5 %, 50 % and 95 % quantile and maximum, Hz.
     """
 
@@ -65,6 +68,8 @@ class Inspection:
     orbits: int
     branches: tuple[Branch, ...]
     used: tuple[str, ...]
+    features: tuple[str, ...]
+    absent: dict[str, tuple[str, ...]]
     rates: dict[str, tuple[float, float, float, float]]
 
 
@@ -102,6 +107,8 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
         orbits=len(np.unique(timeline.orbit)),
         branches=tuple(branches),
         used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
+        features=feature_names(config),
+        absent=absent_names(config),
         rates={
             name: (float(q[0]), float(q[1]), float(q[2]), float(q[3]))
             for name, q in zip(config.rates.names, quantiles.T, strict=True)

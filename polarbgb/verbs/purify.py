@@ -17,7 +17,7 @@ from polarbgb.verbs.prepare import Prepared
 def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tuple[NDArray[np.bool_], list[Round]]:
     """Search for rows that no model should learn from, until the list is stable or the rounds are over.
 
-    Each round fits on part of the rows, without those found by the round before, and predicts all of them out of fold.
+    Each round fits coarsely, without the rows found by the round before, and predicts all rows out of fold.
 
     Args:
         prepared: the file.
@@ -30,7 +30,10 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
     section, limit = config.purify, config.intervals
     timeline, measured = prepared.timeline, prepared.measured
     time = timeline.usable_time
-    model = config.model.model_copy(update={"rows": min(section.rows, config.model.rows)})
+    # A search needs no last per cent: larger steps, fewer rows.
+    own = config.model
+    coarser = {"rows": min(section.rows, own.rows), "trees": -(-own.trees // 2)}
+    model = own.model_copy(update=coarser | {"learning_rate": min(1.0, 2 * own.learning_rate)})
     coarse = config.model_copy(update={"model": model})
     found, rounds = np.zeros(len(time), bool), list[Round]()
     for number in range(1, section.rounds + 1):

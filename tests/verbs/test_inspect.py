@@ -54,3 +54,15 @@ def test_a_file_without_a_usable_row_is_told(mission, tmp_path, small):
         file.tree("nf1rate", columns)
     with pytest.raises(UserError, match=r"dark\.root|no usable row|no row"):
         polarbgb.inspect(small, path=tmp_path / "dark.root")
+
+
+def test_what_the_configuration_does_not_say_is_told(small, mission):
+    placed = small.position.model_copy(update={"field": None})
+    told = polarbgb.inspect(small.model_copy(update={"position": placed}), path=mission)
+    assert told.absent == {"position.field": ("field_strength", "magnetic_latitude", "l_shell")}
+    assert not set(told.absent["position.field"]) & set(told.features)
+    without = polarbgb.inspect(small.model_copy(update={"position": None}), path=mission)
+    assert "orbital_phase" in without.absent["[position]"]
+    whole = polarbgb.inspect(small, path=mission)
+    assert not whole.absent
+    assert set(whole.features) >= {"fe_cosmic", "l_shell", "since_switch_on"}
