@@ -255,12 +255,33 @@ def predict(
 
 
 @main.command()
-@_options(_run, _set, _output)
-def detect(*, folder: Path | None, overrides: tuple[str, ...], terminal: Terminal) -> None:
-    """Find the intervals where the rate leaves its background."""
+@_options(_run)
+@click.option(
+    "--far",
+    type=click.FloatRange(0, min_open=True),
+    metavar="PER_DAY",
+    help="False events a day that the list may hold.  [default: the configuration's]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["focus", "published"]),
+    default="focus",
+    show_default=True,
+    help="Poisson-FOCuS at a price, or the published clusters of rows beyond k sigma.",
+)
+@_options(_set, _output)
+def detect(
+    *,
+    folder: Path | None,
+    far: float | None,
+    method: Literal["focus", "published"],
+    overrides: tuple[str, ...],
+    terminal: Terminal,
+) -> None:
+    """List what the background does not explain, at an asked number of false events a day."""
     from polarbgb.verbs.detect import detect
 
-    terminal.end(detect(_folder(folder), overrides=overrides))
+    terminal.end(detect(_folder(folder), far=far, method=method, overrides=overrides, track=terminal.track))
 
 
 @main.command()

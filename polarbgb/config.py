@@ -251,6 +251,7 @@ _OWN_COLUMNS = frozenset({
     "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure", "baseline",
     "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
     "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
+    "t90", "t_trigger", "timescale", "strength", "far", "probability", "hardness", "flags", "class", "class_rule",
 })  # fmt: skip
 """Columns of prediction.parquet and events.parquet: no context column may take their names."""
 
@@ -284,7 +285,7 @@ class Trigger(Section):
     scales: tuple[Positive, ...] = Field(
         (2.0, 6.0, 20.0, 60.0, 200.0), min_length=1, description="s: longest windows, one search each"
     )
-    sums: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = Field(
+    sums: tuple[Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)], ...] = Field(
         (), description="sets of bins, by number, that are also searched as sums"
     )
     mu_min: Annotated[float, Field(ge=1, lt=100)] = Field(
@@ -347,6 +348,9 @@ class Config(Section):
             raise ValueError("at most 16 filters")
         if self.folds.embargo > self.orbit.period:
             raise ValueError("folds.embargo is longer than an orbit")
+        absent = [number for one in self.trigger.sums for number in one if number >= len(self.rates.names)]
+        if absent:
+            raise ValueError(f"trigger.sums: there is no bin {absent[0]}; bins are 0 to {len(self.rates.names) - 1}")
         if self.intervals.more_than >= len(self.rates.names):
             raise ValueError(
                 f"intervals.more_than = {self.intervals.more_than} can never hold with {len(self.rates.names)} bins"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
 
+import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -214,10 +215,35 @@ def _(result: Predicted) -> str:
 
 @details.register
 def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
+    known = [_known(result)] if len(result.known) else []
+    if result.method == "published":
+        return (_clusters(result), *_published_events(result, verbose=verbose), *known)
+    events = _table(["event", "start, UTC"], ["lasts, s", "sigma", "false/day", "real", "bins", "known as"], gap=1)
+    rarest = result.events.sort("far", "significance", descending=[False, True])
+    shown = rarest if verbose else rarest.head(_SHOWN)
+    for row in shown.iter_rows(named=True):
+        events.add_row(
+            row["name"],
+            row["utc"][:19],
+            f"{row['duration']:.0f}",
+            f"{row['significance']:.1f}",
+            f"{row['far']:.2g}" if row["far"] > 1e-4 else "<1e-4",
+            f"{row['probability']:.1%}",
+            row["bins_flagged"],
+            row["matched"],
+        )
+    return (events, *_left(rarest, shown), *known)
+
+
+def _clusters(result: Detected) -> Table:
     counts = _table(["intervals in bins"], ["positive", "negative"])
     for row in result.intervals.iter_rows(named=True):
         mark = "  <- events" if row["set"] == result.chosen else ""
         counts.add_row(f"{row['set']}{mark}", f"{row['positive']:,}", f"{row['negative']:,}")
+    return counts
+
+
+def _published_events(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
     events = _table(["event", "start, UTC"], ["duration, s", "sigma", "bins", "known as"])
     strongest = result.events.sort("significance", descending=True)
     shown = strongest if verbose else strongest.head(_SHOWN)
@@ -230,10 +256,12 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
             row["bins_flagged"],
             row["matched"],
         )
-    left = len(strongest) - len(shown)
-    rest = [f"and {left} weaker ones (-v shows them)"] if left else []
-    known = [_known(result)] if len(result.known) else []
-    return (counts, events, *rest, *known)
+    return (events, *_left(strongest, shown))
+
+
+def _left(rows: pl.DataFrame, shown: pl.DataFrame) -> Sequence[str]:
+    left = len(rows) - len(shown)
+    return [f"and {left} weaker ones (-v shows them)"] if left else []
 
 
 def _known(result: Detected) -> Table:
@@ -249,8 +277,14 @@ def _(result: Detected) -> str:
     covered = int(result.known["covered"].sum())
     found = int(result.known["event"].is_not_null().sum())
     known = f", {found} of {covered} known events with data" if covered else ""
-    control = result.intervals.filter(set=result.chosen)["negative"].sum()
-    return f"{len(result.events)} events{known}; {control} negative intervals as control"
+    if result.method == "published":
+        return f"{len(result.events)} events{known}; {result.deficits} negative intervals as control"
+    price = (
+        f"at most {result.far:g} false a day, {result.far * result.days:.0f} in {result.days:.1f} days"
+        if result.far
+        else ""
+    )
+    return f"{len(result.events)} events{known}; {price}; {result.deficits} deficits as control"
 
 
 # explain

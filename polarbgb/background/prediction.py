@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from polarbgb.config import Config
 from polarbgb.timeline.clean import Timeline
 from polarbgb.timeline.segments import good_time_intervals
 
+NOTED = ("field_strength", "l_shell", "sun_elevation", "since_switch_on", "until_switch_off")
+"""Features that a prediction keeps for those who search it."""
+
 
 def prediction_frame(
     timeline: Timeline,
@@ -23,6 +27,7 @@ def prediction_frame(
     *,
     baseline: NDArray[np.float64] | None,
     fold: NDArray[np.int8],
+    noted: Mapping[str, NDArray[np.float32]],
     config: Config,
 ) -> pl.DataFrame:
     """Lay the prediction out, a row for every entry of the input, in its order.
@@ -33,6 +38,7 @@ def prediction_frame(
         prediction: (usable, bins) background rate, Hz.
         calibrated: sigma, Hz, and pull of the usable rows.
         baseline: (usable, bins) factor of the local baseline, part of the prediction; None where there is none.
+        noted: (usable,) features of :data:`NOTED` as far as there are any: where the detector was.
         fold: (usable,) from :class:`polarbgb.background.folds.Folds`.
         config: names the context columns.
 
@@ -40,7 +46,7 @@ def prediction_frame(
         Columns ``row``, ``unix_time`` (s), ``segment``, ``orbit``, ``fold`` (-1 where the row was dropped),
         ``quality`` (bits of :class:`polarbgb.timeline.clean.Quality`), the arrays ``rate``, ``pred``, ``sigma`` (Hz),
         ``pull``, ``exposure`` (s) and, where there is one, ``baseline`` of one float32 a bin (NaN where dropped), and
-        the context columns.
+        the features noted (float32) and the context columns.
     """
     entries = len(timeline.time)
 
@@ -70,6 +76,9 @@ def prediction_frame(
             **{
                 name: pl.Series(name, laid_out(values.astype(np.float32), np.nan), dtype=pl.Array(pl.Float32, bins))
                 for name, values in arrays.items()
+            },
+            **{
+                name: laid_out(values, np.nan) for name, values in noted.items() if name not in config.intervals.context
             },
             **{
                 name: laid_out(timeline.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), np.nan)

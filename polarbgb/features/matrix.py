@@ -28,6 +28,10 @@ class Matrix:
     values: NDArray[np.float32]
     names: tuple[str, ...]
 
+    def among(self, names: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
+        """Return the (rows,) features of these names, without those that the configuration does not give."""
+        return {name: self.values[:, self.names.index(name)] for name in names if name in self.names}
+
 
 def feature_columns(config: Config) -> dict[str, pl.Expr]:
     """Return the name and expression of each feature that is made from columns, in the order of the matrix.

@@ -42,7 +42,7 @@ class Counts:
     @property
     def bins(self) -> int:
         """Number of energy bins."""
-        return self.found.shape[1]
+        return int(self.found.shape[1])
 
 
 def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:

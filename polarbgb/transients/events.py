@@ -1,4 +1,4 @@
-"""Events: what is known of each positive interval that enough bins agree on."""
+"""Events: what is known of each excess, whichever method found it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.prediction import NOTED
 from polarbgb.config import Config
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import event_set, segment_borders
 from polarbgb.transients.match import match_known
 
 
-def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config) -> pl.DataFrame:
-    """Describe the positive intervals that are flagged in more than ``intervals.more_than`` bins.
+def describe_events(
+    prediction: pl.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64], config: Config
+) -> pl.DataFrame:
+    """Describe stretches of rows in which the rate lies above its background.
 
-    The significance of a bin is the excess of the whole interval in units of the calibrated noise,
+    The significance of a bin is the excess of the whole event in units of the calibrated noise,
     ``sum((rate - pred) * exposure) / sqrt(sum((sigma * exposure)**2))``: Gaussian, rows independent, background exact.
     Bins may hold the same counts, so they are not combined: the ``significance`` of an event is that of its best bin.
     Neither pays for the number of places that were searched.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        clusters: from :func:`polarbgb.transients.clusters.find_clusters` on the same prediction.
-        config: cadence, known events and the section intervals.
+        first: (events,) ``row`` of the first row of each.
+        last: (events,) ``row`` of the last; none spans a gap.
+        config: cadence, known events, context.
 
     Returns:
-        A row an event, in time order:
+        A row an event, in the order given:
 
         - ``id`` (0, 1, ...); ``name`` (``"EV170206.453"``: UTC date and thousandth of the day of its start, with a
           letter where several events share it); ``utc`` of its start (ISO 8601, ms);
         - ``t_start`` and ``t_stop`` (unix s, half-open: the last row lasts one cadence), ``t_peak`` (start of the row
-          with the largest sum of pulls), ``duration`` (s), ``rows``;
-        - ``significance`` (sigma), ``bins_flagged`` (``"0_1_5"``: bins still flagged in any of its rows after the
-          discard);
+          with the largest sum of pulls), ``duration`` (s), ``t90`` (s: from the row in which the excess counts of the
+          best bin, summed up, reach 5 % to the one in which they reach 95 %, both included), ``rows``;
+        - ``significance`` (sigma);
         - arrays of one number a bin: ``counts``, ``background`` (counts), ``significance_bin`` (sigma);
         - ``time_to_gap_before`` and ``time_to_gap_after`` (s of unbroken data before and after it);
-        - ``fold`` and the context columns of its peak;
+        - ``fold``, the features noted and the context columns of its peak;
         - ``matched`` (name of the known event, or empty) and ``matched_dt`` (start less its trigger, s, or null).
 
     Raises:
@@ -48,8 +52,7 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
     usable = prediction.select("row", "unix_time", "segment", place=pl.int_range(pl.len()))
     usable = usable.filter(pl.col("segment") >= 0)
     time = usable["unix_time"].to_numpy()
-    chosen = clusters.filter(sign=1, kind="more", name=event_set(config))
-    first, last = (np.searchsorted(usable["row"].to_numpy(), chosen[edge].to_numpy()) for edge in ("first", "last"))
+    first, last = (np.searchsorted(usable["row"].to_numpy(), edge) for edge in (first, last))
     opening, closing = segment_borders(usable["segment"].to_numpy())
     t_start, t_stop = time[first], time[last] + config.input.cadence
 
@@ -57,6 +60,7 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
     rows = prediction[usable["place"].gather(inside)]
     peak = rows[_peaks(rows["pull"].to_numpy(), begins)]
     excess = _excess(rows, begins)
+    noted = [name for name in NOTED if name in prediction.columns and name not in config.intervals.context]
     return pl.concat(
         [
             pl.DataFrame({"id": np.arange(len(first))}),
@@ -67,11 +71,9 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
                     "t_stop": t_stop,
                     "t_peak": peak["unix_time"],
                     "duration": t_stop - t_start,
+                    "t90": _t90(rows, begins, excess["significance_bin"], config.input.cadence),
                     "rows": last - first + 1,
                     "significance": excess["significance_bin"].arr.max(),
-                    "bins_flagged": pl.Series(
-                        _bins_flagged(chosen, clusters.filter(sign=1, kind="bin")), dtype=pl.String
-                    ),
                 }
             ),
             excess,
@@ -81,11 +83,32 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
                     "time_to_gap_after": time[closing[last]] - time[last],
                 }
             ),
-            peak.select("fold", *config.intervals.context),
+            peak.select("fold", *noted, *config.intervals.context),
             _matched(t_start, t_stop, config),
         ],
         how="horizontal",
     )
+
+
+def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Describe the positive intervals that are flagged in more than ``intervals.more_than`` bins.
+
+    Args:
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        clusters: from :func:`polarbgb.transients.clusters.find_clusters` on the same prediction.
+        config: as for :func:`describe_events`, and the section intervals.
+
+    Returns:
+        As :func:`describe_events`, in time order, and ``bins_flagged`` (``"0_1_5"``: bins still flagged in any of its
+        rows after the discard).
+
+    Raises:
+        UserError: as there.
+    """
+    chosen = clusters.filter(sign=1, kind="more", name=event_set(config))
+    flagged = _bins_flagged(chosen, clusters.filter(sign=1, kind="bin"))
+    events = describe_events(prediction, chosen["first"].to_numpy(), chosen["last"].to_numpy(), config)
+    return events.with_columns(pl.Series("bins_flagged", flagged, pl.String))
 
 
 def _rows_inside(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -99,6 +122,33 @@ def _peaks(pull: NDArray[np.float32], begins: NDArray[np.int64]) -> NDArray[np.i
     """Return where among the events' rows the (rows, bins) pulls have their largest sum, by event."""
     event = np.searchsorted(begins, np.arange(len(pull)), side="right")
     return np.lexsort((-pull.sum(axis=1), event))[begins]
+
+
+def _t90(rows: pl.DataFrame, begins: NDArray[np.int64], significance: pl.Series, cadence: float) -> NDArray[np.float64]:
+    """Return the seconds from 5 to 95 % of the excess counts of each event's best bin."""
+    bins = rows["rate"].to_numpy().shape[1]
+    lengths = np.diff(begins, append=len(rows))
+    best = np.repeat(significance.arr.arg_max().to_numpy(), lengths) if len(begins) else np.zeros(0, np.int64)
+    rate, pred, exposure = (
+        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best % bins]
+        for name in ("rate", "pred", "exposure")
+    )
+    running = np.cumsum((rate - pred) * exposure)
+    before = np.concatenate([[0.0], running])[begins]
+    total = np.concatenate([[0.0], running])[begins + lengths] - before
+    event = np.repeat(np.arange(len(begins)), lengths)
+    share = (running - before[event]) / total[event]
+    time = rows["unix_time"].to_numpy()
+    reached = [_first_where(share >= level, event, len(begins)) for level in (0.05, 0.95)]
+    return np.asarray(time[reached[1]] - time[reached[0]] + cadence)
+
+
+def _first_where(holds: NDArray[np.bool_], event: NDArray[np.int64], events: int) -> NDArray[np.int64]:
+    """Return the first row of each event where a condition holds; its last row if nowhere."""
+    found = np.searchsorted(event, np.arange(events), side="right") - 1
+    at = np.flatnonzero(holds)[::-1]
+    found[event[at]] = at
+    return found
 
 
 def _excess(rows: pl.DataFrame, begins: NDArray[np.int64]) -> pl.DataFrame:

@@ -38,10 +38,8 @@ def places(rows: pl.DataFrame) -> NDArray[np.int64]:
     Returns:
         (rows,) numbers from 0 to 29.
     """
-    if "l_shell" in rows.columns:
-        depth = rows["l_shell"].to_numpy()
-    else:
-        depth = np.log(rows["pred"].to_numpy()).mean(axis=1)
+    shells = "l_shell" in rows.columns
+    depth = rows["l_shell"].to_numpy() if shells else np.log(rows["pred"].to_numpy()).mean(axis=1)
     known = np.isfinite(depth)
     borders = np.quantile(depth[known], _SHELLS) if known.any() else np.zeros(len(_SHELLS))
     shell = np.where(known, np.searchsorted(borders, depth), 0)
@@ -81,9 +79,7 @@ def restlessness(
         for which, unit in ((slice(None), cadence / 86_400), (surprises, 1.0))
     )
     elsewhere = (times.sum(axis=0) - times + 0.5) / (days.sum(axis=0) - days + 0.05)
-    met, usual = (
-        _around(values).sum(axis=1, keepdims=True) - values for values in (times, days * elsewhere)
-    )
+    met, usual = (_around(values).sum(axis=1, keepdims=True) - values for values in (times, days * elsewhere))
     storm = (met + _STEADY) / (usual + _STEADY)
     near_days, near_times = _around(days) - days, _around(times) - times
     return np.asarray(((near_times + _PRIOR * elsewhere * storm) / (near_days + _PRIOR))[number, place])
@@ -100,7 +96,7 @@ def calmness(restless: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.searchsorted(np.quantile(restless, _CALM), restless)
 
 
-def _around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _around(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Sum (orbits, places) values over each orbit and those beside it."""
     orbits = len(values)
     running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])

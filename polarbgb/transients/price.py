@@ -1,7 +1,7 @@
 """What a list of excesses costs: how often the background alone makes one as unlikely.
 
-Deficits are the control: nothing that one looks for makes them, and the errors of the background make as many of them as
-of excesses - but for spikes of particles, which are excesses alone. Those come again where they were. So in restless
+Deficits are the control: nothing that one looks for makes them, and the errors of the background make as many of them
+as of excesses - but for spikes of particles, which are excesses alone. Those come again where they were. So in restless
 places the excesses that come more often than in calm ones are control as well.
 """
 
@@ -101,7 +101,7 @@ def group_windows(windows: pl.DataFrame, counts: Counts, config: Config) -> pl.D
         The windows, in order of sign (excesses first) and time, with the column ``group``: 0 and up, unique.
     """
     ordered = windows.sort(pl.col("sign") < 0, "first", "last", maintain_order=True)
-    sign, first, last = (ordered[name].to_numpy() for name in ("sign", "first", "last"))
+    sign, first = ordered["sign"].to_numpy(), ordered["first"].to_numpy()
     furthest = ordered.select(pl.col("last").cum_max().over("sign"))["last"].to_numpy()
     before = furthest[:-1]
     away = counts.time[first[1:]] - counts.time[before] - config.input.cadence

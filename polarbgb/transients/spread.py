@@ -43,7 +43,7 @@ class Spread:
         root = np.sqrt(expected[:, bins])
         among = self.covariance[np.ix_(range(len(self.covariance)), bins, bins)]
         variance = np.einsum("ri,rij,rj->r", root, among[place], root)
-        return np.maximum(variance / expected[:, bins].sum(axis=1), 0.01)
+        return np.asarray(np.maximum(variance / expected[:, bins].sum(axis=1), 0.01))
 
     def strength(self, deviation: Array, place: NDArray[np.int64]) -> Array:
         """Return the (windows,) distance of deviations from none, in units of the spread (Mahalanobis).
@@ -56,7 +56,7 @@ class Spread:
             place: (windows,).
         """
         inverse = np.linalg.inv(self.covariance)
-        return np.sqrt(np.einsum("wi,wij,wj->w", deviation, inverse[place], deviation))
+        return np.asarray(np.sqrt(np.einsum("wi,wij,wj->w", deviation, inverse[place], deviation)))
 
 
 def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
@@ -89,7 +89,8 @@ def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
 def deviations(found: Array, expected: Array, first: NDArray[np.int64], last: NDArray[np.int64]) -> Array:
     """Return the (windows, bins) deviations of windows from the ``first`` to the ``last`` row."""
     excess, background = (
-        np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)]) for values in (found - expected, expected)
+        np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+        for values in (found - expected, expected)
     )
     return np.asarray((excess[last + 1] - excess[first]) / np.sqrt(background[last + 1] - background[first]))
 

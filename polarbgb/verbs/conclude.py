@@ -13,7 +13,7 @@ from polarbgb.background.baseline import local_baseline
 from polarbgb.background.calibrate import Calibrated, calibrate
 from polarbgb.background.measured import counting_noise
 from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
-from polarbgb.background.prediction import prediction_frame
+from polarbgb.background.prediction import NOTED, prediction_frame
 from polarbgb.background.purify import long_runs, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Baseline, Config
 from polarbgb.features.passages import near_passage, passages
@@ -54,7 +54,14 @@ def conclude(prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[
         prediction = prediction * factor
     found = calibrated(prepared, prediction, fold, config)
     frame = prediction_frame(
-        prepared.timeline, prepared.measured, prediction, found, baseline=factor, fold=fold, config=config
+        prepared.timeline,
+        prepared.measured,
+        prediction,
+        found,
+        baseline=factor,
+        fold=fold,
+        noted=prepared.matrix.among(NOTED),
+        config=config,
     )
     return Concluded(frame, prediction, tuple(found.width.tolist()))
 

@@ -1,4 +1,4 @@
-"""`polarbgb detect`: pulls into clusters, clusters into events."""
+"""`polarbgb detect`: from a prediction to a list of events at an asked price, or to that of the published method."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -14,11 +15,15 @@ from polarbgb.errors import UserError
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
+from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import event_set, find_clusters
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
+from polarbgb.transients.trigger import find_transients
+
+Method = Literal["focus", "published"]
 
 
 @dataclass(frozen=True)
@@ -27,28 +32,45 @@ class Detected:
 
     Attributes:
         run: the run folder.
+        method: that made the events: ``focus``, the search by Poisson-FOCuS, or ``published``, the clusters of bins.
         events: a row an event.
-        intervals: columns ``set`` (of bins), ``positive``, ``negative``: number of intervals. True transients are
-            positive: the negative ones are the control.
-        chosen: the set of bins whose positive intervals are the events.
+        far: false events a day that were asked for; None for the published method, which has no price.
+        deficits: how many deficits the same search finds, as rare as the events: the control.
+        days: of live time.
+        intervals: columns ``set`` (of bins), ``positive``, ``negative``: number of clusters of the published method.
+        chosen: the set of bins whose positive clusters are its events.
         known: a row a known event within the file's time: whether there are data, and what was found.
         files: what was written.
     """
 
     run: RunFolder
+    method: Method
     events: pl.DataFrame
+    far: float | None
+    deficits: int
+    days: float
     intervals: pl.DataFrame
     chosen: str
     known: pl.DataFrame
     files: tuple[Path, ...]
 
 
-def detect(run: RunFolder, *, overrides: Sequence[str] = ()) -> Detected:
-    """Find the intervals of a fitted or predicted run.
+def detect(
+    run: RunFolder,
+    *,
+    far: float | None = None,
+    method: Method = "focus",
+    overrides: Sequence[str] = (),
+    track: Track = silent,
+) -> Detected:
+    """Find what the background does not explain in a fitted or predicted run.
 
     Args:
         run: a run with a prediction.
-        overrides: ``intervals.key=value`` settings that replace those of the fit.
+        far: false events a day that the list may hold; the configuration's ``trigger.far`` where None.
+        method: ``focus`` or ``published``. The clusters of the published method are written in either case.
+        overrides: ``intervals.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
+        track: watches the searches.
 
     Returns:
         Events, counts and paths.
@@ -57,37 +79,52 @@ def detect(run: RunFolder, *, overrides: Sequence[str] = ()) -> Detected:
         UserError: if the run has no prediction, or a setting cannot be changed any more.
     """
     run.require("fit", "predict")
-    config = _overridden(run, overrides)
+    config = _overridden(run, overrides if far is None else [*overrides, f"trigger.far={far!r}"])
     started = time.monotonic()
     run.begin()
     prediction = run.read_frame("prediction.parquet")
     clusters = find_clusters(prediction, config)
-    events = find_events(prediction, clusters, config)
+    intervals = _counts(clusters)
+    files = []
+    if method == "published":
+        events = find_events(prediction, clusters, config)
+        deficits = int(intervals.filter(set=event_set(config))["negative"].sum())
+        days = len(prediction.filter(pl.col("segment") >= 0)) * config.input.cadence / 86_400
+    else:
+        found = find_transients(prediction, config, track=track)
+        events, deficits, days = found.events, found.deficits, found.days
     known = known_summary(prediction, events, known_events(config), config)
     run.forget("detect")
-    files = (
+    if method == "focus":
+        files.append(run.write_frame("windows.parquet", found.windows))
+    files += [
         run.write_frame("clusters.parquet", clusters),
         run.write_frame("events.parquet", events),
         save(event_gallery(prediction, events, config), run / "plots/events.png"),
         save(light_curve(prediction, config, events=events), run / "plots/light_curve_events.png"),
-    )
-    intervals = _counts(clusters)
+    ]
     run.finish(
         "detect",
         started,
+        method=method,
         intervals=config.intervals.model_dump(mode="json"),
+        trigger=config.trigger.model_dump(mode="json"),
         events=len(events),
+        deficits=deficits,
         positive=int(intervals["positive"].sum()),
         negative=int(intervals["negative"].sum()),
     )
-    return Detected(run, events, intervals, event_set(config), known, files)
+    price = config.trigger.far if method == "focus" else None
+    return Detected(run, method, events, price, deficits, days, intervals, event_set(config), known, tuple(files))
 
 
 def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
     for text in overrides:
         key = text.partition("=")[0].strip()
-        if not key.startswith("intervals.") or key in {"intervals.context", "intervals.longest"}:
-            raise UserError(f"--set {text}: only sigma, discard, more_than of [intervals] can change after the fit")
+        if not key.startswith(("intervals.", "trigger.")) or key in {"intervals.context", "intervals.longest"}:
+            raise UserError(
+                f"--set {text}: only [trigger] and intervals.sigma, .discard and .more_than can change after the fit"
+            )
     return run.config(overrides)
 
 

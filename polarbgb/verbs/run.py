@@ -46,7 +46,7 @@ def run(
     tell(inspect(config, path=path, track=track))
     tell(tune(config, run, path=path, track=track))
     tell(fit(config, run, path=path, track=track))
-    tell(detect(run))
+    tell(detect(run, track=track))
     tell(explain(run, announce=announce, track=track))
     exported = export(run)
     tell(exported)
