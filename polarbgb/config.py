@@ -252,6 +252,7 @@ _OWN_COLUMNS = frozenset({
     "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
     "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
     "t90", "t_trigger", "timescale", "strength", "far", "probability", "hardness", "flags", "class", "class_rule",
+    "level", "level_before", "level_after",
 })  # fmt: skip
 """Columns of prediction.parquet and events.parquet: no context column may take their names."""
 
@@ -299,6 +300,38 @@ class Trigger(Section):
     merge: NotNegative = Field(5.0, description="s: windows that are no further apart are one event")
 
 
+class Classes(Section):
+    """What an event may be: expressions on the columns of events, ``excess[k]``, ``share[k]`` and ``bins``."""
+
+    hardness: str | None = Field(None, description="column hardness of the events, such as 'excess[1]/excess[0]'")
+    flags: Mapping[str, str] = Field(
+        {
+            "one bin": "bins == 1",
+            "near a gap": "time_to_gap_before < 10 or time_to_gap_after < 10",
+            "step": "abs(level_after - level_before) > 0.5*level",
+        },
+        description="marks that an event may carry beside its class: a name, and when it holds",
+    )
+    rules: Mapping[str, str] = Field(
+        {}, description="classes, in order: the first whose expression holds; matched events are known bursts first"
+    )
+
+    @cached_property
+    def measure(self) -> Expression | None:
+        """The hardness, parsed."""
+        return None if self.hardness is None else _parsed("classes.hardness", self.hardness)
+
+    @cached_property
+    def marks(self) -> dict[str, Expression]:
+        """The flags, parsed, by name."""
+        return {name: _parsed(f"classes.flags.'{name}'", text) for name, text in self.flags.items()}
+
+    @cached_property
+    def tests(self) -> dict[str, Expression]:
+        """The rules, parsed, by class."""
+        return {name: _parsed(f"classes.rules.'{name}'", text) for name, text in self.rules.items()}
+
+
 class Tune(Section):
     """The Optuna study."""
 
@@ -335,6 +368,7 @@ class Config(Section):
     noise: Noise = Noise()
     intervals: Intervals = Intervals()
     trigger: Trigger = Trigger()
+    classes: Classes = Classes()
     tune: Tune = Tune()
     explain: Explain = Explain()
 
@@ -342,6 +376,7 @@ class Config(Section):
     def _consistent(self) -> Self:
         try:
             _ = self.derivations, self.cuts, self.exposure, self.branches
+            _ = self.classes.measure, self.classes.marks, self.classes.tests
         except UserError as error:
             raise ValueError(str(error)) from error
         if len(self.filters) > 16:

@@ -218,7 +218,8 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
     known = [_known(result)] if len(result.known) else []
     if result.method == "published":
         return (_clusters(result), *_published_events(result, verbose=verbose), *known)
-    events = _table(["event", "start, UTC"], ["lasts, s", "sigma", "false/day", "real", "bins", "known as"], gap=1)
+    events = _table(["event", "start, UTC"], ["lasts, s", "sigma", "false/day", "real"], gap=1)
+    events.add_column("what it is")
     rarest = result.events.sort("far", "significance", descending=[False, True])
     shown = rarest if verbose else rarest.head(_SHOWN)
     for row in shown.iter_rows(named=True):
@@ -229,8 +230,7 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
             f"{row['significance']:.1f}",
             f"{row['far']:.2g}" if row["far"] > 1e-4 else "<1e-4",
             f"{row['probability']:.1%}",
-            row["bins_flagged"],
-            row["matched"],
+            row["matched"] or row["class"],
         )
     return (events, *_left(rarest, shown), *known)
 

@@ -15,6 +15,9 @@ from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import event_set, segment_borders
 from polarbgb.transients.match import match_known
 
+_BESIDE = 30.0
+"""s before and after an event that tell whether the rate comes back."""
+
 
 def describe_events(
     prediction: pl.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64], config: Config
@@ -43,13 +46,15 @@ def describe_events(
         - ``significance`` (sigma);
         - arrays of one number a bin: ``counts``, ``background`` (counts), ``significance_bin`` (sigma);
         - ``time_to_gap_before`` and ``time_to_gap_after`` (s of unbroken data before and after it);
+        - ``level``, ``level_before``, ``level_after`` (sigma): mean pull of the best bin in the event, and in the up to
+          30 s of unbroken data before and after it (0 where there are none): a step does not come back;
         - ``fold``, the features noted and the context columns of its peak;
         - ``matched`` (name of the known event, or empty) and ``matched_dt`` (start less its trigger, s, or null).
 
     Raises:
         UserError: if the list of known events cannot be read.
     """
-    usable = prediction.select("row", "unix_time", "segment", place=pl.int_range(pl.len()))
+    usable = prediction.select("row", "unix_time", "segment", "pull", place=pl.int_range(pl.len()))
     usable = usable.filter(pl.col("segment") >= 0)
     time = usable["unix_time"].to_numpy()
     first, last = (np.searchsorted(usable["row"].to_numpy(), edge) for edge in (first, last))
@@ -82,6 +87,12 @@ def describe_events(
                     "time_to_gap_before": t_start - time[opening[first]],
                     "time_to_gap_after": time[closing[last]] - time[last],
                 }
+            ),
+            _levels(
+                usable["pull"].to_numpy(),
+                excess["significance_bin"],
+                (opening[first], first, last, closing[last]),
+                round(_BESIDE / config.input.cadence),
             ),
             peak.select("fold", *noted, *config.intervals.context),
             _matched(t_start, t_stop, config),
@@ -122,6 +133,36 @@ def _peaks(pull: NDArray[np.float32], begins: NDArray[np.int64]) -> NDArray[np.i
     """Return where among the events' rows the (rows, bins) pulls have their largest sum, by event."""
     event = np.searchsorted(begins, np.arange(len(pull)), side="right")
     return np.lexsort((-pull.sum(axis=1), event))[begins]
+
+
+def _levels(
+    pull: NDArray[np.float32],
+    significance: pl.Series,
+    edges: tuple[NDArray[np.int64], ...],
+    beside: int,
+) -> pl.DataFrame:
+    """Return the mean pull of the best bin inside, before and after each event.
+
+    Args:
+        pull: (rows, bins).
+        significance: of the bins of each event.
+        edges: (events,) first row of the segment, first and last row of the event, last row of the segment.
+        beside: rows looked at on either side at most.
+    """
+    opening, first, last, closing = edges
+    running = np.vstack([np.zeros((1, pull.shape[1])), np.cumsum(pull, axis=0, dtype=np.float64)])
+    best = significance.arr.arg_max().to_numpy().astype(np.int64)
+
+    def mean(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray((running[stop, best] - running[start, best]) / np.maximum(stop - start, 1))
+
+    return pl.DataFrame(
+        {
+            "level": mean(first, last + 1),
+            "level_before": mean(np.maximum(opening, first - beside), first),
+            "level_after": mean(last + 1, np.minimum(closing, last + beside) + 1),
+        }
+    )
 
 
 def _t90(rows: pl.DataFrame, begins: NDArray[np.int64], significance: pl.Series, cadence: float) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.known import known_events
+from polarbgb.transients.classify import classify
 from polarbgb.transients.clusters import event_set, find_clusters
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
@@ -69,7 +70,7 @@ def detect(
         run: a run with a prediction.
         far: false events a day that the list may hold; the configuration's ``trigger.far`` where None.
         method: ``focus`` or ``published``. The clusters of the published method are written in either case.
-        overrides: ``intervals.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
+        overrides: ``intervals.``, ``trigger.`` and ``classes.key=value`` settings that replace those of the fit.
         track: watches the searches.
 
     Returns:
@@ -93,6 +94,7 @@ def detect(
     else:
         found = find_transients(prediction, config, track=track)
         events, deficits, days = found.events, found.deficits, found.days
+    events = classify(events, config)
     known = known_summary(prediction, events, known_events(config), config)
     run.forget("detect")
     if method == "focus":
@@ -121,9 +123,12 @@ def detect(
 def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
     for text in overrides:
         key = text.partition("=")[0].strip()
-        if not key.startswith(("intervals.", "trigger.")) or key in {"intervals.context", "intervals.longest"}:
+        if not key.startswith(("intervals.", "trigger.", "classes.")) or key in {
+            "intervals.context",
+            "intervals.longest",
+        }:
             raise UserError(
-                f"--set {text}: only [trigger] and intervals.sigma, .discard and .more_than can change after the fit"
+                f"--set {text}: only [trigger], [classes], and sigma, discard, more_than of [intervals] can change"
             )
     return run.config(overrides)
 
