@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
@@ -27,6 +27,9 @@ from numpy.typing import NDArray
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _T = TypeVar("_T", np.float64, np.int32)
+_Arrays: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]
+_Numbers: TypeAlias = tuple[float, float, float, int, float]
+_Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 class Series(NamedTuple):
@@ -110,7 +113,7 @@ def windows(
     Raises:
         ValueError: as there.
     """
-    return _windows(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts)))
+    return Windows(*_windows(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts))))
 
 
 class _Sought(NamedTuple):
@@ -163,7 +166,7 @@ class _Room(NamedTuple):
     start: NDArray[np.int64]
 
 
-def _checked(series: Series) -> Series:
+def _checked(series: Series) -> _Arrays:
     """Return it as the compiled loops take it."""
     counts, background = _read_only(series.counts, np.float64), _read_only(series.background, np.float64)
     segment = _read_only(series.segment, np.int32)
@@ -174,7 +177,7 @@ def _checked(series: Series) -> Series:
         raise ValueError("counts must be finite and >= 0, the background finite and > 0")
     if np.any(background <= np.finfo(np.float64).eps * total):
         raise ValueError("the background of a row is lost in the sum over all")
-    return Series(counts, background, segment)
+    return counts, background, segment
 
 
 def _read_only(values: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
@@ -184,8 +187,8 @@ def _read_only(values: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
     return view
 
 
-def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, rows: int) -> _Sought:
-    """Return what is searched for in so many rows."""
+def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, rows: int) -> _Numbers:
+    """Return what is searched for in so many rows, see :class:`_Sought`."""
     if sign not in {1, -1} or not 1 <= mu_min < math.inf or not 0 <= threshold < math.inf:
         raise ValueError(f"sign {sign}, mu_min {mu_min} or threshold {threshold} is out of range")
     if longest is not None and longest < 1:
@@ -193,29 +196,37 @@ def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, row
     nearest = float(mu_min) ** sign
     slope = 1.0 if nearest == 1 else (nearest - 1) / math.log(nearest)
     limit = rows if longest is None else min(longest, rows)
-    return _Sought(float(sign), nearest, sign * slope, limit, threshold**2 / 2)
+    return float(sign), nearest, sign * slope, limit, threshold**2 / 2
 
 
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile it once for all processes, or for this one where neither package nor home can be written to."""
+    return cast(Callable[_P, _R], numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def _stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function and what it calls once for all processes, or once a process where no folder can be written to.
+
+    It takes plain tuples: numba could not read its store any more after one of our classes in it was renamed.
+    """
     try:
-        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return cast(Callable[_P, _R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    return cast(Callable[_P, _R], compiled)
+        return _compiled(function)
 
 
-@_compiled
-def _trace(series: Series, sought: _Sought) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+@_stored
+def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    series, sought = Series(*arrays), _Sought(*numbers)
     rows, corners = len(series.counts), sought.longest + 2
     room = _Room(_empty_hull(corners), _empty_hull(corners), np.zeros(rows), np.full(rows, -1))
     _search(series, sought, 0, False, room)
     return room.significance, room.start
 
 
-@_compiled
-def _windows(series: Series, sought: _Sought) -> Windows:
+@_stored
+def _windows(arrays: _Arrays, numbers: _Numbers) -> _Found:
     # There cannot be more windows than rows. What is not written to takes no memory.
+    series, sought = Series(*arrays), _Sought(*numbers)
     rows, corners = len(series.counts), sought.longest + 2
     room = _Room(_empty_hull(corners), _empty_hull(corners), np.empty(rows), np.empty(rows, np.int64))
     triggers, starts, stops = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
@@ -226,7 +237,7 @@ def _windows(series: Series, sought: _Sought) -> Windows:
         if largest > 0:
             triggers[found], starts[found], stops[found], significance[found] = trigger, start, first, largest
             found += 1
-    return Windows(triggers[:found].copy(), starts[:found].copy(), stops[:found].copy(), significance[:found].copy())
+    return triggers[:found].copy(), starts[:found].copy(), stops[:found].copy(), significance[:found].copy()
 
 
 @_compiled
