@@ -122,7 +122,7 @@ class _Sought(NamedTuple):
     Attributes:
         sign: +1 or -1.
         nearest: the intensity sought that is nearest to 1.
-        slope: signed counts by background of the window that has the same likelihood for this intensity as for 1.
+        slope: signed counts by background of the window for which it is as likely as 1.
         longest: window, rows.
         enough: log likelihood ratio of the threshold.
     """
@@ -255,7 +255,7 @@ def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Ro
         Trigger, start, stop and significance of the best window; if there is none, stop is the number of rows and the
         significance 0.
     """
-    # This loop is not cut up any further, since arrays and states that are handed on make it several times slower.
+    # In one piece: to hand arrays and the state on to a function for each row makes it several times slower.
     counts, background, segment = series
     recent, old, significance, starts = room
     trigger, start, stop, largest = first, first, len(counts), 0.0
@@ -283,9 +283,8 @@ def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Ro
         elif level > lowest:
             top = _put(recent, _last_kept(recent, top, height, width) + 1, row + 1, height, width)
         else:
-            # What comes next is a better start than all recent ones, and perhaps than the old.
-            if held < 0 or level <= old.height[held] - sought.slope * old.width[held]:
-                held = -1
+            # What comes next is a better start than all recent ones.
+            if held < 0:
                 height = width = level = bound = 0.0
             lowest = level
             top = _put(recent, 0, row + 1, height, width)
@@ -402,6 +401,6 @@ def _bound(excess: float, expected: float, sought: _Sought) -> float:
     sum of e^k / (k (k - 1)) from k = 2 on. Its terms beyond the first add up to e^3 / 2 at most.
     """
     if excess <= (sought.slope - sought.sign) * expected:
-        return 0.0  # nearer to 1 than the window that mu_min is no better for than 1
+        return 0.0  # mu_min is no likelier than 1, and what is further from 1 is less likely still
     square = 0.5 * excess * excess / expected
     return square if sought.sign > 0 else square * (1 + excess / expected)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 
+from polarbgb.transients import focus
 from polarbgb.transients.focus import Series, trace, windows
 
 
@@ -207,6 +208,7 @@ def test_arrays_that_are_strided_read_only_or_of_another_type(dtype):
     wide.flags.writeable = False
     assert trace(plain._replace(counts=wide[:, 1]))[0].tolist() == trace(plain)[0].tolist()
     assert plain.counts.flags.writeable
+    assert len(focus._trace.signatures) == 1  # compiled once for all of them
 
 
 @pytest.mark.parametrize("search", [trace, windows])
