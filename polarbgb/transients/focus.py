@@ -75,7 +75,7 @@ def trace(
     Args:
         series: of n rows.
         sign: +1 for an excess, -1 for a deficit.
-        mu_min: least intensity sought, >= 1. A window less than half as far from 1 has no significance, however long.
+        mu_min: least intensity sought, >= 1. A window less than about half as far from 1 has no significance at all.
             With noise, a background that is wrong by a tenth of mu_min - 1 hardly triggers, one by half of it often.
         longest: longest window, rows; None is no limit.
         threshold: sigma; where the significance does not exceed it, 0 stands instead.
