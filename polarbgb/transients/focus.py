@@ -17,8 +17,8 @@ Three things are added:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
@@ -26,6 +26,10 @@ from numpy.typing import NDArray
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_T = TypeVar("_T", np.float64, np.int32)
+_Arrays: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]
+_Numbers: TypeAlias = tuple[float, float, float, int, float]
+_Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 class Series(NamedTuple):
@@ -71,7 +75,8 @@ def trace(
     Args:
         series: of n rows.
         sign: +1 for an excess, -1 for a deficit.
-        mu_min: least intensity sought, >= 1. A background that is wrong by half of what it lies above 1 is not found.
+        mu_min: least intensity sought, >= 1. A window less than about half as far from 1 has no significance at all.
+            With noise, a background that is wrong by a tenth of mu_min - 1 hardly triggers, one by half of it often.
         longest: longest window, rows; None is no limit.
         threshold: sigma; where the significance does not exceed it, 0 stands instead.
 
@@ -85,9 +90,7 @@ def trace(
         >>> trace(Series(np.array([9.0, 12.0, 12.0]), np.full(3, 9.0), np.zeros(3, np.int32)))[1].tolist()
         [-1, 1, 1]
     """
-    ready, sought = _checked(series, sign, mu_min, longest, threshold)
-    ratio, start = _trace(ready, sought, 0)
-    return np.sqrt(2 * ratio), start
+    return _trace(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts)))
 
 
 def windows(
@@ -111,8 +114,7 @@ def windows(
     Raises:
         ValueError: as there.
     """
-    found = _windows(*_checked(series, sign, mu_min, longest, threshold), 0)
-    return found._replace(significance=np.sqrt(2 * found.significance))
+    return Windows(*_windows(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts))))
 
 
 class _Sought(NamedTuple):
@@ -121,7 +123,7 @@ class _Sought(NamedTuple):
     Attributes:
         sign: +1 or -1.
         nearest: the intensity sought that is nearest to 1.
-        slope: signed counts by background of the window that has the same likelihood for this intensity as for 1.
+        slope: signed counts by background of the window for which it is as likely as 1.
         longest: window, rows.
         enough: log likelihood ratio of the threshold.
     """
@@ -149,14 +151,45 @@ class _Hull(NamedTuple):
     follow: NDArray[np.int64]
 
 
-def _checked(series: Series, sign: int, mu_min: float, longest: int | None, threshold: float) -> tuple[Series, _Sought]:
-    """Return what the compiled loops take."""
-    counts, background, segment = series
-    rows = len(counts)
-    if not np.shape(counts) == np.shape(background) == np.shape(segment) == (rows,):
+class _Room(NamedTuple):
+    """What a search writes to.
+
+    Attributes:
+        recent: hull of the starts since the other one was built, oldest first.
+        old: hulls of the starts before, see :func:`_turn`.
+        significance: (n,) of the best window that ends with each row, sigma; written where it exceeds the threshold.
+        start: (n,) its first row; written there.
+    """
+
+    recent: _Hull
+    old: _Hull
+    significance: NDArray[np.float64]
+    start: NDArray[np.int64]
+
+
+def _checked(series: Series) -> _Arrays:
+    """Return it as the compiled loops take it."""
+    counts, background = _read_only(series.counts, np.float64), _read_only(series.background, np.float64)
+    segment = _read_only(series.segment, np.int32)
+    if not counts.shape == background.shape == segment.shape == (len(counts),):
         raise ValueError("counts, background and segment are not of one length")
-    if not (np.all(counts >= 0) and np.all(background > 0) and np.isfinite(np.sum(counts) + np.sum(background))):
+    total = np.sum(counts) + np.sum(background)
+    if not (np.all(counts >= 0) and np.all(background > 0) and np.isfinite(total)):
         raise ValueError("counts must be finite and >= 0, the background finite and > 0")
+    if np.any(background <= np.finfo(np.float64).eps * total):
+        raise ValueError("the background of a row is lost in the sum over all")
+    return counts, background, segment
+
+
+def _read_only(values: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
+    """Return a view that no one can write to: arrays that can be are another type, compiled for on its own."""
+    view = np.ascontiguousarray(values, dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, rows: int) -> _Numbers:
+    """Return what is searched for in so many rows, see :class:`_Sought`."""
     if sign not in {1, -1} or not 1 <= mu_min < math.inf or not 0 <= threshold < math.inf:
         raise ValueError(f"sign {sign}, mu_min {mu_min} or threshold {threshold} is out of range")
     if longest is not None and longest < 1:
@@ -164,84 +197,86 @@ def _checked(series: Series, sign: int, mu_min: float, longest: int | None, thre
     nearest = float(mu_min) ** sign
     slope = 1.0 if nearest == 1 else (nearest - 1) / math.log(nearest)
     limit = rows if longest is None else min(longest, rows)
-    return (
-        Series(
-            np.ascontiguousarray(counts, np.float64),
-            np.ascontiguousarray(background, np.float64),
-            np.ascontiguousarray(segment, np.int32),
-        ),
-        _Sought(float(sign), nearest, sign * slope, limit, threshold**2 / 2),
-    )
+    return float(sign), nearest, sign * slope, limit, threshold**2 / 2
 
 
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile it once for all processes, or for this one where neither package nor home can be written to."""
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        compiled = numba.njit(nogil=True)(function)
-    return cast(Callable[_P, _R], compiled)
+    return cast(Callable[_P, _R], numba.njit(nogil=True, error_model="numpy")(function))
 
 
-@_compiled
-def _trace(series: Series, sought: _Sought, first: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    rows = len(series.counts)
-    ratios, starts = np.zeros(rows), np.full(rows, -1)
-    for row, ratio, start in _ratios(series, sought, first):
-        if ratio > 0:
-            ratios[row], starts[row] = ratio, start
-    return ratios, starts
+def _stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function and what it calls once for all processes, or once a process where no folder can be written to.
 
-
-@_compiled
-def _windows(series: Series, sought: _Sought, first: int) -> Windows:
-    rows = len(series.counts)
-    # Windows are disjoint, so that there are no more than rows; what stays empty takes no memory.
-    triggers, starts, stops = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
-    ratios = np.empty(rows)
-    found = 0
-    while first < rows:
-        best, trigger, start, last = 0.0, 0, 0, 0
-        for row, ratio, begin in _ratios(series, sought, first):
-            if best > 0 and (row - last > last + 1 - start or series.segment[row] != series.segment[last]):
-                break
-            if ratio > best:
-                if best == 0:
-                    trigger = row
-                best, start, last = ratio, begin, row
-        if best == 0:
-            break
-        triggers[found], starts[found], stops[found], ratios[found] = trigger, start, last + 1, best
-        found += 1
-        first = last + 1
-    return Windows(triggers[:found].copy(), starts[:found].copy(), stops[:found].copy(), ratios[:found].copy())
-
-
-@_compiled
-def _ratios(series: Series, sought: _Sought, first: int) -> Iterator[tuple[int, float, int]]:
-    """Yield every row from the first on whose best window counts.
-
-    Yields:
-        Row, log likelihood ratio (0 where it is not enough), first row of the window.
+    It takes plain tuples: numba could not read its store any more after one of our classes in it was renamed.
     """
+    try:
+        return cast(Callable[_P, _R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:
+        return _compiled(function)
+
+
+@_stored
+def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    series, sought = Series(*arrays), _Sought(*numbers)
+    rows, corners = len(series.counts), sought.longest + 2
+    room = _Room(_empty_hull(corners), _empty_hull(corners), np.zeros(rows), np.full(rows, -1))
+    _search(series, sought, 0, False, room)
+    return room.significance, room.start
+
+
+@_stored
+def _windows(arrays: _Arrays, numbers: _Numbers) -> _Found:
+    # There cannot be more windows than rows. What is not written to takes no memory.
+    series, sought = Series(*arrays), _Sought(*numbers)
+    rows, corners = len(series.counts), sought.longest + 2
+    room = _Room(_empty_hull(corners), _empty_hull(corners), np.empty(rows), np.empty(rows, np.int64))
+    triggers, starts, stops = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
+    significance = np.empty(rows)
+    found = first = 0
+    while first < rows:
+        trigger, start, first, largest = _search(series, sought, first, True, room)
+        if largest > 0:
+            triggers[found], starts[found], stops[found], significance[found] = trigger, start, first, largest
+            found += 1
+    return triggers[:found].copy(), starts[:found].copy(), stops[:found].copy(), significance[:found].copy()
+
+
+@_compiled
+def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Room) -> tuple[int, int, int, float]:
+    """Go through the rows, to the last one or to where the search for a single window ends.
+
+    Args:
+        series: of all rows.
+        sought: what is searched for.
+        first: row to begin with; no window starts before it.
+        single: whether the search ends as in :func:`windows`.
+        room: to write to.
+
+    Returns:
+        Trigger, start, stop and significance of the best window; if there is none, stop is the number of rows and the
+        significance 0.
+    """
+    # In one piece: to hand arrays and the state on to a function for each row makes it several times slower.
     counts, background, segment = series
-    sign, _, slope, longest, enough = sought
-    recent, old = _empty_hull(longest + 2), _empty_hull(longest + 2)
+    recent, old, significance, starts = room
+    trigger, start, stop, largest = first, first, len(counts), 0.0
     top, held = 0, -1  # newest corner of the recent hull, oldest of the old one
     height = width = lowest = bound = 0.0
-    counted = False
     for row in range(first, len(counts)):
-        if row == first or segment[row] != segment[row - 1]:
-            held = -1
+        unbroken = row > first and segment[row] == segment[row - 1]
+        if single and largest > 0 and (not unbroken or row - stop >= stop - start):
+            break
+        if not unbroken:
+            top, held = _put(recent, 0, row, 0.0, 0.0), -1
             height = width = lowest = bound = 0.0
-            top = _put(recent, 0, row, height, width)
-        height += sign * counts[row]
+        height += sought.sign * counts[row]
         width += background[row]
-        bound += _bound(sign * (counts[row] - background[row]), background[row], sign)
-        oldest = row + 1 - longest
+        bound += _bound(sought.sign * (counts[row] - background[row]), background[row], sought)
+
+        level = height - sought.slope * width
+        oldest = row + 1 - sought.longest
         while held >= 0 and old.begin[held] < oldest:
             held -= 1
-        level = height - slope * width
         if held < 0 and recent.begin[0] < oldest:
             held = _turn(series, sought, oldest, row, old)
             height = width = lowest = 0.0
@@ -249,22 +284,24 @@ def _ratios(series: Series, sought: _Sought, first: int) -> Iterator[tuple[int, 
         elif level > lowest:
             top = _put(recent, _last_kept(recent, top, height, width) + 1, row + 1, height, width)
         else:
-            # What comes next is a better start than all recent ones, and perhaps than the old.
-            if held < 0 or level <= old.height[held] - slope * old.width[held]:
-                held = -1
+            # What comes next is a better start than all recent ones.
+            if held < 0:
                 height = width = level = bound = 0.0
             lowest = level
             top = _put(recent, 0, row + 1, height, width)
-        ratio, start = 0.0, -1
-        if bound > enough:
-            ratio, start, bound = _best(recent, top, height, width, sought)
-            older, begin, other = _best(old, held, height, width, sought)
-            bound = max(bound, other)
+
+        if bound > sought.enough:
+            ratio, begin, bound = _best(recent, top, height, width, sought)
+            older, older_begin, older_bound = _best(old, held, height, width, sought)
+            bound = max(bound, older_bound)
             if older > ratio:
-                ratio, start = older, begin
-            counted = counted or ratio > 0
-        if counted:
-            yield row, ratio, start
+                ratio, begin = older, older_begin
+            if ratio > 0:
+                significance[row], starts[row] = math.sqrt(2 * ratio), begin
+                if significance[row] > largest:
+                    trigger = row if largest == 0 else trigger
+                    start, stop, largest = begin, row + 1, significance[row]
+    return trigger, start, stop, largest
 
 
 @_compiled
@@ -336,9 +373,9 @@ def _best(hull: _Hull, corner: int, height: float, width: float, sought: _Sought
     while corner >= 0:
         expected = width - hull.width[corner]
         excess = height - hull.height[corner] - sought.sign * expected
-        ratio = _bound(excess, expected, sought.sign)
+        ratio = _bound(excess, expected, sought)
         if ratio > max(sought.enough, largest):
-            ratio = _ratio(excess, expected, sought.sign, sought.nearest)
+            ratio = _ratio(excess, expected, sought)
             if ratio > max(sought.enough, largest):
                 largest, start = ratio, hull.begin[corner]
         bound = max(bound, ratio)
@@ -347,24 +384,24 @@ def _best(hull: _Hull, corner: int, height: float, width: float, sought: _Sought
 
 
 @_compiled
-def _ratio(excess: float, expected: float, sign: float, nearest: float) -> float:
+def _ratio(excess: float, expected: float, sought: _Sought) -> float:
     """Return the log likelihood ratio of the best intensity sought, given the signed excess counts of a window."""
-    counts = max(expected + sign * excess, 0.0)
-    if sign * (counts - nearest * expected) < 0:
-        return counts * math.log(nearest) - expected * (nearest - 1)
+    counts = max(expected + sought.sign * excess, 0.0)
+    if sought.sign * (counts - sought.nearest * expected) < 0:
+        return counts * math.log(sought.nearest) - expected * (sought.nearest - 1)
     if counts == 0:
         return expected
-    return counts * math.log(counts / expected) - sign * excess
+    return counts * math.log(counts / expected) - sought.sign * excess
 
 
 @_compiled
-def _bound(excess: float, expected: float, sign: float) -> float:
-    """Return a number that the log likelihood ratio does not exceed, without a logarithm.
+def _bound(excess: float, expected: float, sought: _Sought) -> float:
+    """Return a number >= 0 that the log likelihood ratio does not exceed, without a logarithm.
 
     In units of the background, the ratio of an excess e is (1 + e) ln(1 + e) - e <= e^2 / 2. That of a deficit e is the
     sum of e^k / (k (k - 1)) from k = 2 on. Its terms beyond the first add up to e^3 / 2 at most.
     """
-    if excess <= 0:
-        return 0.0
+    if excess <= (sought.slope - sought.sign) * expected:
+        return 0.0  # mu_min is no likelier than 1, and what is further from 1 is less likely still
     square = 0.5 * excess * excess / expected
-    return square if sign > 0 else square * (1 + excess / expected)
+    return square if sought.sign > 0 else square * (1 + excess / expected)
