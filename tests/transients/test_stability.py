@@ -1,0 +1,36 @@
+"""Two lists agree as far as a set of seconds says."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polarbgb.transients.stability import agreement
+
+
+def events(spans):
+    return pl.DataFrame(spans, schema={"t_start": pl.Float64, "t_stop": pl.Float64}, orient="row")
+
+
+@st.composite
+def lists(draw):
+    edges = sorted(draw(st.sets(st.integers(0, 60), max_size=12)))
+    return events([(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2], strict=False)])
+
+
+@given(lists(), lists(), st.sets(st.integers(0, 60)))
+def test_rows_and_events_are_counted_as_sets_count_them(one, other, gone):
+    time = [float(t) for t in range(61) if t not in gone]
+    rows = [{t for t in time for a, b in table.iter_rows() if a <= t < b} for table in (one, other)]
+    found = agreement(np.array(time), one, other)
+    assert found.events == (len(one), len(other))
+    union = rows[0] | rows[1]
+    assert found.together == pytest.approx(len(rows[0] & rows[1]) / len(union) if union else 1.0)
+    for table, theirs, share in ((one, rows[1], found.again[0]), (other, rows[0], found.again[1])):
+        met = [any(a <= t < b for t in theirs) for a, b in table.iter_rows()]
+        assert share == pytest.approx(np.mean(met) if met else 1.0)
+
+
+def test_no_rows_agree():
+    assert agreement(np.array([]), events([]), events([])).together == 1.0
