@@ -35,6 +35,7 @@ ACROSS = 2000
 """Steps across the page: two a dot of the saved picture."""
 
 _INCHES_A_BIN = 2.5
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def light_curve(
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` (Hz) and ``pull``.
         config: gives titles, cadence and the pull that flags a row.
-        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade.
+        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade; up to 20 are named by their ``matched``
+            or ``class``, where there are such columns.
         bins: bins to show; the first, the middle and the last one where not given.
 
     Returns:
@@ -93,6 +95,7 @@ def light_curve(
         _draw_pull(below, steps.pull, pull, config.intervals.sigma)
     for panel in panels:
         _shade(panel, events)
+    _name(panels[0], events)
     utc_axis(panels[-1], time[0], time[-1] + config.input.cadence)
     figure.align_ylabels()
     _legend(figure, panels, config.intervals.sigma, _note(steps))
@@ -178,6 +181,26 @@ def _shade(panel: Axes, events: pl.DataFrame | None) -> None:
         label="event",
     )
     panel.add_collection(spans, autolim=False)
+
+
+def _name(panel: Axes, events: pl.DataFrame | None) -> None:
+    """Write what each event is beside its shade, if there is room."""
+    if events is None or "class" not in events.columns or len(events) > _NAMED:
+        return
+    names = [row["matched"] or row["class"] for row in events.iter_rows(named=True)]
+    for when, name in zip(dates(events["t_start"].to_numpy()), names, strict=True):
+        panel.annotate(
+            name,
+            (when, 0.97),
+            xycoords=panel.get_xaxis_transform(),
+            xytext=(-2, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top",
+            fontsize=6,
+            clip_on=True,
+        )
 
 
 def _legend(figure: Figure, panels: NDArray[Any], sigma: float, note: str) -> None:
