@@ -65,8 +65,8 @@ def light_curve(
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` (Hz) and ``pull``.
         config: gives titles, cadence and the pull that flags a row.
-        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade; up to 20 are named by their ``matched``
-            or ``class``, where there are such columns.
+        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade; up to 20 are named by their
+            ``matched`` or ``class``, where there are such columns.
         bins: bins to show; the first, the middle and the last one where not given.
 
     Returns:

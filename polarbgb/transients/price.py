@@ -19,8 +19,15 @@ from polarbgb.transients.places import calmness, restlessness
 
 Array = NDArray[np.float64]
 
-_TAIL = 10
-"""Control events from which a tail is drawn further."""
+_TAIL = 40
+"""Control events from which a tail is drawn further at most:"""
+
+_TAIL_PART = 2
+"""half of fewer than twice as many."""
+
+_CAUTION = 0.5
+"""Of its own error, that a surplus of excesses must exceed: with more, spikes get in; with none, one neighbour in a
+restless place makes a bright burst common."""
 
 _SURPRISING = 7.0
 """Strength of a window that makes its place restless,"""
@@ -34,7 +41,7 @@ _NARROWEST = 0.15
 
 @dataclass(frozen=True)
 class Tail:
-    """How many events a day are at least so strong; beyond the tenth strongest of a sample the tail is exponential.
+    """How many events a day are at least so strong; beyond the strongest of them the tail is exponential.
 
     Attributes:
         strength: (n,) of the sample, increasing.
@@ -46,7 +53,7 @@ class Tail:
 
     def per_day(self, strength: Array) -> Array:
         """Return the rate at which events reach each (m,) strength, 1/day."""
-        drawn = min(_TAIL, len(self.strength) - 1)
+        drawn = min(_TAIL, len(self.strength) // _TAIL_PART)
         if drawn < 1:
             return np.full(strength.shape, 1 / self.days)
         border = self.strength[-drawn - 1]
@@ -74,10 +81,10 @@ class Alarms:
     def per_day(self, rarity: Array) -> Array:
         """Return how many false events a day are at least as rare as each of (m,) events.
 
-        Beyond the tenth of the control a power law goes on, with the exponent that these ten have (Hill's estimate), at
+        Beyond the rarest of the control a power law goes on, with the exponent that these have (Hill's estimate), at
         most 1: that of a control whose rarities are what they say.
         """
-        drawn = min(_TAIL, len(self.rarity) - 1)
+        drawn = min(_TAIL, len(self.rarity) // _TAIL_PART)
         if drawn < 1:
             return np.full(rarity.shape, 1 / self.days)
         border = self.rarity[drawn]
@@ -116,7 +123,7 @@ def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tupl
 
     The ``rarity`` of a window is the rate, per day of live time in places as restless as its own, at which deficits are
     as strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that
-    strong, if it is larger. The rarity of a group is the least of its windows: it was looked for at several scales and
+    strong, less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for at several scales and
     in several bins, and what that costs is counted on the deficits, which were looked for in the same way.
 
     Args:
@@ -148,8 +155,9 @@ def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tupl
                 excesses = _tail(best, 1, one, number, days)
                 # Less one: an event is no evidence against itself.
                 surplus = (excesses.count(strength[up]) - 1) / excesses.days
-                surplus -= calmest.count(strength[up]) / calmest.days
-                rarity[up] = np.maximum(rarity[up], surplus)
+                usual = calmest.count(strength[up]) / calmest.days
+                error = np.sqrt(excesses.count(strength[up]) / excesses.days**2 + usual / calmest.days)
+                rarity[up] = np.maximum(rarity[up], surplus - usual - _CAUTION * error)
     windows = windows.with_columns(rarity=rarity)
     control = windows.filter(pl.col("sign") < 0).group_by("group").agg(pl.col("rarity").min())
     return windows, Alarms(np.sort(control["rarity"].to_numpy()), float(days.sum()))
