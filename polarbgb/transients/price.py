@@ -123,8 +123,9 @@ def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tupl
 
     The ``rarity`` of a window is the rate, per day of live time in places as restless as its own, at which deficits are
     as strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that
-    strong, less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for at several scales and
-    in several bins, and what that costs is counted on the deficits, which were looked for in the same way.
+    strong, less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for
+    at several scales and in several bins, and what that costs is counted on the deficits, looked for in the
+    same way.
 
     Args:
         grouped: from :func:`group_windows`.
