@@ -127,9 +127,7 @@ def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
             "intervals.context",
             "intervals.longest",
         }:
-            raise UserError(
-                f"--set {text}: only [trigger], [classes], and sigma, discard, more_than of [intervals] can change"
-            )
+            raise UserError(f"--set {text}: only [trigger], [classes] and some of [intervals] can change after the fit")
     return run.config(overrides)
 
 

@@ -63,6 +63,7 @@ def lay_out(entries, row):
         calibrated=calibrated,
         baseline=value["baseline"],
         fold=fold,
+        noted={"l_shell": (10 + row).astype(np.float32)},
         config=make_config(),
     )
 
@@ -81,6 +82,7 @@ def test_every_value_stands_at_its_entry(entries, seed):
             assert line[name] == [1000 * number + r, 1000 * number + 100 + r]
         assert (line["segment"], line["orbit"], line["fold"]) == (r // 7, r // 11, r % 3)
         assert line["config"] == r
+        assert line["l_shell"] == 10 + r
         assert line["quality"] == 0
         assert np.isnan(line["glat"]) if r % 5 == 0 else line["glat"] == r / 2
 
