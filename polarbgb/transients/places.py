@@ -44,10 +44,11 @@ def places(rows: pl.DataFrame) -> NDArray[np.int64]:
     borders = np.quantile(depth[known], _SHELLS) if known.any() else np.zeros(len(_SHELLS))
     shell = np.where(known, np.searchsorted(borders, depth), 0)
     beside = np.zeros(len(rows), np.int64)
+    field = rows["field_strength"].to_numpy() if "field_strength" in rows.columns else np.zeros(0)
+    known_field = field[np.isfinite(field)]
     for distance, share, before, after in zip(_BESIDE, _WEAK, (1, 3), (2, 4), strict=True):
-        if "field_strength" in rows.columns:
-            field = rows["field_strength"].to_numpy()
-            beside[field < np.nanquantile(field, share)] = before
+        if len(known_field):
+            beside[field < np.quantile(known_field, share)] = before
         for name, number in (("until_switch_off", before), ("since_switch_on", after)):
             if name in rows.columns:
                 beside[rows[name].to_numpy() < distance] = number
@@ -60,7 +61,7 @@ def restlessness(
     """Count what surprised in the same place on the two orbits before and the two after.
 
     Particles and the anomaly's edge come again where they were; a storm lasts for some orbits; a burst does neither.
-    The row's own orbit is left out, so that no transient makes its own place restless.
+    The row's own visit to its place is left out, so that no transient makes its own place restless.
 
     Args:
         surprises: rows at which an excess or a deficit begins.
@@ -79,9 +80,11 @@ def restlessness(
         for which, unit in ((slice(None), cadence / 86_400), (surprises, 1.0))
     )
     elsewhere = (times.sum(axis=0) - times + 0.5) / (days.sum(axis=0) - days + 0.05)
-    met, usual = (_around(values).sum(axis=1, keepdims=True) - values for values in (times, days * elsewhere))
+    days_around, times_around = _around(days), _around(times)
+    met = times_around.sum(axis=1, keepdims=True) - times
+    usual = (days_around * elsewhere).sum(axis=1, keepdims=True) - days * elsewhere
     storm = (met + _STEADY) / (usual + _STEADY)
-    near_days, near_times = _around(days) - days, _around(times) - times
+    near_days, near_times = days_around - days, times_around - times
     return np.asarray(((near_times + _PRIOR * elsewhere * storm) / (near_days + _PRIOR))[number, place])
 
 

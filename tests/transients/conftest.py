@@ -6,9 +6,10 @@ import pytest
 
 from polarbgb.config import validate
 from polarbgb.timeline.segments import segment_ids
+from polarbgb.transients.counts import Counts
 
 
-def _config(bins=3, known=None, cadence=1.0, **intervals):
+def _config(bins=3, known=None, cadence=1.0, trigger=None, **intervals):
     raw = {
         "name": "TOY",
         "input": {"tree": "t", "cadence": cadence},
@@ -16,6 +17,7 @@ def _config(bins=3, known=None, cadence=1.0, **intervals):
         "features": {"columns": ["glat"]},
         "orbit": {"period": 5535.4},
         "intervals": {"more_than": 0, "discard": 0.0} | intervals,
+        "trigger": trigger or {},
     }
     return validate(raw | ({"known_events": known} if known else {}), where="test")
 
@@ -51,9 +53,56 @@ def _prediction(pull, time=None, usable=None, cadence=1.0, **columns):
     )
 
 
+def _counts(found, expected, time=None, cadence=1.0, **columns):
+    """Lay counts out for the searches: one place, all quiet, orbits of 5500 s, unless ``columns`` say otherwise."""
+    found = np.asarray(found, np.float64)
+    rows = len(found)
+    time = 1.5e9 + np.arange(rows) * cadence if time is None else np.asarray(time, np.float64)
+    return Counts(
+        **{
+            "row": np.arange(rows),
+            "time": time,
+            "segment": segment_ids(time, cadence),
+            "orbit": ((time - 1.5e9) // 5500).astype(np.int32),
+            "found": found,
+            "expected": np.broadcast_to(np.asarray(expected, np.float64), found.shape),
+            "place": np.zeros(rows, np.int64),
+            "quiet": np.ones(rows, bool),
+        }
+        | columns
+    )
+
+
+def _observed(found, expected, time=None, cadence=1.0, **columns):
+    """Lay counts out as a prediction whose pulls are those of counting alone."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    shape = found.shape
+    prediction = _prediction(
+        (found - expected) / np.sqrt(expected),
+        time,
+        cadence=cadence,
+        pred=np.broadcast_to(expected / cadence, shape),
+        sigma=np.broadcast_to(np.sqrt(expected) / cadence, shape),
+        exposure=np.full(shape, cadence),
+        **columns,
+    )
+    orbit = ((prediction["unix_time"] - 1.5e9) // 5500).cast(pl.Int32)
+    return prediction.with_columns(orbit=orbit)
+
+
 @pytest.fixture(scope="session")
 def make_config():
     return _config
+
+
+@pytest.fixture(scope="session")
+def make_counts():
+    return _counts
+
+
+@pytest.fixture(scope="session")
+def make_observed():
+    return _observed
 
 
 @pytest.fixture(scope="session")
