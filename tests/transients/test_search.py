@@ -11,7 +11,7 @@ ROWS, RATE = 20_000, np.array([300.0, 120.0])
 BURST = slice(9000, 9008)
 
 
-def rounded_up(excess, background):
+def nominal_sigma(excess, background):
     """Sigma of so many counts over a background: sqrt(2 LLR), written out."""
     found = background + excess
     return np.sqrt(2 * (found * np.log(found / background) - excess))
@@ -49,16 +49,16 @@ def test_a_burst_is_found_in_its_rows_its_bins_and_its_sign(both):
     assert whole["first"] == pytest.approx(BURST.start, abs=1)
     assert whole["last"] == pytest.approx(BURST.stop - 1, abs=1)
     assert BURST.start <= whole["trigger"] < BURST.start + 4
-    nominal = rounded_up(0.9 * 120 * 8, 120 * 8)
+    nominal = nominal_sigma(0.9 * 120 * 8, 120 * 8)
     assert whole["significance"] == pytest.approx(nominal, abs=3)
-    assert whole["strength"] == pytest.approx(0.9 * np.sqrt(120 * 8), abs=3)  # linear, and bin 0 adds nearly nothing
+    assert whole["strength"] == pytest.approx(nominal, abs=3)  # bin 0 adds nearly nothing
     assert overlapping(both, slice(BURST.stop, BURST.stop + 100)).filter(pl.col("last") > BURST.stop + 20).is_empty()
 
 
 def test_the_sum_dilutes_what_is_in_one_bin(both):
     (alone,) = overlapping(both, BURST).filter(series="1", scale=20.0)["significance"]
     (together,) = overlapping(both, BURST).filter(series="0_1", scale=20.0)["significance"]
-    assert together == pytest.approx(rounded_up(0.9 * 120 * 8, 420 * 8), abs=3)
+    assert together == pytest.approx(nominal_sigma(0.9 * 120 * 8, 420 * 8), abs=3)
     assert together < 0.7 * alone
 
 
@@ -149,8 +149,8 @@ def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
     assert len(windows) == rows * 2 * len(config.trigger.scales)
     if rows:
         assert windows.select("first", "last", "trigger").unique().rows() == [(0, 0, 0)]
-        assert windows["significance"].to_list() == pytest.approx([rounded_up(500, 400)] * len(windows))
-        assert windows["strength"].to_list() == pytest.approx([500 / 20 * np.sqrt(2)] * len(windows))
+        assert windows["significance"].to_list() == pytest.approx([nominal_sigma(500, 400)] * len(windows))
+        assert windows["strength"].to_list() == pytest.approx([nominal_sigma(500, 400) * np.sqrt(2)] * len(windows))
 
 
 def test_counts_are_rate_times_live_time_of_the_usable_rows(make_config, make_prediction):
