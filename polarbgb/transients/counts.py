@@ -12,6 +12,9 @@ from polarbgb.background.purify import rare_rows, rows_beyond, with_margin
 from polarbgb.config import Config
 from polarbgb.transients.places import places
 
+_LEAST = 0.01
+"""Of a bin's mean counts: fewer are not expected of any row."""
+
 Array = NDArray[np.float64]
 
 
@@ -57,6 +60,9 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
     time, orbit = usable["unix_time"].to_numpy(), usable["orbit"].to_numpy()
     place = places(usable)
     beyond = rows_beyond(usable["pull"].to_numpy(), config.intervals.sigma, config.intervals.more_than)
+    expected = usable["pred"].to_numpy() * exposure
+    # A squared-error model may predict below zero where counts are few.
+    least = _LEAST * expected.sum(axis=0) / max(len(expected), 1)
     rare = rare_rows(beyond, place[:, None], orbit, config.purify.often)
     return Counts(
         row=usable["row"].to_numpy(),
@@ -64,7 +70,7 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
         segment=usable["segment"].to_numpy(),
         orbit=orbit,
         found=usable["rate"].to_numpy() * exposure,
-        expected=usable["pred"].to_numpy() * exposure,
+        expected=np.maximum(expected, least),
         place=place,
         quiet=~with_margin(rare, time, config.purify.margin),
     )

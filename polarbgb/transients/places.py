@@ -39,7 +39,8 @@ def places(rows: pl.DataFrame) -> NDArray[np.int64]:
         (rows,) numbers from 0 to 29.
     """
     shells = "l_shell" in rows.columns
-    depth = rows["l_shell"].to_numpy() if shells else np.log(rows["pred"].to_numpy()).mean(axis=1)
+    least = np.finfo(np.float32).tiny
+    depth = rows["l_shell"].to_numpy() if shells else np.log(np.maximum(rows["pred"].to_numpy(), least)).mean(axis=1)
     known = np.isfinite(depth)
     borders = np.quantile(depth[known], _SHELLS) if known.any() else np.zeros(len(_SHELLS))
     shell = np.where(known, np.searchsorted(borders, depth), 0)

@@ -86,9 +86,9 @@ class Alarms:
         """
         drawn = min(_TAIL, len(self.rarity) // _TAIL_PART)
         if drawn < 1:
-            return np.full(rarity.shape, 1 / self.days)
+            return np.ones(rarity.shape) / self.days
         border = self.rarity[drawn]
-        exponent = min(1.0, 1 / float(np.mean(np.log(border / self.rarity[:drawn]))))
+        exponent = 1 / max(1.0, float(np.mean(np.log(border / self.rarity[:drawn]))))
         beyond = drawn * (np.minimum(rarity, border) / border) ** exponent
         counted = np.searchsorted(self.rarity, rarity, side="right")
         return np.where(rarity < border, beyond, np.maximum(counted, drawn)) / self.days
@@ -149,6 +149,8 @@ def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tupl
         calmest = _tail(best, 1, one, 0, days)
         for number in range(len(days)):
             here = (scale == one) & (kind == number)
+            if not here.any():
+                continue
             deficits = _tail(best, -1, one, number, days)
             rarity[here] = deficits.per_day(strength[here])
             if number:

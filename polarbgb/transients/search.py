@@ -11,7 +11,7 @@ from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import Series, windows
-from polarbgb.transients.spread import deviations, fit_spread
+from polarbgb.transients.spread import fit_spread, root_deviations
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,8 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
                 found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
                 last = found.stop - 1
                 strength = spread.strength(
-                    deviations(counts.found, expected, found.start, last), counts.place[(found.start + last) // 2]
+                    root_deviations(counts.found, expected, found.start, last),
+                    counts.place[(found.start + last) // 2],
                 )
                 tables.append(
                     pl.DataFrame(

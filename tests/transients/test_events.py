@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polarbgb.errors import UserError
 from polarbgb.transients.clusters import event_set, find_clusters
-from polarbgb.transients.events import find_events
+from polarbgb.transients.events import describe_events, find_events
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = datetime(2017, 2, 6, 12, tzinfo=UTC).timestamp()
@@ -184,9 +184,9 @@ def test_a_frame_without_events_has_the_types_of_one_with_events(make_config, ma
         "t_stop": pl.Float64,
         "t_peak": pl.Float64,
         "duration": pl.Float64,
+        "t90": pl.Float64,
         "rows": pl.Int64,
         "significance": pl.Float64,
-        "bins_flagged": pl.String,
         "counts": pl.Array(pl.Float64, 2),
         "background": pl.Array(pl.Float64, 2),
         "significance_bin": pl.Array(pl.Float64, 2),
@@ -196,4 +196,59 @@ def test_a_frame_without_events_has_the_types_of_one_with_events(make_config, ma
         "glat": pl.Float64,
         "matched": pl.String,
         "matched_dt": pl.Float64,
+        "bins_flagged": pl.String,
     }
+
+
+def stretches(prediction, config, *pairs):
+    first, last = np.array(pairs).T
+    return describe_events(prediction, first, last, config)
+
+
+@pytest.mark.parametrize(("rows", "t90"), [(1, 1.0), (2, 2.0), (7, 7.0), (10, 10.0), (50, 46.0), (210, 190.0)])
+def test_t90_of_a_box_is_nine_tenths_of_it(make_config, make_prediction, rows, t90):
+    # From the row in which 5 % of the box is passed to that in which 95 % is: of 50 rows, the 3rd to the 48th.
+    pull = np.zeros((400, 2))
+    pull[100 : 100 + rows, 1] = 8.0
+    pull[100 : 100 + rows, 0] = np.linspace(4.0, 0.0, rows)  # the fainter bin says nothing
+    prediction = make_prediction(pull)
+    wide = stretches(prediction, make_config(bins=2), (100, 99 + rows), (60, 350))
+    exact, padded = wide["t90"].to_list()
+    assert exact == padded == t90
+    assert wide["duration"][0] == rows
+
+
+def test_t90_goes_by_time_and_not_by_rows(make_config, make_prediction):
+    pull = np.full((10, 1), 8.0)
+    time = 1.5e9 + np.cumsum(np.full(10, 4.5))
+    (t90,) = stretches(make_prediction(pull, time, cadence=4.0), make_config(bins=1, cadence=4.0), (0, 9))["t90"]
+    assert t90 == 9 * 4.5 + 4.0
+
+
+def test_t90_of_a_spike_in_a_long_event_is_that_of_the_spike(make_config, make_prediction):
+    pull = np.zeros((100, 1))
+    pull[40] = 100.0
+    pull[[20, 60]] = 2.0
+    (t90,) = stretches(make_prediction(pull), make_config(bins=1), (10, 90))["t90"]
+    assert t90 == 1.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000))
+def test_t90_is_read_off_the_excess_counts_of_the_best_bin(make_config, make_prediction, seed):
+    rng = np.random.default_rng(seed)
+    prediction = random_prediction(make_prediction, seed)
+    segment = prediction["segment"].to_numpy()
+    longest = [np.flatnonzero(segment == number) for number in np.unique(segment[segment >= 0])]
+    pairs = [tuple(sorted(rng.choice(rows, 2))) for rows in longest]
+    events = stretches(prediction, make_config(), *pairs)
+    for (first, last), t90, of_bin in zip(pairs, events["t90"], events["significance_bin"], strict=True):
+        rows = prediction.filter(pl.col("row").is_between(first, last)).rows(named=True)
+        best = int(np.argmax(of_bin))
+        if max(of_bin) < 0.5:
+            continue  # no excess to divide
+        excess = [(row["rate"][best] - row["pred"][best]) * row["exposure"][best] for row in rows]
+        passed = np.cumsum(excess) / sum(excess)
+        begin = next(row for row, share in zip(rows, passed, strict=True) if share >= 0.05)
+        end = next(row for row, share in zip(rows, passed, strict=True) if share >= 0.95 - 1e-9)
+        assert t90 == pytest.approx(end["unix_time"] - begin["unix_time"] + 1.0, abs=1e-6)

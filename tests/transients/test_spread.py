@@ -1,11 +1,14 @@
 """The spread of the counts against sums of simulated counts, and against algebra where it has an answer."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
-from polarbgb.transients.spread import Spread, deviations, fit_spread
+from polarbgb.transients.spread import Spread, deviations, fit_spread, root_deviations
 
 ROWS, LENGTH = 40_000, 10
 COUNTING = 5 * np.sqrt(2 / (ROWS / LENGTH))
@@ -66,6 +69,16 @@ def test_windows_far_from_all_others_are_left_out(make_counts):
     assert np.cov(everything.T).max() > 10  # twelve of 4000 would have spoilt it
     (covariance,) = fit_spread(counts, counts.expected, LENGTH).covariance
     np.testing.assert_allclose(covariance, np.eye(2), atol=1.2 * COUNTING)
+
+
+@pytest.mark.parametrize("windows", [60, 100, 190, 1000])
+@pytest.mark.parametrize("begin", [200, 300])
+def test_one_long_burst_is_far_from_all_others_however_it_lies(make_counts, windows, begin):
+    found = np.random.default_rng(windows).poisson(300.0, (windows * 200, 2)) * 1.0
+    found[begin : begin + 200] *= 1.2  # 49 sigma, in one window or in two
+    counts = make_counts(found, 300.0)
+    (covariance,) = fit_spread(counts, counts.expected, 200).covariance
+    np.testing.assert_allclose(covariance, np.eye(2), atol=5 * np.sqrt(2 / windows))
 
 
 def grid(rows, length=LENGTH):
@@ -156,8 +169,8 @@ def test_dispersion_goes_with_the_place_and_with_the_counts_of_the_row():
 
 
 def random_spread(rng, bins):
-    root = rng.normal(size=(bins, bins)) + 2 * np.eye(bins)
-    return root @ root.T
+    pattern = rng.normal(size=bins)
+    return np.diag(rng.uniform(0.5, 3.0, bins)) + np.outer(pattern, pattern)
 
 
 @settings(deadline=None, max_examples=50)
@@ -166,7 +179,7 @@ def test_strength_does_not_go_by_the_choice_of_bins(seed, bins):
     rng = np.random.default_rng(seed)
     covariances = np.stack([random_spread(rng, bins) for _ in range(3)])
     place, deviation = rng.integers(0, 3, 20), rng.normal(scale=5, size=(20, bins))
-    other = random_spread(rng, bins)  # any mixture of bins that can be undone
+    other = random_spread(rng, bins)  # a mixture of bins that can be undone
     strength = Spread(covariances).strength(deviation, place)
     np.testing.assert_allclose(
         strength, Spread(other @ covariances @ other.T).strength(deviation @ other.T, place), rtol=1e-6
@@ -217,3 +230,34 @@ def test_deviations_are_excess_over_the_root_of_the_background(seed, rows):
         for a, b in ends.T
     ]
     np.testing.assert_allclose(deviations(found, expected, *ends), slowly, atol=1e-9)
+
+
+@pytest.mark.parametrize("mean", [60.0, 300.0, 3000.0])
+@pytest.mark.parametrize("sigma", [4.0, 5.0, 6.0])
+def test_as_many_sigma_up_are_as_rare_as_down(mean, sigma):
+    counts = np.arange(int(3 * mean))[:, None] * 1.0
+    row = np.arange(len(counts))
+    (deviation,) = root_deviations(counts, np.full_like(counts, mean), row, row).T
+    up, down = np.flatnonzero(deviation >= sigma)[0], np.flatnonzero(deviation <= -sigma)[-1]
+    # Counts are whole: the first beyond so many sigma may lie half a sigma farther.
+    assert 1 / 3 < poisson.sf(up - 1, mean) / poisson.cdf(down, mean) < 1.5
+    gaussian = 0.5 * math.erfc(sigma / math.sqrt(2))
+    assert 1 / 4 < poisson.sf(up - 1, mean) / gaussian < 1.5
+    assert 1 / 4 < poisson.cdf(down, mean) / gaussian < 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 9999), rows=st.integers(1, 40))
+def test_root_deviations_are_those_of_the_likelihood_and_linear_where_small(seed, rows):
+    rng = np.random.default_rng(seed)
+    expected = rng.uniform(0.1, 50.0, (rows, 2))
+    found = rng.poisson(expected * rng.choice([0.0, 1.0, 3.0])) * 1.0
+    ends = np.sort(rng.integers(0, rows, (2, 30)), axis=0)
+    rooted = root_deviations(found, expected, *ends)
+    for (a, b), of_window in zip(ends.T, rooted, strict=True):
+        for number, value in enumerate(of_window):
+            x, mean = found[a : b + 1, number].sum(), expected[a : b + 1, number].sum()
+            ratio = poisson.logpmf(x, x) - poisson.logpmf(x, mean)
+            assert value == pytest.approx(np.sign(x - mean) * np.sqrt(max(2 * ratio, 0)), abs=1e-5)
+    many = np.full((10, 1), 1e6), np.full((10, 1), 1e6 + 300.0), np.zeros(1, np.int64), np.full(1, 9)
+    assert root_deviations(*many).item() == pytest.approx(deviations(*many).item(), rel=1e-3)
