@@ -111,11 +111,18 @@ def test_a_missing_gpu_is_told_and_nothing_is_written(typed, mission, tmp_path, 
 def test_the_verbs_work_as_typed(typed, mission, options, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/nf1rate.root").symlink_to(mission)
-    for words in (["tune", *options], ["fit", *options], ["explain"], ["export"]):
+    for words in (["tune", *options], ["fit", *options], ["detect"], ["explain"], ["export"]):
         result = typed(*words)
         assert result.exit_code == 0, result.output
     left = files(tmp_path / "outputs/polar")
-    assert {"best.toml", "prediction.parquet", "shap.parquet", "events.parquet", "export.root"} <= left
+    assert {
+        "best.toml",
+        "prediction.parquet",
+        "shap.parquet",
+        "events.parquet",
+        "windows.parquet",
+        "export.root",
+    } <= left
     assert "outputs/polar/export.root" in result.stdout
     assert not [name for name in left if Path(name).name.startswith(".")]
     stages = json.loads((tmp_path / "outputs/polar/manifest.json").read_text())["stages"]
@@ -162,6 +169,11 @@ WRONG = {
     "unknown command": (["fitt"], "fitt"),
     "unknown option": (["fit", "--devise", "cpu"], "--devise"),
     "no trials": (["tune", "--trials", "0"], "--trials"),
+    "no false alarm": (["detect", "-r", "{run}", "--far", "0"], "--far"),
+    "false alarms below zero": (["detect", "-r", "{run}", "--far=-1"], "--far"),
+    "false alarms in words": (["detect", "-r", "{run}", "--far", "few"], "--far"),
+    "unknown method": (["detect", "-r", "{run}", "--method", "guess"], "published"),
+    "absent bin": (["detect", "-r", "{run}", "--set", "trigger.sums=[[0, 6]]"], "there is no bin 6"),
     "detect before fit": (["detect"], "run 'polarbgb fit -r outputs/polar' first"),
     "explain before fit": (["explain"], "run 'polarbgb fit -r outputs/polar' first"),
     "export before fit": (["export"], "run 'polarbgb fit -r outputs/polar' first"),
@@ -218,6 +230,21 @@ def test_an_interruption_is_one_line(typed, monkeypatch):
     result = typed("inspect")
     assert result.exit_code == 130
     assert (result.stdout, result.stderr.strip()) == ("", "interrupted; what was finished is kept")
+
+
+def test_detect_takes_a_price_and_a_method(typed, copied):
+    told = {}
+    for words in (["--far", "10"], ["--far", "0.3"], ["--method", "published"]):
+        result = typed("detect", "-r", copied.path, *words, "--json")
+        assert result.exit_code == 0, result.output
+        told[words[1]] = json.loads(result.stdout)
+    assert [told[far]["far"] for far in ("10", "0.3", "published")] == [10, 0.3, None]
+    assert len(told["10"]["events"]) >= len(told["0.3"]["events"])
+    assert told["10"]["events"]
+    assert told["published"]["method"] == "published"
+    shown = typed("detect", "-r", copied.path, "--far", "10")
+    assert "at most 10 false a day" in shown.stdout
+    assert all(event["name"] in shown.stdout for event in told["10"]["events"])
 
 
 def commands(mission, folder, options):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+import polarbgb
 from polarbgb.summary import details, gist, made, utc
 from polarbgb.terminal import Terminal, plain
 
@@ -51,6 +52,24 @@ def test_long_tables_are_cut_unless_all_is_asked_for(results):
     assert f"and {len(events) - 12} weaker ones" in short
     assert all(name in long for name in events["name"])
     assert sum(name in short for name in events["name"]) == 12
+
+
+def test_events_are_told_with_their_price(results):
+    line = gist(results.detect)
+    assert f"at most 30 false a day, {30 * results.detect.days:.0f} in {results.detect.days:.1f} days" in line
+    assert f"{results.detect.deficits} deficits as control" in line
+    told = shown(results.detect, verbose=True)
+    for event in results.detect.events.iter_rows(named=True):
+        assert event["name"] in told
+        assert f"{event['probability']:.1%}" in told
+
+
+def test_events_of_the_published_method_are_told_beside_their_intervals(copied):
+    found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
+    assert gist(found) == f"{len(found.events)} events; {found.deficits} negative intervals as control"
+    told = shown(found, verbose=True)
+    assert f"{found.chosen}  <- events" in told
+    assert all(name in told for name in [*found.events["name"], *found.intervals["set"]])
 
 
 def test_a_thing_that_is_no_result_is_refused():

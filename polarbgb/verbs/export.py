@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polarbgb import __version__
-from polarbgb.config import Config, Intervals
+from polarbgb.config import Config, Intervals, Trigger
 from polarbgb.errors import UserError
 from polarbgb.present.export import write_root
 from polarbgb.runfolder import RunFolder
@@ -70,9 +70,11 @@ def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False)
 
 
 def _searched(run: RunFolder) -> Config:
-    """Return the configuration with the intervals as they were searched, which ``detect`` may have changed."""
-    config = run.config()
-    return config.model_copy(update={"intervals": Intervals.model_validate(run.require("detect")["intervals"])})
+    """Return the configuration with the sections that ``detect`` may have changed, as they were searched."""
+    config, stage = run.config(), run.require("detect")
+    intervals = Intervals.model_validate(stage["intervals"])
+    trigger = Trigger.model_validate(stage.get("trigger", config.trigger))
+    return config.model_copy(update={"intervals": intervals, "trigger": trigger})
 
 
 def _refuse(path: Path, source: Path, overwrite: bool) -> None:

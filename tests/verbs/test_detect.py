@@ -38,13 +38,11 @@ def overlapping(events, start, stop):
     return events.filter((pl.col("t_start") <= stop) & (pl.col("t_stop") >= start))
 
 
-def test_an_injected_burst_is_found_at_its_time(burst, finished):
+def test_an_injected_burst_is_found_at_its_time_by_both_methods(burst, finished):
     run, start, stop = burst
     before = overlapping(finished.read_frame("events.parquet"), start - 10, stop + 10)
-    assert len(before) == 0  # the place was quiet
-    found = overlapping(polarbgb.detect(run).events, start, stop)
-    assert len(found) == 1
-    (event,) = found.to_dicts()
+    assert len(before.filter(pl.col("significance") > 5)) == 0  # the place was quiet
+    (event,) = overlapping(polarbgb.detect(run, method="published").events, start, stop).to_dicts()
     assert event["t_start"] == start
     assert event["t_stop"] == stop + 1.0
     assert event["rows"] == 20
@@ -52,6 +50,13 @@ def test_an_injected_burst_is_found_at_its_time(burst, finished):
     counts, background = np.array(event["counts"]), np.array(event["background"])
     assert (counts / background > 2).all()
     assert (counts / background < 4).all()
+    searched = polarbgb.detect(run, far=10.0)
+    (event,) = overlapping(searched.events, start, stop).to_dicts()
+    assert event["t_start"] == pytest.approx(start, abs=1)
+    assert event["t_stop"] == pytest.approx(stop + 1.0, abs=1)
+    assert event["t90"] == pytest.approx(19.0, abs=1.1)  # 5 % of 20 rows are the first
+    assert event["bins_flagged"] == "0_1_2_3_4_5"
+    assert event["far"] == searched.events["far"].min()
 
 
 def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_path):
@@ -61,7 +66,7 @@ def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_
     own = RunFolder(tmp_path / "a")
     polarbgb.fit(config, own, path=run.path.parent / "burst.root")
     (tmp_path / "known.csv").unlink()  # the folder has its own
-    found = polarbgb.detect(own)
+    found = polarbgb.detect(own, method="published")
     (event,) = overlapping(found.events, start, stop).to_dicts()
     assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(-2.0))
     assert found.known.filter(name="GRB X")["event"].to_list() == [event["name"]]
@@ -69,27 +74,78 @@ def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_
 
 
 def test_a_lower_threshold_flags_at_least_as_much(results, copied):
+    higher = copied.read_frame("clusters.parquet")
     lower = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=3", "intervals.discard=0"])
-    for sign in ("positive", "negative"):
-        flagged = {
-            name: table.filter(kind="bin", sign=1 if sign == "positive" else -1)["rows"].sum()
-            for name, table in (
-                ("lower", copied.read_frame("clusters.parquet")),
-                ("published", results.detect.run.read_frame("clusters.parquet")),
-            )
-        }
-        assert flagged["lower"] > flagged["published"] > 0
-    assert len(lower.events) > 0
+    for sign in (1, -1):
+        rows = [
+            table.filter(kind="bin", sign=sign)["rows"].sum()
+            for table in (copied.read_frame("clusters.parquet"), higher)
+        ]
+        assert rows[0] > rows[1] > 0
+    assert lower.intervals["positive"].sum() >= results.detect.intervals["positive"].sum()
     assert copied.stage("detect")["intervals"]["sigma"] == 3
     assert copied.stage("detect")["method"] == "published"
     assert copied.config().intervals.sigma == 5  # the fit's own settings are left
+
+
+def test_a_higher_price_lists_at_least_as_much(copied):
+    dear, cheap = (polarbgb.detect(copied, far=far) for far in (10.0, 0.3))
+    assert len(dear.events) > 0
+    assert set(cheap.events["t_start"]) <= set(dear.events["t_start"])
+    for found, far in ((dear, 10.0), (cheap, 0.3)):
+        assert found.far == far
+        assert (found.events["far"] <= far).all()
+        assert found.method == "focus"
+    stage = copied.stage("detect")
+    assert (stage["method"], stage["trigger"]["far"], stage["events"]) == ("focus", 0.3, len(cheap.events))
+    assert stage["deficits"] == cheap.deficits
+    assert copied.config().trigger.far == 1.0
+
+
+def test_the_price_may_stand_in_the_settings(copied):
+    one = polarbgb.detect(copied, far=10.0)
+    other = polarbgb.detect(copied, overrides=["trigger.far=10"])
+    assert one.events.equals(other.events)
+    assert one.far == other.far == 10.0
+    with pytest.raises(UserError, match="trigger.far"):
+        polarbgb.detect(copied, far=0.0)
+
+
+def test_windows_are_written_and_hold_the_events(copied):
+    found = polarbgb.detect(copied, far=30.0)
+    assert copied / "windows.parquet" in found.files
+    windows = copied.read_frame("windows.parquet")
+    assert set(windows["sign"]) == {1, -1}
+    rare = windows.filter(pl.col("far") <= 30.0).group_by("sign").agg(pl.col("group").n_unique())
+    assert dict(rare.iter_rows()) == {1: len(found.events), -1: found.deficits}
+    usable = copied.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    assert found.days == pytest.approx(len(usable) / 86_400)
+    assert windows["t_start"].is_in(usable["unix_time"].implode()).all()
+
+
+def test_the_published_method_has_no_price(copied):
+    found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
+    assert (found.method, found.far) == ("published", None)
+    more = found.intervals.filter(set="#_inter_more_3")
+    assert len(found.events) == more["positive"].item()
+    assert found.deficits == more["negative"].item()
+    assert not {"far", "probability", "t_trigger"} & set(found.events.columns)
+    assert copied / "windows.parquet" not in found.files
+
+
+def test_both_methods_write_the_same_clusters(copied):
+    tables = []
+    for method in ("focus", "published"):
+        polarbgb.detect(copied, method=method)
+        tables.append(copied.read_frame("clusters.parquet"))
+    assert tables[0].equals(tables[1])
 
 
 def test_flags_are_those_of_the_prediction(results, finished):
     pull = finished.read_frame("prediction.parquet")["pull"].to_numpy()
     everything = finished.read_frame("clusters.parquet").filter(kind="bin", sign=1)
     for number in range(6):
-        flagged = np.flatnonzero(pull[:, number] > 5)
+        flagged = np.flatnonzero(pull[:, number] > 4)  # as the shared run was searched
         mine = everything.filter(name=str(number))
         rows = np.concatenate([np.arange(a, b + 1) for a, b in mine.select("first", "last").iter_rows()])
         assert set(rows.tolist()) <= set(flagged.tolist())
@@ -97,21 +153,22 @@ def test_flags_are_those_of_the_prediction(results, finished):
         assert counted == len(mine) > 0
 
 
-def test_only_the_intervals_can_change(copied):
+def test_only_what_is_searched_for_can_change(copied):
     before = (copied / "manifest.json").read_text()
-    for text in ("model.trees=3", "intervals.context=['sun']", "intervals", "name=X", ""):
+    for text in ("model.trees=3", "intervals.context=['sun']", "intervals.longest=9", "intervals", "name=X", ""):
         with pytest.raises(
             UserError, match=r"only \[trigger\], \[classes\] and some of \[intervals\] can change after the fit"
         ):
             polarbgb.detect(copied, overrides=[text])
-    for text in ("intervals.sigma=-1", "intervals.sigmaa=3", "intervals.more_than=6"):
+    for text in ("intervals.sigma=-1", "intervals.sigmaa=3", "intervals.more_than=6", "trigger.fra=1", "trigger.far=0"):
         with pytest.raises(UserError):
             polarbgb.detect(copied, overrides=[text])
     assert (copied / "manifest.json").read_text() == before
 
 
 def test_nothing_beyond_the_threshold_is_an_answer(copied):
-    found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=1e6"])
+    found = polarbgb.detect(copied, overrides=["intervals.sigma=1e6", "trigger.threshold=1e6"])
+    assert copied.read_frame("windows.parquet").is_empty()
     assert len(found.events) == 0
     assert found.intervals["positive"].sum() == found.intervals["negative"].sum() == 0
     exported = polarbgb.export(copied)

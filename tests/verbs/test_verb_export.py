@@ -83,7 +83,8 @@ def test_the_provenance_is_json(exported, finished):
     meta = json.loads(exported["meta"])
     assert meta["polarbgb"] == polarbgb.__version__
     assert meta["bins"] == ["rate[0]", "rate[1]", "rate[5]", "rate[6]", "rate[10]", "rate[12]"]
-    assert meta["config"] == finished.config().model_dump(mode="json")
+    searched = finished.config(["intervals.sigma=4", "trigger.far=30"])
+    assert meta["config"] == searched.model_dump(mode="json")
     assert set(meta["stages"]) == {"tune", "fit", "detect"}
     assert meta["stages"]["fit"]["versions"]["uproot"] == uproot.__version__
     assert meta["stages"]["fit"]["input"]["sha256"] == finished.stage("fit")["input"]["sha256"]
@@ -143,11 +144,14 @@ def test_the_input_is_safe_wherever_one_stands(small, mission, tmp_path, monkeyp
 
 
 def test_the_provenance_tells_the_intervals_that_were_searched(copied, tmp_path):
-    polarbgb.detect(copied, overrides=["intervals.sigma=3"])
+    polarbgb.detect(copied, far=12.0, overrides=["intervals.sigma=3", "trigger.threshold=4.5"])
     with uproot.open(export(copied, tmp_path / "out.root").path) as file:
         meta = json.loads(file["meta"])
-    assert meta["config"]["intervals"]["sigma"] == 3
-    assert meta["stages"]["detect"]["intervals"]["sigma"] == 3
+    for searched in (meta["config"], meta["stages"]["detect"]):
+        assert searched["intervals"]["sigma"] == 3
+        assert searched["trigger"]["far"] == 12.0
+        assert searched["trigger"]["threshold"] == 4.5
+    assert meta["stages"]["detect"]["method"] == "focus"
 
 
 def test_what_is_in_the_way_is_refused(copied, mission, tmp_path):
