@@ -318,12 +318,23 @@ def explain(
     help="Another prediction of the same rows: ROOT as published or exported, or Parquet of row and pred; "
     "may be repeated.",
 )
-@_output
-def evaluate(*, folder: Path | None, path: Path | None, peers: tuple[Path, ...], terminal: Terminal) -> None:
+@click.option("--inject", is_flag=True, help="Also add bursts to the counts, search, and count those that are found.")
+@_options(_set, _output)
+def evaluate(
+    *,
+    folder: Path | None,
+    path: Path | None,
+    peers: tuple[Path, ...],
+    inject: bool,
+    overrides: tuple[str, ...],
+    terminal: Terminal,
+) -> None:
     """Judge the prediction by regime, beside other predictions and backgrounds that need no model."""
     from polarbgb.verbs.evaluate import evaluate
 
-    terminal.end(evaluate(_folder(folder), path=path, peers=peers, track=terminal.track))
+    terminal.end(
+        evaluate(_folder(folder), path=path, peers=peers, inject=inject, overrides=overrides, track=terminal.track)
+    )
 
 
 @main.command()

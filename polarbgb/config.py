@@ -332,6 +332,32 @@ class Classes(Section):
         return {name: _parsed(f"classes.rules.'{name}'", text) for name, text in self.rules.items()}
 
 
+class Inject(Section):
+    """The bursts that `evaluate --inject` adds to the counts."""
+
+    bursts: Count = Field(3000, description="how many, in all rounds")
+    per_day: Positive = Field(30.0, description="how many a day of data in one round")
+    durations: tuple[Positive, Positive] = Field((0.1, 300.0), description="s, the shortest and the longest")
+    oracle: tuple[Positive, Positive] = Field(
+        (2.0, 50.0), description="the faintest and the brightest: sigma over a background that is known exactly"
+    )
+    spectra: Mapping[str, tuple[NotNegative, ...]] = Field(
+        {}, description="counts that a burst adds to each bin, over the background's; not given: as the background"
+    )
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in ("durations", "oracle"):
+            low, high = getattr(self, name)
+            if low >= high:
+                raise ValueError(f"{name}: {low:g} is not below {high:g}")
+        empty = [name for name, shares in self.spectra.items() if not any(shares)]
+        if empty:
+            raise ValueError(f"spectra.{empty[0]}: adds nothing to any bin")
+        return self
+
+
 class Tune(Section):
     """The Optuna study."""
 
@@ -369,6 +395,7 @@ class Config(Section):
     intervals: Intervals = Intervals()
     trigger: Trigger = Trigger()
     classes: Classes = Classes()
+    inject: Inject = Inject()
     tune: Tune = Tune()
     explain: Explain = Explain()
 
@@ -386,6 +413,9 @@ class Config(Section):
         absent = [number for one in self.trigger.sums for number in one if number >= len(self.rates.names)]
         if absent:
             raise ValueError(f"trigger.sums: there is no bin {absent[0]}; bins are 0 to {len(self.rates.names) - 1}")
+        for name, shares in self.inject.spectra.items():
+            if len(shares) != len(self.rates.names):
+                raise ValueError(f"inject.spectra.{name}: {len(shares)} shares for {len(self.rates.names)} bins")
         if self.intervals.more_than >= len(self.rates.names):
             raise ValueError(
                 f"intervals.more_than = {self.intervals.more_than} can never hold with {len(self.rates.names)} bins"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import singledispatch
@@ -14,6 +15,7 @@ from rich.table import Table
 from polarbgb.background.regimes import ALL
 from polarbgb.background.score import Score
 from polarbgb.simulation.mission import Simulated
+from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
 from polarbgb.verbs.detect import Detected
 from polarbgb.verbs.evaluate import MODEL, Evaluated
 from polarbgb.verbs.explain import Explained
@@ -26,6 +28,9 @@ from polarbgb.verbs.tune import Tuned
 _SHOWN = 12
 """Rows of a table shown unless all are asked for."""
 _BINS_ABREAST = 6
+_BRIGHT = 8.0
+"""Oracle significance, sigma."""
+_ANY = "any"
 
 
 @singledispatch
@@ -343,7 +348,27 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
         shown += [*_by_bin("mean of pulls", result.names, means), more]
     else:
         shown.append("pulls' means lie between {} and {}".format(*_ends(result)))
+    if result.efficiency is not None:
+        shown += _efficiency(result.efficiency, verbose=verbose)
     return shown
+
+
+def _efficiency(result: Efficiency, *, verbose: bool) -> Sequence[RenderableType]:
+    """Lay out the share of bursts found, by significance and duration."""
+    table = _table(["bursts of oracle sigma", "lasting, s"], ["injected", *TITLES.values()], gap=2)
+    for row in result.table().iter_rows(named=True):
+        length = _span(row["duration_from"], row["duration_to"])
+        if verbose or row["oracle_to"] < math.inf or row["oracle_from"] > _BRIGHT or length == _ANY:
+            shares = ["-" if row[name] is None else f"{row[name]:.0%}" for name in METHODS]
+            table.add_row(_span(row["oracle_from"], row["oracle_to"]), length, str(row["bursts"]), *shares)
+    table.add_row("events a day, none injected", "", "", *(f"{result.per_day[name]:.1f}" for name in METHODS))
+    return (table, f"found by {TITLES[FOCUS]} at {result.far:g} false a day; the others have no price to ask for")
+
+
+def _span(low: float, high: float) -> str:
+    if high == math.inf:
+        return f"{low:g} and more" if low else _ANY
+    return f"{low:g} to {high:g}" if low else f"up to {high:g}"
 
 
 def _by_bin(title: str, names: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Iterator[Table]:
@@ -373,7 +398,14 @@ def _(result: Evaluated) -> str:
     beaten = f"; better in some bin: {', '.join(worse)}" if worse else "; nothing beats it in any bin"
     rows = result.errors[MODEL][0].rows
     common = f"; errors over the {rows:,} rows predicted by {' and '.join(result.peers)} too" if result.peers else ""
-    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}{common}"
+    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}{common}{_found(result)}"
+
+
+def _found(result: Evaluated) -> str:
+    if result.efficiency is None:
+        return ""
+    shares = (f"{result.efficiency.share(FOCUS, least):.0%} from {least:g} sigma on" for least in (6.0, _BRIGHT))
+    return f"; bursts found at {result.efficiency.far:g} false a day: {', '.join(shares)}"
 
 
 def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:

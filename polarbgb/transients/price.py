@@ -7,7 +7,8 @@ places the excesses that come more often than in calm ones are control as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -118,52 +119,91 @@ def group_windows(windows: pl.DataFrame, counts: Counts, config: Config) -> pl.D
     return ordered.with_columns(group=np.concatenate([[0] if len(ordered) else [], np.cumsum(apart)]).astype(np.int64))
 
 
-def price_windows(grouped: pl.DataFrame, counts: Counts, config: Config) -> tuple[pl.DataFrame, Alarms]:
-    """Say how rare each window is, and what a list of groups costs.
+@dataclass(frozen=True)
+class Control:
+    """What the background alone makes, as far as a search tells.
 
-    The ``rarity`` of a window is the rate, per day of live time in places as restless as its own, at which deficits are
-    as strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that
-    strong, less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for
-    at several scales and in several bins, and what that costs is counted on the deficits, looked for in the
-    same way.
+    Attributes:
+        calmness: (rows,) from :func:`polarbgb.transients.places.calmness`.
+        days: (classes,) of live time in each class of calmness.
+        tails: by sign, scale (s) and class, how strong the groups of windows are.
+        alarms: the groups of deficits.
+    """
+
+    calmness: NDArray[np.int64]
+    days: Array
+    tails: Mapping[tuple[int, float, int], Tail]
+    alarms: Alarms
+
+
+def learn_control(grouped: pl.DataFrame, counts: Counts, config: Config) -> Control:
+    """Learn from the windows of a search what the background alone makes.
 
     Args:
         grouped: from :func:`group_windows`.
         counts: of the same rows.
-        config: the cadence.
-
-    Returns:
-        The windows with ``rarity`` (1/day), and the alarms of the groups of deficits.
+        config: the cadence, and the scales that were searched.
     """
     cadence = config.input.cadence
     short = grouped.filter(pl.col("scale") <= _SHORT).sort("strength", descending=True, maintain_order=True)
     surprises = short.unique("group", keep="first", maintain_order=True).filter(pl.col("strength") > _SURPRISING)
     calm = calmness(restlessness(surprises["first"].to_numpy(), counts.place, counts.orbit, cadence))
     days = np.bincount(calm, minlength=1) * cadence / 86_400
-    windows = grouped.with_columns(calmness=calm[grouped["first"].to_numpy()])
-    rarity = np.full(len(windows), np.inf)
-    strength, scale, kind, sign = (windows[name].to_numpy() for name in ("strength", "scale", "calmness", "sign"))
     # A group counts once at each scale and in each class of places: its windows are no independent events.
-    best = windows.group_by("sign", "group", "scale", "calmness").agg(pl.col("strength").max())
+    best = (
+        grouped.with_columns(calmness=calm[grouped["first"].to_numpy()])
+        .group_by("sign", "group", "scale", "calmness")
+        .agg(pl.col("strength").max())
+    )
+    tails = {
+        (sign, scale, kind): _tail(best, sign, scale, kind, days)
+        for sign in (1, -1)
+        for scale in config.trigger.scales
+        for kind in range(len(days))
+    }
+    learnt = Control(calm, days, tails, Alarms(np.empty(0), float(days.sum())))
+    deficits = grouped.with_columns(rarity=rarities(grouped, learnt)).filter(pl.col("sign") < 0)
+    rarest = np.sort(deficits.group_by("group").agg(pl.col("rarity").min())["rarity"].to_numpy())
+    return replace(learnt, alarms=Alarms(rarest, float(days.sum())))
+
+
+def rarities(windows: pl.DataFrame, control: Control, *, own: bool = True) -> Array:
+    """Say how rare windows are.
+
+    The rarity of a window is the rate, per day of live time in places as restless as its own, at which deficits are as
+    strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that strong,
+    less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for at
+    several scales and in several bins, and what that costs is counted on the deficits, which were looked for in the
+    same way.
+
+    Args:
+        windows: from :func:`polarbgb.transients.search.find_windows`.
+        control: of the same rows.
+        own: the windows are those from which the control was learnt.
+
+    Returns:
+        (windows,) 1/day.
+    """
+    rarity = np.full(len(windows), np.inf)
+    strength, scale, sign = (windows[name].to_numpy() for name in ("strength", "scale", "sign"))
+    kind = control.calmness[windows["first"].to_numpy()]
     for one in np.unique(scale):
-        calmest = _tail(best, 1, one, 0, days)
-        for number in range(len(days)):
+        calmest = control.tails[1, one, 0]
+        for number in range(len(control.days)):
             here = (scale == one) & (kind == number)
             if not here.any():
                 continue
-            deficits = _tail(best, -1, one, number, days)
-            rarity[here] = deficits.per_day(strength[here])
+            rarity[here] = control.tails[-1, one, number].per_day(strength[here])
             if number:
                 up = here & (sign > 0)
-                excesses = _tail(best, 1, one, number, days)
+                excesses = control.tails[1, one, number]
                 # Less one: an event is no evidence against itself.
-                surplus = (excesses.count(strength[up]) - 1) / excesses.days
+                as_strong = excesses.count(strength[up])
+                surplus = (as_strong - own) / excesses.days
                 usual = calmest.count(strength[up]) / calmest.days
-                error = np.sqrt(excesses.count(strength[up]) / excesses.days**2 + usual / calmest.days)
+                error = np.sqrt(as_strong / excesses.days**2 + usual / calmest.days)
                 rarity[up] = np.maximum(rarity[up], surplus - usual - _CAUTION * error)
-    windows = windows.with_columns(rarity=rarity)
-    control = windows.filter(pl.col("sign") < 0).group_by("group").agg(pl.col("rarity").min())
-    return windows, Alarms(np.sort(control["rarity"].to_numpy()), float(days.sum()))
+    return rarity
 
 
 def _tail(best: pl.DataFrame, sign: int, scale: float, calmness: int, days: Array) -> Tail:

@@ -11,7 +11,7 @@ from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.events import describe_events
-from polarbgb.transients.price import Alarms, group_windows, price_windows
+from polarbgb.transients.price import Alarms, Control, group_windows, learn_control, rarities
 from polarbgb.transients.search import find_windows
 
 
@@ -25,20 +25,25 @@ class Triggered:
             ``t_start`` and ``t_stop`` (unix s), ``significance``, ``strength``, ``rarity``, ``far`` (1/day), ``group``.
         deficits: groups of deficits that are as rare as the events: the control.
         days: of live time.
+        control: what says how rare they are.
     """
 
     events: pl.DataFrame
     windows: pl.DataFrame
     deficits: int
     days: float
+    control: Control
 
 
-def find_transients(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> Triggered:
+def find_transients(
+    prediction: pl.DataFrame, config: Config, *, control: Control | None = None, track: Track = silent
+) -> Triggered:
     """List the excesses that the background makes less often than ``trigger.far`` a day.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         config: the instrument and its section trigger.
+        control: of the same rows before something was added to their counts; learnt from this prediction where None.
         track: watches the searches.
 
     Returns:
@@ -59,8 +64,10 @@ def find_transients(prediction: pl.DataFrame, config: Config, *, track: Track = 
     """
     counts = counts_of(prediction, config)
     grouped = group_windows(find_windows(counts, config, track=track), counts, config)
-    windows, alarms = price_windows(grouped, counts, config)
-    windows = windows.with_columns(far=alarms.per_day(windows["rarity"].to_numpy()))
+    own = control is None
+    control = control or learn_control(grouped, counts, config)
+    alarms, rarity = control.alarms, rarities(grouped, control, own=own)
+    windows = grouped.with_columns(rarity=rarity, far=alarms.per_day(rarity))
     rare = windows.filter(pl.col("far") <= config.trigger.far)
     groups = _groups(rare.filter(pl.col("sign") > 0), windows, alarms)
     first, last = (counts.row[groups[edge].to_numpy()] for edge in ("first", "last"))
@@ -76,6 +83,7 @@ def find_transients(prediction: pl.DataFrame, config: Config, *, track: Track = 
         windows=_in_time(windows, counts, config.input.cadence),
         deficits=rare.filter(pl.col("sign") < 0)["group"].n_unique(),
         days=alarms.days,
+        control=control,
     )
 
 

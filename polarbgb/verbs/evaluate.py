@@ -1,4 +1,4 @@
-"""`polarbgb evaluate`: how good a prediction is, where, and beside what needs no model or comes from another one."""
+"""`polarbgb evaluate`: how good a prediction is, where, beside what, and which bursts are found on it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from polarbgb.background.score import Performance, Score, performance, score
 from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
+from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder, file_digest
 from polarbgb.timeline.clean import Timeline
+from polarbgb.transients.efficiency import Efficiency, measure_efficiency
 from polarbgb.verbs.prepare import read_timeline, require_same_file
 
 MODEL = "boosted trees"
@@ -44,6 +46,7 @@ class Evaluated:
         peers: names of the methods that came from files.
         regimes: (bins,) performance of the model by regime; the first is all held-out rows. Empty regimes are left out.
         missing: a line on each baseline that could not be made, and why.
+        efficiency: which bursts are found, where that was asked for.
         files: what was written.
     """
 
@@ -52,38 +55,50 @@ class Evaluated:
     peers: tuple[str, ...]
     regimes: Mapping[str, list[Performance]]
     missing: tuple[str, ...]
+    efficiency: Efficiency | None
     files: tuple[Path, ...]
 
 
 def evaluate(
-    run: RunFolder, *, path: Path | None = None, peers: Sequence[Path] = (), track: Track = silent
+    run: RunFolder,
+    *,
+    path: Path | None = None,
+    peers: Sequence[Path] = (),
+    inject: bool = False,
+    overrides: Sequence[str] = (),
+    track: Track = silent,
 ) -> Evaluated:
     """Judge the prediction of a fit on rows that their models never saw, known events left out.
 
-    In scheme 'blocks' the rows are those of the test part.
+    In scheme 'blocks' the rows are those of the test part; bursts are injected into all rows.
 
     Args:
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
         peers: files of other predictions of the same rows, each named by its stem; see
             :func:`polarbgb.background.peer.read_peer`.
+        inject: also add bursts to the counts and count those that are found:
+            :func:`polarbgb.transients.efficiency.measure_efficiency`.
+        overrides: ``inject.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
         track: watches the reading.
 
     Returns:
         Scores beside the peers and the baselines of :mod:`polarbgb.background.baselines`, and performance by regime.
 
     Raises:
-        UserError: if the run has no fit, the file is not the one that was fitted, or a peer cannot be compared.
+        UserError: if the run has no fit, the file is not the one that was fitted, a peer cannot be compared, or a
+            setting cannot be changed any more.
     """
     fitted = run.require("fit")
-    config = run.config()
+    config = _overridden(run, overrides)
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
     timeline = read_timeline(config, path, track=track)
     run.begin()
     rates = measured(timeline, config)
-    frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    whole = run.read_frame("prediction.parquet")
+    frame = whole.filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
     fair = ~timeline.known
@@ -96,18 +111,35 @@ def evaluate(
     methods = {MODEL: prediction, **others, **made}
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
     of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config)
+    efficiency = measure_efficiency(whole, config, track=track) if inject else None
     run.forget("evaluate")
-    told = {
+    told: dict[str, object] = {
         "errors": {name: [one.as_dict() for one in scores] for name, scores in errors.items()},
         "regimes": {name: [one.as_dict() for one in ones] for name, ones in of_regimes.items()},
         "missing": missing,
     }
-    files = (
-        run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"),
-        save(evaluation_plot(errors, of_regimes, config), run / "plots/evaluation.png"),
-    )
-    run.finish("evaluate", started, rows=int(fair.sum()))
-    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), files)
+    files = [save(evaluation_plot(errors, of_regimes, config), run / "plots/evaluation.png")]
+    if efficiency is not None:
+        told["efficiency"] = efficiency.summary()
+        files += [
+            run.write_frame("injections.parquet", efficiency.injections),
+            save(efficiency_plot(efficiency, config), run / "plots/efficiency.png"),
+        ]
+    files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
+    run.finish("evaluate", started, rows=int(fair.sum()), **({} if efficiency is None else _asked(config)))
+    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, tuple(files))
+
+
+def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
+    for text in overrides:
+        if not text.strip().startswith(("inject.", "trigger.")):
+            raise UserError(f"--set {text}: only [inject] and [trigger] can change after the fit")
+    return run.config(overrides)
+
+
+def _asked(config: Config) -> dict[str, object]:
+    """Return what a manifest says of the bursts and of the search."""
+    return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 
 
 def _peers(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.transients.price import Alarms, Tail, group_windows, price_windows
+from polarbgb.transients.price import Alarms, Tail, group_windows, learn_control, rarities
 
 SAMPLES = st.lists(st.floats(4.0, 60.0).map(lambda strength: round(strength, 1)), max_size=40)
 RARITIES = st.lists(st.floats(1e-6, 1e3), max_size=40)
@@ -194,7 +194,9 @@ def chance(rng, number, mission, sign):
 
 def priced(windows, mission, make_config):
     config = make_config(bins=1)
-    return price_windows(group_windows(pl.concat(windows), mission, config), mission, config)
+    grouped = group_windows(pl.concat(windows), mission, config)
+    control = learn_control(grouped, mission, config)
+    return grouped.with_columns(rarity=rarities(grouped, control)), control.alarms
 
 
 def test_a_strong_excess_in_a_calm_place_is_rare(mission, make_config):

@@ -1,0 +1,77 @@
+"""From bursts found and missed to the fluence at which half, or nine in ten, are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_RIDGE = 1e-3
+"""Pulls coefficients of standardised terms to 0: where all is found from some fluence on, the fit stays finite."""
+
+_STEPS = 100
+_CONVERGED = 1e-9
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Chance that a burst is found: logit p = a + b ln(fluence) + c ln(duration) + d ln(duration)^2.
+
+    Attributes:
+        coefficients: a, b, c, d.
+    """
+
+    coefficients: Array
+
+    def fluence(self, duration: Array, share: float) -> Array:
+        """Return the (n,) fluence at which a share of the bursts of each duration is found; NaN if it does not rise."""
+        constant, slope, linear, square = self.coefficients
+        if slope <= 0:
+            return np.full(duration.shape, np.nan)
+        length = np.log(duration)
+        logit = np.log(share / (1 - share))
+        return np.asarray(np.exp((logit - constant - linear * length - square * length**2) / slope))
+
+
+def fit_sensitivity(fluence: Array, duration: Array, found: NDArray[np.bool_]) -> Sensitivity:
+    """Fit the chance by maximum likelihood.
+
+    Args:
+        fluence: (bursts,) in any unit, > 0.
+        duration: (bursts,) s.
+        found: (bursts,).
+    """
+    length = np.log(duration)
+    terms = np.stack([np.log(fluence), length, length**2], axis=1)
+    centre, scale = terms.mean(axis=0), np.maximum(terms.std(axis=0), 1e-12)
+    design = np.column_stack([np.ones(len(terms)), (terms - centre) / scale])
+    penalty = np.diag([0.0, *[_RIDGE] * terms.shape[1]]) + 1e-9 * np.eye(terms.shape[1] + 1)
+    weights = np.zeros(design.shape[1])
+    for _ in range(_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        slope = design.T @ (found - chance) - penalty @ weights
+        step = np.linalg.solve((design.T * (chance * (1 - chance))) @ design + penalty, slope)
+        # A full Newton step may overshoot where chances are near 0 or 1.
+        weights = weights + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < _CONVERGED:
+            break
+    rest = weights[1:] / scale
+    return Sensitivity(np.array([weights[0] - rest @ centre, *rest]))
+
+
+def proportion(found: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return a share and the ends of its 68 % interval (Wilson 1927); NaN for none.
+
+    Example:
+        >>> [round(x, 3) for x in proportion(np.array([True, False]))]
+        [0.5, 0.211, 0.789]
+    """
+    number = len(found)
+    if not number:
+        return np.nan, np.nan, np.nan
+    share = float(found.mean())
+    middle, half = (share + 0.5 / number) / (1 + 1 / number), np.sqrt(share * (1 - share) / number + 0.25 / number**2)
+    return share, float(middle - half / (1 + 1 / number)), float(middle + half / (1 + 1 / number))
