@@ -230,7 +230,7 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
     for row in shown.iter_rows(named=True):
         events.add_row(
             row["name"],
-            row["utc"][:19],
+            row["utc"][5:19].replace("T", " "),
             f"{row['duration']:.0f}",
             f"{row['significance']:.1f}",
             f"{row['far']:.2g}" if row["far"] > 1e-4 else "<1e-4",
