@@ -355,13 +355,13 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
 
 def _efficiency(result: Efficiency, *, verbose: bool) -> Sequence[RenderableType]:
     """Lay out the share of bursts found, by significance and duration."""
-    table = _table(["bursts of oracle sigma", "lasting, s"], ["injected", *TITLES.values()], gap=2)
+    table = _table(["oracle sigma", "lasting, s"], ["bursts", *TITLES.values()])
     for row in result.table().iter_rows(named=True):
         length = _span(row["duration_from"], row["duration_to"])
         if verbose or row["oracle_to"] < math.inf or row["oracle_from"] > _BRIGHT or length == _ANY:
             shares = ["-" if row[name] is None else f"{row[name]:.0%}" for name in METHODS]
             table.add_row(_span(row["oracle_from"], row["oracle_to"]), length, str(row["bursts"]), *shares)
-    table.add_row("events a day, none injected", "", "", *(f"{result.per_day[name]:.1f}" for name in METHODS))
+    table.add_row("events a day", "none added", "", *(f"{result.per_day[name]:.1f}" for name in METHODS))
     return (table, f"found by {TITLES[FOCUS]} at {result.far:g} false a day; the others have no price to ask for")
 
 

@@ -12,6 +12,9 @@ Array = NDArray[np.float64]
 _RIDGE = 1e-3
 """Pulls coefficients of standardised terms to 0: where all is found from some fluence on, the fit stays finite."""
 
+_NEVER = 100.0
+"""Logarithm of a fluence that no burst has."""
+
 _STEPS = 100
 _CONVERGED = 1e-9
 
@@ -27,13 +30,17 @@ class Sensitivity:
     coefficients: Array
 
     def fluence(self, duration: Array, share: float) -> Array:
-        """Return the (n,) fluence at which a share of the bursts of each duration is found; NaN if it does not rise."""
+        """Return the (n,) fluence at which a share of the bursts of each duration is found.
+
+        NaN if the chance does not rise, or so slowly that there is no such fluence.
+        """
         constant, slope, linear, square = self.coefficients
         if slope <= 0:
             return np.full(duration.shape, np.nan)
         length = np.log(duration)
         logit = np.log(share / (1 - share))
-        return np.asarray(np.exp((logit - constant - linear * length - square * length**2) / slope))
+        logarithm = (logit - constant - linear * length - square * length**2) / slope
+        return np.exp(np.where(np.abs(logarithm) < _NEVER, logarithm, np.nan))
 
 
 def fit_sensitivity(fluence: Array, duration: Array, found: NDArray[np.bool_]) -> Sensitivity:

@@ -1,16 +1,22 @@
 """The verb judges the rows of the fit, and nothing else."""
 
 import json
+import shutil
+from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import polarbgb
 from polarbgb.background.peer import write_peer
 from polarbgb.cli import main
 from polarbgb.errors import UserError
-from polarbgb.summary import gist
+from polarbgb.runfolder import RunFolder
+from polarbgb.summary import details, gist
+from polarbgb.terminal import plain
 
 
 def test_the_model_is_scored_as_fit_scored_it(finished, results):
@@ -51,6 +57,57 @@ def test_peers_that_cannot_be_compared_are_refused(copied, results, tmp_path):
         polarbgb.evaluate(copied, peers=[nothing])
     with pytest.raises(UserError, match="called 'export' already"):
         polarbgb.evaluate(copied, peers=[results.export.path] * 2)
+
+
+@pytest.fixture(scope="module")
+def with_bursts(finished, tmp_path_factory):
+    """A copy of the run, evaluated with a few bursts."""
+    run = RunFolder(shutil.copytree(finished.path, tmp_path_factory.mktemp("bursts") / "run"))
+    found = polarbgb.evaluate(run, inject=True, overrides=["inject.bursts=12", "inject.per_day=30", "trigger.far=2"])
+    return run, found
+
+
+def test_bursts_that_were_injected_are_kept_counted_and_drawn(with_bursts):
+    run, found = with_bursts
+    rows = run.read_frame("injections.parquet")
+    assert rows.equals(found.efficiency.injections)
+    assert len(rows) == 12
+    assert set(rows["spectrum"]) <= {"background", "burst", "flare"}
+    assert rows["latitude"].is_between(0, 90).all()
+    told = json.loads((run / "evaluation.json").read_text())["efficiency"]
+    assert told["bursts"] == 12
+    assert told["far"] == 2.0
+    assert {path.name for path in found.files} >= {"injections.parquet", "efficiency.png", "evaluation.json"}
+    assert all(path.exists() for path in found.files)
+    assert run.stage("evaluate")["inject"]["bursts"] == 12
+    # The published method as `detect` has it: its events on the rows as they are.
+    published = polarbgb.detect(run, method="published")
+    assert told["events_per_day"]["published"] * told["days"] == pytest.approx(len(published.events))
+
+
+def test_a_person_reads_what_is_found_of_them(with_bursts):
+    _, found = with_bursts
+    console = Console(width=80, file=StringIO())
+    console.print(*details(found, verbose=False), sep="\n")
+    told = console.file.getvalue()
+    for name in ("6 to 8", "8 to 12", "12 and more", "events a day  none added"):
+        assert name in told
+    assert all(len(line) <= 80 for line in told.splitlines())
+    assert "bursts found at 2 false a day" in gist(found)
+    assert "bursts found" not in gist(replace(found, efficiency=None))
+    assert json.dumps(plain(found))
+
+
+def test_only_bursts_and_the_search_can_be_set(copied):
+    for text in ("model.trees=3", "intervals.sigma=4", "injections=3"):
+        with pytest.raises(UserError, match=r"only \[inject\] and \[trigger\] can change after the fit"):
+            polarbgb.evaluate(copied, overrides=[text])
+    with pytest.raises(UserError, match="is not below"):
+        polarbgb.evaluate(copied, inject=True, overrides=["inject.oracle=[9, 3]"])
+    with pytest.raises(UserError, match="2 shares for 6 bins"):
+        polarbgb.evaluate(copied, inject=True, overrides=["inject.spectra={soft=[1, 0]}"])
+    with pytest.raises(UserError, match="adds nothing to any bin"):
+        polarbgb.evaluate(copied, inject=True, overrides=["inject.spectra={soft=[0, 0, 0, 0, 0, 0]}"])
 
 
 def test_the_table_fits_a_terminal_of_80_columns(copied, results, monkeypatch):

@@ -1,0 +1,192 @@
+"""Bursts lie where they may, add what they say, and bins share them as they share everything else."""
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polarbgb.timeline.clean import Quality
+from polarbgb.transients.counts import Counts
+from polarbgb.transients.inject import _APART, BOX, FRED, draw, ground_of, injected, oracle, spectra_of, until
+from polarbgb.transients.shared import kinds_of_count
+
+MEMBER = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 0, 1]], bool)
+"""Kinds of count: bins 0 and 1 overlap, both lie within bin 2."""
+MEAN = np.array([60.0, 90.0, 40.0, 25.0])
+
+
+def nested(rows, rng):
+    return rng.poisson(MEAN, (rows, 4)) @ MEMBER.astype(int)
+
+
+def counts_with(found, expected):
+    rows = len(found)
+    zero = np.zeros(rows, np.int64)
+    return Counts(
+        row=np.arange(rows),
+        time=np.arange(rows, dtype=float),
+        segment=zero.astype(np.int32),
+        orbit=zero.astype(np.int32),
+        found=found.astype(float),
+        expected=np.broadcast_to(expected, found.shape).astype(float),
+        place=zero,
+        quiet=np.ones(rows, bool),
+    )
+
+
+@pytest.fixture(scope="module")
+def config(make_config):
+    return make_config(bins=3)
+
+
+@pytest.fixture(scope="module")
+def prediction(make_prediction):
+    """12 hours with two gaps, a known event and a stretch kept out of training; bins share counts."""
+    time = 1.5e9 + np.setdiff1d(np.arange(43_200), [*range(9_000, 9_500), *range(30_000, 30_002)]) + 0.25
+    found, expected = nested(len(time), np.random.default_rng(1)), MEAN @ MEMBER
+    quality = np.zeros(len(time), np.uint32)
+    quality[20_000:20_200], quality[35_000] = Quality.KNOWN_EVENT, Quality.KEPT_OUT
+    return make_prediction(
+        (found - expected) / np.sqrt(expected),
+        time=time,
+        pred=np.broadcast_to(expected, found.shape),
+        sigma=np.broadcast_to(np.sqrt(expected), found.shape),
+        orbit=(np.arange(len(time)) // 5500).astype(np.int32),
+        quality=quality,
+        l_shell=np.full(len(time), 4.0),
+    )
+
+
+@pytest.fixture(scope="module")
+def ground(prediction, config):
+    return ground_of(prediction, config)
+
+
+@pytest.fixture(scope="module")
+def drawn(ground, config):
+    return [draw(ground, config, number=25, rng=np.random.default_rng(seed)) for seed in range(8)]
+
+
+def test_the_oracle_of_a_box_is_its_signal_over_the_root_of_its_background():
+    rows, bins = np.full((40, 2), 3.0), np.array([9.0, 25.0])
+    assert oracle(rows, np.broadcast_to(bins, rows.shape)) == pytest.approx(40 * 3 / np.sqrt(40 * 9))
+
+
+def test_the_oracle_is_the_best_of_all_windows_and_bins():
+    rng = np.random.default_rng(0)
+    signal, background = rng.exponential(5, (12, 3)), rng.uniform(5, 50, (12, 3))
+    best = max(
+        signal[a:b, k].sum() / np.sqrt(background[a:b, k].sum())
+        for a, b in itertools.combinations(range(13), 2)
+        for k in range(3)
+    )
+    assert oracle(signal, background) == pytest.approx(best)
+
+
+def test_profiles_come_whole_and_as_their_formula_says():
+    x = np.linspace(0, 1, 20_001)
+    rate = x / 0.15 * np.exp(-x / 0.15)
+    come = np.concatenate([[0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
+    np.testing.assert_allclose(until(FRED, x), come / come[-1], atol=1e-6)
+    np.testing.assert_array_equal(until(BOX, np.array([-1, 0, 0.3, 1, 9.0])), [0, 0, 0.3, 1, 1])
+    np.testing.assert_array_equal(until(FRED, np.array([-1.0, 2.0])), [0, 1])
+
+
+def test_what_bins_share_is_read_off_the_counts():
+    counts = counts_with(nested(100_000, np.random.default_rng(2)), MEAN @ MEMBER)
+    kinds = kinds_of_count(counts)
+    np.testing.assert_allclose(kinds.background, MEAN @ MEMBER, rtol=1e-3)
+    truth, found = ((m.T * mean) @ m.astype(float) for m, mean in ((MEMBER, MEAN), (kinds.member, kinds.mean)))
+    np.testing.assert_allclose(found, truth, atol=2.0)
+
+
+def test_bins_that_share_nothing_are_drawn_apart():
+    found = np.random.default_rng(3).poisson(50.0, (50_000, 3))
+    kinds = kinds_of_count(counts_with(found, np.full(3, 50.0)))
+    common = (kinds.member.T * kinds.mean) @ kinds.member.astype(float)
+    assert np.abs(common - np.diag(np.diag(common))).max() < 1.0
+
+
+def test_few_rows_or_one_bin_tell_nothing():
+    for found in (nested(50, np.random.default_rng(4)), np.full((5000, 1), 9)):
+        kinds = kinds_of_count(counts_with(found, np.full(found.shape[1], 9.0)))
+        np.testing.assert_array_equal(kinds.member, np.eye(found.shape[1], dtype=bool))
+
+
+def test_a_spectrum_adds_what_it_says():
+    kinds = kinds_of_count(counts_with(nested(100_000, np.random.default_rng(5)), MEAN @ MEMBER))
+    for shares in ([1, 1, 1], [2.0, 0.8, 1.0], [0.3, 0.0, 0.5]):
+        of_kinds = kinds.spectrum(np.array(shares))
+        assert (of_kinds >= 0).all()
+        np.testing.assert_allclose(of_kinds @ kinds.member, shares * kinds.background, rtol=1e-6, atol=1e-6)
+
+
+def test_bursts_lie_apart_in_unbroken_rows_that_are_free(drawn, prediction):
+    time, segment, quality = (prediction[name].to_numpy() for name in ("unix_time", "segment", "quality"))
+    held = time[quality != 0]
+    for bursts in drawn:
+        assert len(bursts) > 15
+        for one in bursts:
+            inside = time[one.rows]
+            assert inside[0] <= one.start < inside[0] + 1
+            assert inside[-1] < one.start + one.duration <= inside[-1] + 1
+            assert len(set(segment[one.rows])) == 1
+            assert not ((held >= inside[0] - 30) & (held <= inside[-1] + 30)).any()
+        for a, b in itertools.pairwise(bursts):
+            assert b.start - (a.start + a.duration) >= _APART
+
+
+def test_bursts_have_the_oracle_that_was_asked_for(drawn, ground, config):
+    low, high = config.inject.oracle
+    for one in itertools.chain(*drawn):
+        assert low <= one.oracle <= high
+        assert oracle(one.expected, ground.counts.expected[one.rows]) == pytest.approx(one.oracle)
+
+
+def test_counts_drawn_are_those_expected_and_shared_as_the_background_is(drawn):
+    bursts = list(itertools.chain(*drawn))
+    counts, expected = (np.array([getattr(one, name).sum(axis=0) for one in bursts]) for name in ("counts", "expected"))
+    pull = (counts - expected) / np.sqrt(expected)
+    assert np.abs(pull.mean(axis=0)).max() < 4 / np.sqrt(len(bursts))
+    assert np.abs(pull.std(axis=0) - 1).max() < 0.25
+    # Bin 2 holds what bins 0 and 1 do; drawn bin by bin it would often have less.
+    within = counts[:, 2] - np.maximum(counts[:, 0], counts[:, 1])
+    assert (within >= -0.02 * counts[:, 2] - 2).all()
+    assert np.corrcoef(pull.T)[0, 2] > 0.5
+
+
+def test_the_rates_change_by_the_counts_and_the_pulls_with_them(drawn, prediction):
+    after = injected(prediction, drawn[0])
+    change = np.zeros((len(prediction), 3))
+    for one in drawn[0]:
+        change[one.rows] += one.counts
+    before, now = (frame["rate"].to_numpy() for frame in (prediction, after))
+    np.testing.assert_allclose(now - before, change, atol=2e-4)
+    pred, sigma = (prediction[name].to_numpy() for name in ("pred", "sigma"))
+    np.testing.assert_allclose(after["pull"].to_numpy(), (now - pred) / sigma, atol=1e-4)
+    same = [name for name in prediction.columns if name not in {"rate", "pull"}]
+    assert after.select(same).equals(prediction.select(same))
+    assert injected(prediction, []).equals(prediction)
+
+
+def test_dead_time_takes_its_part(prediction, config):
+    half = prediction.with_columns(exposure=(prediction["exposure"] * 0.5).cast(prediction["exposure"].dtype))
+    assert ground_of(half, config).live == pytest.approx(0.5)
+    (one,) = draw(ground_of(half, config), config, number=1, rng=np.random.default_rng(0))
+    kept = injected(half, [one])["rate"].to_numpy() - half["rate"].to_numpy()
+    np.testing.assert_allclose((kept * 0.5).sum(axis=0), one.counts.sum(axis=0), rtol=1e-5)
+
+
+def test_latitude_is_that_of_the_shell(ground, prediction, config):
+    assert ground.latitude == pytest.approx(60.0)  # L = 4
+    assert np.isnan(ground_of(prediction.drop("l_shell"), config).latitude).all()
+
+
+def test_a_place_that_is_not_free_takes_no_burst(prediction, config):
+    taken = prediction.with_columns(quality=pl.lit(int(Quality.KEPT_OUT), pl.UInt32))
+    assert draw(ground_of(taken, config), config, number=3, rng=np.random.default_rng(0)) == []
+
+
+def test_without_a_list_the_only_spectrum_is_that_of_the_background(config):
+    assert spectra_of(config) == {"background": (1.0, 1.0, 1.0)}
