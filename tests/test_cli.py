@@ -244,7 +244,7 @@ def test_detect_takes_a_price_and_a_method(typed, copied):
     assert told["published"]["method"] == "published"
     shown = typed("detect", "-r", copied.path, "--far", "10")
     assert "at most 10 false a day" in shown.stdout
-    assert all(event["name"] in shown.stdout for event in told["10"]["events"])
+    assert sum(event["name"] in shown.stdout for event in told["10"]["events"]) == min(12, len(told["10"]["events"]))
 
 
 def commands(mission, folder, options):
