@@ -92,13 +92,18 @@ def with_margin(rows: NDArray[np.bool_], time: NDArray[np.float64], margin: floa
     return np.asarray(np.cumsum(opens - closes)[:-1] > 0)
 
 
-def long_runs(rows: NDArray[np.bool_], time: NDArray[np.float64], longest: float) -> NDArray[np.bool_]:
-    """Return those of the rows that lie in a run of more than ``longest`` s; rows up to 10 s apart are of one run.
+def long_runs(
+    rows: NDArray[np.bool_], time: NDArray[np.float64], longest: float, cadence: float = 1.0
+) -> NDArray[np.bool_]:
+    """Return those of the rows that lie in a run of more than ``longest`` s.
+
+    Rows up to 10 s apart, or next to each other, are of one run.
 
     Args:
         rows: (rows,) mask.
         time: (rows,) unix s, increasing.
         longest: s.
+        cadence: length of a row, s.
 
     Example:
         >>> time = np.array([0.0, 6.0, 12.0, 50.0, 55.0])
@@ -108,8 +113,8 @@ def long_runs(rows: NDArray[np.bool_], time: NDArray[np.float64], longest: float
         [True, True, True, False, False]
     """
     at = np.flatnonzero(rows)
-    run = np.cumsum(np.diff(time[at], prepend=-np.inf) > _BRIDGED)
+    run = np.cumsum(np.diff(time[at], prepend=-np.inf) > max(_BRIDGED, 1.5 * cadence))
     first, last = np.searchsorted(run, run), np.searchsorted(run, run, side="right") - 1
     long = np.zeros_like(rows)
-    long[at] = time[at][last] - time[at][first] > longest
+    long[at] = time[at][last] + cadence - time[at][first] > longest
     return long

@@ -15,6 +15,9 @@ from polarbgb.transients.places import places
 _LEAST = 0.01
 """Of a bin's mean counts: fewer are not expected of any row."""
 
+_NONE = 1e-6
+"""Counts: of a bin that expects none."""
+
 Array = NDArray[np.float64]
 
 
@@ -62,7 +65,7 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
     beyond = rows_beyond(usable["pull"].to_numpy(), config.intervals.sigma, config.intervals.more_than)
     expected = usable["pred"].to_numpy() * exposure
     # A squared-error model may predict below zero where counts are few.
-    least = _LEAST * expected.sum(axis=0) / max(len(expected), 1)
+    least = np.maximum(_LEAST * expected.sum(axis=0) / max(len(expected), 1), _NONE)
     rare = rare_rows(beyond, place[:, None], orbit, config.purify.often)
     return Counts(
         row=usable["row"].to_numpy(),

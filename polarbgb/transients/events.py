@@ -15,7 +15,7 @@ from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import event_set, segment_borders
 from polarbgb.transients.match import match_known
 
-_BESIDE = 30.0
+BESIDE = 30.0
 """s before and after an event that tell whether the rate comes back."""
 
 
@@ -92,7 +92,7 @@ def describe_events(
                 usable["pull"].to_numpy(),
                 excess["significance_bin"],
                 (opening[first], first, last, closing[last]),
-                round(_BESIDE / config.input.cadence),
+                round(BESIDE / config.input.cadence),
             ),
             peak.select("fold", *noted, *config.intervals.context),
             _matched(t_start, t_stop, config),

@@ -8,7 +8,7 @@ places the excesses that come more often than in calm ones are control as well.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -161,10 +161,7 @@ def learn_control(grouped: pl.DataFrame, counts: Counts, config: Config) -> Cont
         for scale in config.trigger.scales
         for kind in range(len(days))
     }
-    learnt = Control(calm, days, tails, Alarms(np.empty(0), float(days.sum())))
-    deficits = grouped.with_columns(rarity=rarities(grouped, learnt)).filter(pl.col("sign") < 0)
-    rarest = np.sort(deficits.group_by("group").agg(pl.col("rarity").min())["rarity"].to_numpy())
-    return replace(learnt, alarms=Alarms(rarest, float(days.sum())))
+    return Control(calm, days, tails, Alarms(_rarest(best, tails), float(days.sum())))
 
 
 def rarities(windows: pl.DataFrame, control: Control, *, own: bool = True) -> Array:
@@ -204,6 +201,28 @@ def rarities(windows: pl.DataFrame, control: Control, *, own: bool = True) -> Ar
                 error = np.sqrt(as_strong / excesses.days**2 + usual / calmest.days)
                 rarity[up] = np.maximum(rarity[up], surplus - usual - _CAUTION * error)
     return rarity
+
+
+def _rarest(best: pl.DataFrame, tails: Mapping[tuple[int, float, int], Tail]) -> Array:
+    """Return the rarities of the groups of deficits, increasing, each told by the others alone.
+
+    As an excess is told by deficits among which it is not: a control that counted itself would seem commoner than the
+    excesses that it is to be compared with, and lists of short files would hold twice what was asked.
+    """
+    told = [np.empty((0, 2))]
+    for (sign, scale, kind), tail in tails.items():
+        if sign < 0 and len(tail.strength):
+            own = best.filter(sign=sign, scale=scale, calmness=kind).sort("strength")
+            alone = [
+                Tail(np.delete(tail.strength, place), tail.days).per_day(tail.strength[place : place + 1])[0]
+                for place in range(len(tail.strength))
+            ]
+            told.append(np.column_stack([own["group"].to_numpy(), alone]))
+    group, rarity = np.vstack(told).T
+    _, which = np.unique(group, return_inverse=True)
+    least = np.full(int(which.max(initial=-1)) + 1, np.inf)
+    np.minimum.at(least, which, rarity)
+    return np.sort(least)
 
 
 def _tail(best: pl.DataFrame, sign: int, scale: float, calmness: int, days: Array) -> Tail:

@@ -10,7 +10,7 @@ from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
-from polarbgb.transients.focus import Series, windows
+from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.spread import fit_spread, root_deviations
 
 Array = NDArray[np.float64]
@@ -21,7 +21,8 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
 
     At each scale up to ``trigger.follow`` the background first follows what is counted around the window searched
     (:func:`polarbgb.background.baseline.local_baseline` with the scale as its hole). Counts and background are then
-    divided by their dispersion over windows of this scale, in each place.
+    divided by their dispersion over windows of this scale, in each place. Windows in which fewer than 2 threshold**2
+    counts are expected (32 at 4 sigma) are left out: they have no control.
 
     Args:
         counts: from :func:`polarbgb.transients.counts.counts_of`.
@@ -50,6 +51,7 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
             )
             for sign in (1, -1):
                 found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
+                found = _with_control(found, of_sum, section.threshold)
                 last = found.stop - 1
                 strength = spread.strength(
                     root_deviations(counts.found, expected, found.start, last),
@@ -71,6 +73,17 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
                     )
                 )
     return pl.concat(tables)
+
+
+def _with_control(found: Windows, series: Series, threshold: float) -> Windows:
+    """Leave windows out that expect fewer than 2 threshold**2 counts.
+
+    So few counts cannot lie far enough below what is expected: deficits would not be as frequent as excesses of the
+    same size, and lists would cost more than they say.
+    """
+    running = np.concatenate([[0.0], np.cumsum(series.background)])
+    enough = running[found.stop] - running[found.start] >= 2 * threshold**2
+    return Windows(*(values[enough] for values in found))
 
 
 def _empty() -> pl.DataFrame:

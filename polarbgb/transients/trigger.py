@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts, counts_of
-from polarbgb.transients.events import describe_events
+from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.price import Alarms, Control, group_windows, learn_control, rarities
 from polarbgb.transients.search import find_windows
 
@@ -57,7 +58,10 @@ def find_transients(
           window);
         - ``far`` (false events a day that are at least as rare) and ``probability`` (1 less the expected share of false
           events among those at least as rare);
-        - ``bins_flagged`` (``"0_1_5"``: bins with a window that is rare enough).
+        - ``bins_flagged`` (``"0_1_5"``: bins, alone or in a sum, with a window that is rare enough).
+
+        The ``background`` of events that last no longer than ``trigger.follow``, and what is made from it, follows the
+        local baseline around them, as the search does.
 
     Raises:
         UserError: if the list of known events cannot be read.
@@ -71,7 +75,8 @@ def find_transients(
     rare = windows.filter(pl.col("far") <= config.trigger.far)
     groups = _groups(rare.filter(pl.col("sign") > 0), windows, alarms)
     first, last = (counts.row[groups[edge].to_numpy()] for edge in ("first", "last"))
-    described = describe_events(prediction, first, last, config).drop("significance")
+    seen = _followed(prediction, counts, groups, config)
+    described = describe_events(seen, first, last, config).drop("significance")
     timescale = groups["rarest_last"] - groups["rarest_first"] + 1
     events = described.with_columns(
         groups["significance", "strength", "far", "probability", "bins_flagged"],
@@ -84,6 +89,42 @@ def find_transients(
         deficits=rare.filter(pl.col("sign") < 0)["group"].n_unique(),
         days=alarms.days,
         control=control,
+    )
+
+
+def _followed(prediction: pl.DataFrame, counts: Counts, groups: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Return the prediction with the background that short events were found against.
+
+    In and beside events that last no longer than ``trigger.follow`` it follows the local baseline around them, which
+    sees nothing of them; longer ones would be followed themselves.
+    """
+    follow, cadence = config.trigger.follow, config.input.cadence
+    start, stop = counts.time[groups["first"].to_numpy()], counts.time[groups["last"].to_numpy()] + cadence
+    short = stop - start <= follow
+    if not short.any():
+        return prediction
+    factor = local_baseline(
+        counts.time,
+        counts.found,
+        counts.expected,
+        counts=counts.quiet,
+        hole=follow,
+        reach=follow,
+        trust=config.trigger.trust,
+    )
+    rows = np.zeros(len(counts.time), bool)
+    for first, last in zip(
+        np.searchsorted(counts.time, start[short] - BESIDE),
+        np.searchsorted(counts.time, stop[short] + BESIDE),
+        strict=True,
+    ):
+        rows[first:last] = True
+    place = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
+    rate, pred, sigma, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pred", "sigma", "pull"))
+    pred[place] *= factor[rows]
+    pull[place] = (rate[place] - pred[place]) / sigma[place]
+    return prediction.with_columns(
+        pl.Series(name, values, prediction[name].dtype) for name, values in (("pred", pred), ("pull", pull))
     )
 
 

@@ -81,7 +81,7 @@ def _baseline(
     time, margin = timeline.usable_time, config.purify.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
     rare = rare_rows(beyond, regime_cells(prepared, prediction, config), timeline.orbit, config.purify.often)
-    outlasting = with_margin(long_runs(beyond, time, section.hole), time, margin)
+    outlasting = with_margin(long_runs(beyond, time, section.hole, config.input.cadence), time, margin)
     factor = local_baseline(
         time,
         measured.rate * measured.exposure,

@@ -97,6 +97,7 @@ def detect(
     events = classify(events, config)
     known = known_summary(prediction, events, known_events(config), config)
     run.forget("detect")
+    (run / "windows.parquet").unlink(missing_ok=True)
     if method == "focus":
         files.append(run.write_frame("windows.parquet", found.windows))
     files += [
@@ -111,6 +112,7 @@ def detect(
         method=method,
         intervals=config.intervals.model_dump(mode="json"),
         trigger=config.trigger.model_dump(mode="json"),
+        classes=config.classes.model_dump(mode="json"),
         events=len(events),
         deficits=deficits,
         positive=int(intervals["positive"].sum()),

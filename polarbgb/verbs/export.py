@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polarbgb import __version__
-from polarbgb.config import Config, Intervals, Trigger
+from polarbgb.config import Classes, Config, Intervals, Trigger
 from polarbgb.errors import UserError
 from polarbgb.present.export import write_root
 from polarbgb.runfolder import RunFolder
@@ -74,7 +74,8 @@ def _searched(run: RunFolder) -> Config:
     config, stage = run.config(), run.require("detect")
     intervals = Intervals.model_validate(stage["intervals"])
     trigger = Trigger.model_validate(stage.get("trigger", config.trigger))
-    return config.model_copy(update={"intervals": intervals, "trigger": trigger})
+    classes = Classes.model_validate(stage.get("classes", config.classes))
+    return config.model_copy(update={"intervals": intervals, "trigger": trigger, "classes": classes})
 
 
 def _refuse(path: Path, source: Path, overwrite: bool) -> None:
