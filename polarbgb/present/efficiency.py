@@ -63,7 +63,9 @@ def efficiency_plot(result: Efficiency, config: Config) -> Figure:
         panel.set_title(f"spectrum: {name}")
         panel.set_xlabel("duration, s")
     maps[0].set_ylabel(f"fluence, {counts}")
-    maps[0].legend(loc="lower right", handlelength=1.6)
+    maps[len(drawn) - 1].legend(
+        loc="lower right", handlelength=1.6, fontsize=7, labelspacing=0.2, borderaxespad=0.2, borderpad=0.2
+    )
     figure.colorbar(mesh, ax=list(maps), label=f"share found, {TITLES[FOCUS]}", pad=0.01)
     for panel in maps[len(drawn) :]:
         panel.set_axis_off()
@@ -225,7 +227,8 @@ def _prices(panel: Axes, result: Efficiency) -> None:
         price = max(result.per_day[name], 0.5 / result.days)
         share = result.share(name, _BRIGHT)
         panel.plot(price, share, marker, ms=5, color=colour)
-        panel.annotate(TITLES[name], (price, share), (0, 5), textcoords="offset points", ha="center", fontsize=7)
+        aside = (0, -12) if name == FOCUS else (0, 5)
+        panel.annotate(TITLES[name], (price, share), aside, textcoords="offset points", ha="center", fontsize=7)
     panel.set_xscale("log")
     panel.set_xlim(0.1, 1000)
     panel.set_xticks(10.0 ** np.arange(-1, 4))
