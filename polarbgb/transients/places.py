@@ -41,8 +41,8 @@ def places(rows: pl.DataFrame) -> NDArray[np.int64]:
     shells = "l_shell" in rows.columns
     least = np.finfo(np.float32).tiny
     depth = rows["l_shell"].to_numpy() if shells else np.log(np.maximum(rows["pred"].to_numpy(), least)).mean(axis=1)
-    known = ~np.isnan(depth)  # far out, L is infinite
-    borders = np.quantile(depth[known], _SHELLS, method="nearest") if known.any() else np.zeros(len(_SHELLS))
+    known, finite = ~np.isnan(depth), np.isfinite(depth)  # far out, L is infinite
+    borders = np.quantile(depth[finite], _SHELLS) if finite.any() else np.zeros(len(_SHELLS))
     shell = np.where(known, np.searchsorted(borders, depth), 0)
     beside = np.zeros(len(rows), np.int64)
     field = rows["field_strength"].to_numpy() if "field_strength" in rows.columns else np.zeros(0)

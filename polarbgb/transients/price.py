@@ -44,6 +44,9 @@ _NARROWEST = 0.15
 class Tail:
     """How many events a day are at least so strong; beyond the strongest of them the tail is exponential.
 
+    Where there are too few to tell, one in these days is as strong as 7, and the tail falls by a factor of e with each
+    1 from there, as slowly as tails do of which more is known.
+
     Attributes:
         strength: (n,) of the sample, increasing.
         days: of live time.
@@ -56,7 +59,7 @@ class Tail:
         """Return the rate at which events reach each (m,) strength, 1/day."""
         drawn = min(_TAIL, len(self.strength) // _TAIL_PART)
         if drawn < 1:
-            return np.full(strength.shape, 1 / self.days)
+            return np.exp(-np.maximum(strength - _SURPRISING, 0.0)) / self.days
         border = self.strength[-drawn - 1]
         width = max(float(np.mean(self.strength[-drawn:] - border)), _NARROWEST)
         beyond = drawn * np.exp(-np.maximum(strength - border, 0.0) / width)
@@ -87,7 +90,7 @@ class Alarms:
         """
         drawn = min(_TAIL, len(self.rarity) // _TAIL_PART)
         if drawn < 1:
-            return np.ones(rarity.shape) / self.days
+            return np.minimum(rarity, 1 / self.days if self.days else np.inf)
         border = self.rarity[drawn]
         exponent = 1 / max(1.0, float(np.mean(np.log(border / self.rarity[:drawn]))))
         beyond = drawn * (np.minimum(rarity, border) / border) ** exponent

@@ -44,14 +44,11 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
         spread = fit_spread(counts, expected, length)
         for bins in series:
             dispersion = spread.dispersion(expected, counts.place, bins)
-            of_sum = Series(
-                counts.found[:, bins].sum(axis=1) / dispersion,
-                expected[:, bins].sum(axis=1) / dispersion,
-                counts.segment,
-            )
+            summed = expected[:, bins].sum(axis=1)
+            of_sum = Series(counts.found[:, bins].sum(axis=1) / dispersion, summed / dispersion, counts.segment)
             for sign in (1, -1):
                 found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
-                found = _with_control(found, of_sum, section.threshold)
+                found = _with_control(found, summed, section.threshold)
                 last = found.stop - 1
                 strength = spread.strength(
                     root_deviations(counts.found, expected, found.start, last),
@@ -75,13 +72,13 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
     return pl.concat(tables)
 
 
-def _with_control(found: Windows, series: Series, threshold: float) -> Windows:
-    """Leave windows out that expect fewer than 2 threshold**2 counts.
+def _with_control(found: Windows, expected: Array, threshold: float) -> Windows:
+    """Leave windows out in which fewer than 2 threshold**2 counts are expected.
 
     So few counts cannot lie far enough below what is expected: deficits would not be as frequent as excesses of the
     same size, and lists would cost more than they say.
     """
-    running = np.concatenate([[0.0], np.cumsum(series.background)])
+    running = np.concatenate([[0.0], np.cumsum(expected)])
     enough = running[found.stop] - running[found.start] >= 2 * threshold**2
     return Windows(*(values[enough] for values in found))
 

@@ -50,10 +50,11 @@ def test_a_tail_is_no_steeper_than_that_of_a_gaussian():
     assert found == pytest.approx(10 * np.exp(-2))
 
 
-def test_one_sample_tells_nothing_of_a_tail():
+def test_one_sample_tells_nothing_of_a_tail_which_is_then_taken_to_fall_from_seven_on():
     for sample in ([], [5.0]):
-        assert tail(sample, days=4.0).per_day(np.array([1.0, 100.0])).tolist() == [0.25, 0.25]
-        assert alarms(sample, days=4.0).per_day(np.array([1e-9, 100.0])).tolist() == [0.25, 0.25]
+        found = tail(sample, days=4.0).per_day(np.array([1.0, 7.0, 9.0]))
+        assert found.tolist() == pytest.approx([0.25, 0.25, 0.25 * np.exp(-2)])
+        assert alarms(sample, days=4.0).per_day(np.array([1e-9, 100.0])).tolist() == [1e-9, 0.25]
 
 
 @given(sample=SAMPLES, asked=SAMPLES)

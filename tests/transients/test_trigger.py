@@ -66,8 +66,8 @@ def test_without_events_a_list_holds_what_was_asked_for(asked, far):
     expected = far * sum(one.days for one in found)
     assert found[0].days == pytest.approx(DAYS * 4600 / ORBIT, rel=0.01)
     assert sum(len(one.events) for one in found) == pytest.approx(expected, abs=3 * np.sqrt(2 * expected))
-    # Fewer than ten are drawn from the tail.
-    assert sum(one.deficits for one in found) == pytest.approx(expected, abs=0.3 * expected)
+    # The control is priced without itself, the deficits of a search are priced with all of it: fewer are as rare.
+    assert 0.3 * expected < sum(one.deficits for one in found) <= 1.1 * expected
 
 
 def test_a_higher_price_adds_to_the_list(asked):
@@ -169,14 +169,9 @@ def test_very_short_files_are_searched(make_config, make_observed, rows):
     triggered = find_transients(make_observed(found, expected, time), config)
     assert triggered.days == pytest.approx(rows / 86_400)
     assert {name: triggered.events.schema[name] for name in COLUMNS} == COLUMNS
-    # Nothing as cheap as this can be told from so few rows: one control event would be more than 10 a day.
-    assert triggered.events.is_empty()
     assert len(triggered.windows) >= (1 if rows else 0)
-    # At a price that so few rows can tell, it is there.
-    if rows:
-        asked = make_config(trigger={"far": 1.01 * 86_400 / rows})
-        found_now = find_transients(make_observed(found, expected, time), asked).events
-        assert time[rows // 2] in found_now["t_start"]
+    # Without any control a row of five times the counts is still no chance.
+    assert triggered.events["t_start"].to_list() == time[rows // 2 : rows // 2 + 1].tolist()
 
 
 def test_a_list_without_events_has_the_columns_of_one_with_events(bright, asked):
