@@ -83,6 +83,8 @@ frames = st.lists(
 @given(text=exact, frame=frames)
 @example("(a / min(a, floor((-30.25))))", pl.DataFrame(dict.fromkeys(COLUMNS, [0.0] * (ROWS - 1) + [3.25])))
 def test_arithmetic_agrees_with_numpy_to_the_last_bit(text, frame):
+    # Polars takes x + 0.0 for x, and so keeps a negative zero that numpy makes positive.
+    frame = frame.select(pl.when(pl.all() == 0).then(0.0).otherwise(pl.all()).name.keep())
     got = number(f"{text} + 0*a", frame)
     # floor(a/b) of infinities and zeros is another thing than numpy's special values of a//b.
     finite = np.ones(ROWS, bool)
