@@ -289,7 +289,7 @@ def _(result: Detected) -> str:
         if result.far
         else ""
     )
-    return f"{len(result.events)} events{known}; {price}; {result.deficits} deficits as control"
+    return f"{len(result.events)} events{known}; {price}; {result.deficits} deficits as rare"
 
 
 # explain

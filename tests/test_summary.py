@@ -57,7 +57,7 @@ def test_long_tables_are_cut_unless_all_is_asked_for(results):
 def test_events_are_told_with_their_price(results):
     line = gist(results.detect)
     assert f"at most 30 false a day, {30 * results.detect.days:.0f} in {results.detect.days:.1f} days" in line
-    assert f"{results.detect.deficits} deficits as control" in line
+    assert f"{results.detect.deficits} deficits as rare" in line
     told = shown(results.detect, verbose=True)
     for event in results.detect.events.iter_rows(named=True):
         assert event["name"] in told
