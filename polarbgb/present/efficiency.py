@@ -217,6 +217,9 @@ def _against(panel: Axes, injected: Array, recovered: pl.Series) -> None:
         panel.set_xlim(*ends)
         panel.set_ylim(*ends)
     else:
+        # Without any data matplotlib's own limits are not all above 0.
+        panel.set_xlim(1, 10)
+        panel.set_ylim(1, 10)
         panel.text(0.5, 0.5, "none found", ha="center", va="center", transform=panel.transAxes)
 
 
