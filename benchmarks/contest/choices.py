@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.baselines import climatology, ground_track
-from polarbgb.background.boosters import rate_of
+from polarbgb.background.boosters import rate_of, xgboost_shape
 from polarbgb.background.crossfit import quantise_split, train_bin
 from polarbgb.background.folds import Split
 from polarbgb.background.targets import Targets
@@ -136,20 +136,7 @@ def margins(
     import xgboost
 
     model, split = case.model, case.split
-    asked = {
-        "objective": "reg:gamma",
-        "tree_method": "hist",
-        "max_bin": model.bins,
-        "eta": model.learning_rate,
-        "max_depth": model.depth,
-        "min_child_weight": model.min_rows,
-        "subsample": model.row_fraction,
-        "colsample_bytree": model.column_fraction,
-        "lambda": model.l2,
-        "nthread": model.threads,
-        "seed": model.seed,
-        "verbosity": 0,
-    } | parameters
+    asked = {"objective": "reg:gamma"} | xgboost_shape(model) | parameters
     if base is None:
         start = label[split.train].mean(axis=0)
         base = np.broadcast_to(np.log(start) if asked["objective"] == "reg:gamma" else start, label.shape)

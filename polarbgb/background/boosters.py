@@ -167,6 +167,23 @@ def _xgboost_device() -> str:
     return str(settings["learner"]["generic_param"]["device"]).partition(":")[0]
 
 
+def xgboost_shape(model: Model) -> dict[str, Any]:
+    """Return the XGBoost parameters of a section model that no objective changes."""
+    return {
+        "tree_method": "hist",
+        "max_bin": model.bins,
+        "eta": model.learning_rate,
+        "max_depth": model.depth,
+        "min_child_weight": model.min_rows,
+        "subsample": model.row_fraction,
+        "colsample_bytree": model.column_fraction,
+        "lambda": model.l2,
+        "nthread": model.threads,
+        "seed": model.seed,
+        "verbosity": 0,
+    }
+
+
 class _XGBoost:
     def __init__(self, booster: Any, device: str) -> None:  # noqa: ANN401 - xgboost has no types
         self._booster = booster
@@ -216,19 +233,8 @@ class _XGBoostSet:
             "base_score": grow.mean,
             # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
             "max_delta_step": 0,
-            "tree_method": "hist",
             "device": model.device,
-            "max_bin": model.bins,
-            "eta": model.learning_rate,
-            "max_depth": model.depth,
-            "min_child_weight": model.min_rows,
-            "subsample": model.row_fraction,
-            "colsample_bytree": model.column_fraction,
-            "lambda": model.l2,
-            "nthread": model.threads,
-            "seed": model.seed,
-            "verbosity": 0,
-        }
+        } | xgboost_shape(model)
         booster = xgboost.train(
             parameters,
             self._grow,

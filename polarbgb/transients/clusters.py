@@ -119,7 +119,7 @@ def _clear_of_gaps(
     clear = np.zeros_like(flags)
     for number in range(flags.shape[1]):
         flagged = np.flatnonzero(flags[:, number])
-        first, last = _runs(rows[flagged], segment)
+        first, last = runs_of(rows[flagged], segment)
         before = time[first] - time[opening[first]]
         after = time[closing[last]] - time[last]
         clear[flagged, number] = np.repeat((before >= discard) & (after >= discard), last - first + 1)
@@ -131,8 +131,8 @@ def _sets(
 ) -> Iterator[tuple[str, str, NDArray[np.int64], NDArray[np.int64]]]:
     """Yield kind, name, first and last rows of the runs of every bin and every set of bins that has any."""
     for number in range(flags.shape[1]):
-        yield "bin", str(number), *_runs(rows[flags[:, number]], segment)
-    first, last = _runs(rows, segment, changes=(flags[1:] != flags[:-1]).any(axis=1))
+        yield "bin", str(number), *runs_of(rows[flags[:, number]], segment)
+    first, last = runs_of(rows, segment, changes=(flags[1:] != flags[:-1]).any(axis=1))
     sets, appears, which = np.unique(
         flags[np.searchsorted(rows, first)], axis=0, return_index=True, return_inverse=True
     )
@@ -141,10 +141,10 @@ def _sets(
         yield "pure", "_".join(map(str, np.flatnonzero(sets[one]))), first[of_set], last[of_set]
     together = flags.sum(axis=1)
     for number in range(flags.shape[1]):
-        yield "more", _more_than(number), *_runs(rows[together > number], segment)
+        yield "more", _more_than(number), *runs_of(rows[together > number], segment)
 
 
-def _runs(
+def runs_of(
     rows: NDArray[np.int64], segment: NDArray[np.int32], changes: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first and last rows of the runs of consecutive rows; where ``changes`` holds, a new run begins."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.transients.clusters import runs_of, segment_borders
 
 LENGTHS = (1.0, 4.0, 16.0, 64.0)
 """s"""
@@ -37,8 +37,7 @@ def fixed_windows(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
         for values in ((rate - pred) * exposure, (sigma * exposure) ** 2)
     )
     time, segment = usable["unix_time"].to_numpy(), usable["segment"].to_numpy()
-    opening = np.flatnonzero(np.diff(segment, prepend=-1) != 0)
-    since = np.arange(len(time)) - np.repeat(opening, np.diff(opening, append=len(time)))
+    since = np.arange(len(time)) - segment_borders(segment)[0]
     inside = np.zeros(len(time) + 1, np.int64)
     for length in sorted({max(1, round(one / config.input.cadence)) for one in LENGTHS}):
         first = np.flatnonzero(since % max(1, length // 2) == 0)
@@ -48,12 +47,5 @@ def fixed_windows(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
         beyond = ((excess[after] - excess[first]) / np.sqrt(variance[after] - variance[first]) > SIGMA).any(axis=1)
         inside += np.bincount(first[beyond], minlength=len(inside))
         inside -= np.bincount(after[beyond], minlength=len(inside))
-    first, last = _runs(np.cumsum(inside)[:-1] > 0, segment)
+    first, last = runs_of(np.flatnonzero(np.cumsum(inside)[:-1] > 0), segment)
     return pl.DataFrame({"t_start": time[first], "t_stop": time[last] + config.input.cadence})
-
-
-def _runs(rows: NDArray[np.bool_], segment: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first and the last row of each run within a segment."""
-    at = np.flatnonzero(rows)
-    apart = (np.diff(at) != 1) | (np.diff(segment[at]) != 0)
-    return np.concatenate([at[:1], at[1:][apart]]), np.concatenate([at[:-1][apart], at[-1:]])

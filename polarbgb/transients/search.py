@@ -37,11 +37,12 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
     """
     section, cadence = config.trigger, config.input.cadence
     series = [(number,) for number in range(counts.bins)] + [tuple(one) for one in section.sums]
-    tables = [_empty()]
+    tables = []
     for scale in track(section.scales, label="Time scales searched", total=len(section.scales)):
         length = max(1, round(scale / cadence))
-        expected = _followed(counts, scale, config)
+        expected = counts.expected * local_factor(counts, scale, config) if scale <= section.follow else counts.expected
         spread = fit_spread(counts, expected, length)
+        of_scale = []
         for bins in series:
             dispersion = spread.dispersion(expected, counts.place, bins)
             summed = expected[:, bins].sum(axis=1)
@@ -50,11 +51,7 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
                 found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
                 found = _with_control(found, summed, section.threshold)
                 last = found.stop - 1
-                strength = spread.strength(
-                    root_deviations(counts.found, expected, found.start, last),
-                    counts.place[(found.start + last) // 2],
-                )
-                tables.append(
+                of_scale.append(
                     pl.DataFrame(
                         {
                             "sign": np.full(len(last), sign, np.int8),
@@ -64,11 +61,15 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
                             "first": found.start,
                             "last": last,
                             "significance": found.significance,
-                            "strength": strength,
                         },
-                        schema=tables[0].schema,
+                        schema_overrides={"series": pl.String},
                     )
                 )
+        # All at once: sums over the rows are run once a scale.
+        table = pl.concat(of_scale)
+        first, last = table["first"].to_numpy(), table["last"].to_numpy()
+        deviation = root_deviations(counts.found, expected, first, last)
+        tables.append(table.with_columns(strength=spread.strength(deviation, counts.place[(first + last) // 2])))
     return pl.concat(tables)
 
 
@@ -83,26 +84,9 @@ def _with_control(found: Windows, expected: Array, threshold: float) -> Windows:
     return Windows(*(values[enough] for values in found))
 
 
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={
-            "sign": pl.Int8,
-            "scale": pl.Float64,
-            "series": pl.String,
-            "trigger": pl.Int64,
-            "first": pl.Int64,
-            "last": pl.Int64,
-            "significance": pl.Float64,
-            "strength": pl.Float64,
-        }
-    )
-
-
-def _followed(counts: Counts, scale: float, config: Config) -> Array:
-    """Return the (rows, bins) expected counts that follow the baseline around windows of a scale."""
-    if scale > config.trigger.follow:
-        return counts.expected
-    return counts.expected * local_baseline(
+def local_factor(counts: Counts, scale: float, config: Config) -> Array:
+    """Return the (rows, bins) factor by which the background follows what is counted around windows of a scale, s."""
+    return local_baseline(
         counts.time,
         counts.found,
         counts.expected,

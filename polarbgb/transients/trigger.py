@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.price import Alarms, Control, group_windows, learn_control, rarities
-from polarbgb.transients.search import find_windows
+from polarbgb.transients.search import find_windows, local_factor
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,7 @@ def _followed(prediction: pl.DataFrame, counts: Counts, groups: pl.DataFrame, co
     short = stop - start <= follow
     if not short.any():
         return prediction
-    factor = local_baseline(
-        counts.time,
-        counts.found,
-        counts.expected,
-        counts=counts.quiet,
-        hole=follow,
-        reach=follow,
-        trust=config.trigger.trust,
-    )
+    factor = local_factor(counts, follow, config)
     rows = np.zeros(len(counts.time), bool)
     for first, last in zip(
         np.searchsorted(counts.time, start[short] - BESIDE),

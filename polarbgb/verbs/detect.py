@@ -10,8 +10,6 @@ from typing import Literal
 
 import polars as pl
 
-from polarbgb.config import Config
-from polarbgb.errors import UserError
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
@@ -23,6 +21,7 @@ from polarbgb.transients.clusters import event_set, find_clusters
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
 from polarbgb.transients.trigger import find_transients
+from polarbgb.verbs.overridden import overridden
 
 Method = Literal["focus", "published"]
 
@@ -80,7 +79,13 @@ def detect(
         UserError: if the run has no prediction, or a setting cannot be changed any more.
     """
     run.require("fit", "predict")
-    config = _overridden(run, overrides if far is None else [*overrides, f"trigger.far={far!r}"])
+    config = overridden(
+        run,
+        overrides if far is None else [*overrides, f"trigger.far={far!r}"],
+        sections=("intervals", "trigger", "classes"),
+        told="[trigger], [classes] and some of [intervals]",
+        fixed={"intervals.context", "intervals.longest"},
+    )
     started = time.monotonic()
     run.begin()
     prediction = run.read_frame("prediction.parquet")
@@ -120,17 +125,6 @@ def detect(
     )
     price = config.trigger.far if method == "focus" else None
     return Detected(run, method, events, price, deficits, days, intervals, event_set(config), known, tuple(files))
-
-
-def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
-    for text in overrides:
-        key = text.partition("=")[0].strip()
-        if not key.startswith(("intervals.", "trigger.", "classes.")) or key in {
-            "intervals.context",
-            "intervals.longest",
-        }:
-            raise UserError(f"--set {text}: only [trigger], [classes] and some of [intervals] can change after the fit")
-    return run.config(overrides)
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:

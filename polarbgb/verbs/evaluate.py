@@ -28,6 +28,7 @@ from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder, file_digest
 from polarbgb.timeline.clean import Timeline
 from polarbgb.transients.efficiency import Efficiency, measure_efficiency
+from polarbgb.verbs.overridden import overridden
 from polarbgb.verbs.prepare import read_timeline, require_same_file
 
 MODEL = "boosted trees"
@@ -90,7 +91,7 @@ def evaluate(
             setting cannot be changed any more.
     """
     fitted = run.require("fit")
-    config = _overridden(run, overrides)
+    config = overridden(run, overrides, sections=("inject", "trigger"), told="[inject] and [trigger]")
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
@@ -128,13 +129,6 @@ def evaluate(
     files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
     run.finish("evaluate", started, rows=int(fair.sum()), **({} if efficiency is None else _asked(config)))
     return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, tuple(files))
-
-
-def _overridden(run: RunFolder, overrides: Sequence[str]) -> Config:
-    for text in overrides:
-        if not text.strip().startswith(("inject.", "trigger.")):
-            raise UserError(f"--set {text}: only [inject] and [trigger] can change after the fit")
-    return run.config(overrides)
 
 
 def _asked(config: Config) -> dict[str, object]:
