@@ -294,7 +294,9 @@ class Trigger(Section):
     )
     threshold: Positive = Field(4.0, description="sigma: fainter windows are no candidates")
     follow: NotNegative = Field(
-        60.0, description="s: searches up to this scale follow a local baseline, over so many s on either side"
+        200.0,
+        description="s: searches up to this scale follow a local baseline, over three scales (60 s at least) on either "
+        "side",
     )
     trust: Fraction = Field(0.03, description="offsets that the baseline expects, a share of the rate")
     merge: NotNegative = Field(5.0, description="s: windows that are no further apart are one event")

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.prediction import NOTED
 from polarbgb.background.purify import rare_rows, rows_beyond, with_margin
 from polarbgb.config import Config
 from polarbgb.transients.places import places
@@ -33,6 +34,7 @@ class Counts:
         found: (rows, bins) counts.
         expected: (rows, bins) counts of the background.
         place: (rows,) from :func:`polarbgb.transients.places.places`.
+        noted: (rows, features) what the prediction notes of where a row was taken, as far as it does.
         quiet: (rows,) rows from which the spread of the counts is learnt: no rare excess or deficit is near.
     """
 
@@ -43,6 +45,7 @@ class Counts:
     found: Array
     expected: Array
     place: NDArray[np.int64]
+    noted: NDArray[np.float32]
     quiet: NDArray[np.bool_]
 
     @property
@@ -75,5 +78,9 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
         found=usable["rate"].to_numpy() * exposure,
         expected=np.maximum(expected, least),
         place=place,
+        noted=np.column_stack(
+            [np.empty((len(usable), 0), np.float32)]
+            + [usable[name].cast(pl.Float32).to_numpy() for name in NOTED if name in usable.columns]
+        ),
         quiet=~with_margin(rare, time, config.purify.margin),
     )

@@ -1,8 +1,8 @@
 """What a list of excesses costs: how often the background alone makes one as unlikely.
 
 Deficits are the control: nothing that one looks for makes them, and the errors of the background make as many of them
-as of excesses - but for spikes of particles, which are excesses alone. Those come again where they were. So in restless
-places the excesses that come more often than in calm ones are control as well.
+as of excesses - but for spikes of particles, which are excesses alone. Those come where counts stray far; a burst comes
+anywhere. So where it is restless, the excesses that come more often than where it is calm are control as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.transients.counts import Counts
-from polarbgb.transients.places import calmness, restlessness
 
 Array = NDArray[np.float64]
 
@@ -26,15 +25,8 @@ _TAIL = 40
 _TAIL_PART = 2
 """half of fewer than twice as many."""
 
-_CAUTION = 0.5
-"""Of its own error, that a surplus of excesses must exceed: with more, spikes get in; with none, one neighbour in a
-restless place makes a bright burst common."""
-
 _SURPRISING = 7.0
-"""Strength of a window that makes its place restless,"""
-
-_SHORT = 60.0
-"""if it was found at a scale of so many s or less: slow errors of the background say nothing of spikes."""
+"""Strength of the one event that a tail is taken to hold of which too little is known."""
 
 _NARROWEST = 0.15
 """Least scale of a tail in strength: that of a Gaussian at 6 sigma."""
@@ -42,10 +34,10 @@ _NARROWEST = 0.15
 
 @dataclass(frozen=True)
 class Tail:
-    """How many events a day are at least so strong; beyond the strongest of them the tail is exponential.
+    """How many events a day are at least so strong; the strongest of them are taken to follow a power law.
 
-    Where there are too few to tell, one in these days is as strong as 7, and the tail falls by a factor of e with each
-    1 from there, as slowly as tails do of which more is known.
+    What makes them, errors of the background and particles, has no scale of its own. Where there are too few to tell,
+    one in these days is as strong as 7, and the tail falls by a factor of e with each 1 from there.
 
     Attributes:
         strength: (n,) of the sample, increasing.
@@ -61,8 +53,9 @@ class Tail:
         if drawn < 1:
             return np.exp(-np.maximum(strength - _SURPRISING, 0.0)) / self.days
         border = self.strength[-drawn - 1]
-        width = max(float(np.mean(self.strength[-drawn:] - border)), _NARROWEST)
-        beyond = drawn * np.exp(-np.maximum(strength - border, 0.0) / width)
+        # Hill's estimate of the exponent, no steeper than a Gaussian falls.
+        slope = max(float(np.mean(np.log(self.strength[-drawn:] / border))), _NARROWEST / border)
+        beyond = drawn * (np.maximum(strength, border) / border) ** (-1 / slope)
         return np.where(strength > border, beyond, np.maximum(self.count(strength), drawn)) / self.days
 
     def count(self, strength: Array) -> Array:
@@ -127,52 +120,39 @@ class Control:
     """What the background alone makes, as far as a search tells.
 
     Attributes:
-        calmness: (rows,) from :func:`polarbgb.transients.places.calmness`.
-        days: (classes,) of live time in each class of calmness.
         tails: by sign, scale (s) and class, how strong the groups of windows are.
         alarms: the groups of deficits.
     """
 
-    calmness: NDArray[np.int64]
-    days: Array
     tails: Mapping[tuple[int, float, int], Tail]
     alarms: Alarms
 
 
-def learn_control(grouped: pl.DataFrame, counts: Counts, config: Config) -> Control:
+def learn_control(grouped: pl.DataFrame, days: Mapping[float, Array]) -> Control:
     """Learn from the windows of a search what the background alone makes.
 
     Args:
         grouped: from :func:`group_windows`.
-        counts: of the same rows.
-        config: the cadence, and the scales that were searched.
+        days: of the search, from :class:`polarbgb.transients.search.Search`.
     """
-    cadence = config.input.cadence
-    short = grouped.filter(pl.col("scale") <= _SHORT).sort("strength", descending=True, maintain_order=True)
-    surprises = short.unique("group", keep="first", maintain_order=True).filter(pl.col("strength") > _SURPRISING)
-    calm = calmness(restlessness(surprises["first"].to_numpy(), counts.place, counts.orbit, cadence))
-    days = np.bincount(calm, minlength=1) * cadence / 86_400
-    # A group counts once at each scale and in each class of places: its windows are no independent events.
-    best = (
-        grouped.with_columns(calmness=calm[grouped["first"].to_numpy()])
-        .group_by("sign", "group", "scale", "calmness")
-        .agg(pl.col("strength").max())
-    )
+    # A group counts once at each scale and in each class of calmness: its windows are no independent events.
+    best = grouped.group_by("sign", "group", "scale", "calmness").agg(pl.col("strength").max())
     tails = {
-        (sign, scale, kind): _tail(best, sign, scale, kind, days)
+        (sign, scale, kind): _tail(best, sign, scale, kind, live)
         for sign in (1, -1)
-        for scale in config.trigger.scales
-        for kind in range(len(days))
+        for scale, of_scale in days.items()
+        for kind, live in enumerate(of_scale)
     }
-    return Control(calm, days, tails, Alarms(_rarest(best, tails), float(days.sum())))
+    whole = max((float(of_scale.sum()) for of_scale in days.values()), default=0.0)
+    return Control(tails, Alarms(_rarest(best, tails), whole))
 
 
 def rarities(windows: pl.DataFrame, control: Control, *, own: bool = True) -> Array:
     """Say how rare windows are.
 
-    The rarity of a window is the rate, per day of live time in places as restless as its own, at which deficits are as
-    strong at its scale; for excesses in places that are not calm, the surplus over calm places of excesses that strong,
-    less half its error, if it is larger. The rarity of a group is the least of its windows: it was looked for at
+    The rarity of a window is the rate, per day of live time as restless as its own, at which deficits are as strong at
+    its scale; for excesses where it is not calm, the surplus of excesses that strong over where it is, if that is
+    larger. The rarity of a group is the least of its windows: it was looked for at
     several scales and in several bins, and what that costs is counted on the deficits, which were looked for in the
     same way.
 
@@ -186,23 +166,17 @@ def rarities(windows: pl.DataFrame, control: Control, *, own: bool = True) -> Ar
     """
     rarity = np.full(len(windows), np.inf)
     strength, scale, sign = (windows[name].to_numpy() for name in ("strength", "scale", "sign"))
-    kind = control.calmness[windows["first"].to_numpy()]
-    for one in np.unique(scale):
-        calmest = control.tails[1, one, 0]
-        for number in range(len(control.days)):
-            here = (scale == one) & (kind == number)
-            if not here.any():
-                continue
-            rarity[here] = control.tails[-1, one, number].per_day(strength[here])
-            if number:
-                up = here & (sign > 0)
-                excesses = control.tails[1, one, number]
-                # Less one: an event is no evidence against itself.
-                as_strong = excesses.count(strength[up])
-                surplus = (as_strong - own) / excesses.days
-                usual = calmest.count(strength[up]) / calmest.days
-                error = np.sqrt(as_strong / excesses.days**2 + usual / calmest.days)
-                rarity[up] = np.maximum(rarity[up], surplus - usual - _CAUTION * error)
+    kind = windows["calmness"].to_numpy()
+    for one, number in sorted(set(zip(scale.tolist(), kind.tolist(), strict=True))):
+        here = (scale == one) & (kind == number)
+        rarity[here] = control.tails[-1, one, number].per_day(strength[here])
+        if number:
+            up = here & (sign > 0)
+            calmest, excesses = control.tails[1, one, 0], control.tails[1, one, number]
+            # Less one: an event is no evidence against itself.
+            surplus = (excesses.count(strength[up]) - own) / excesses.days
+            usual = calmest.count(strength[up]) / calmest.days
+            rarity[up] = np.maximum(rarity[up], surplus - usual)
     return rarity
 
 
@@ -228,6 +202,6 @@ def _rarest(best: pl.DataFrame, tails: Mapping[tuple[int, float, int], Tail]) ->
     return np.sort(least)
 
 
-def _tail(best: pl.DataFrame, sign: int, scale: float, calmness: int, days: Array) -> Tail:
+def _tail(best: pl.DataFrame, sign: int, scale: float, calmness: int, days: float) -> Tail:
     sample = best.filter(sign=sign, scale=scale, calmness=calmness)["strength"].to_numpy()
-    return Tail(np.sort(sample), float(days[calmness]))
+    return Tail(np.sort(sample), float(days))

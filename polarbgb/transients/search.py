@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -12,11 +15,37 @@ from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.spread import fit_spread, root_deviations
+from polarbgb.transients.unrest import fit_unrest
 
 Array = NDArray[np.float64]
 
+_REACH, _SCALES = 60.0, 3.0
+"""s beside a window that a local baseline is taken from at least, and how many of its scales."""
 
-def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl.DataFrame:
+_CALM = (0.6, 0.85, 0.95)
+"""Shares of the rows: the calmest, and so on to the most restless twentieth."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search came to.
+
+    Attributes:
+        windows: a row a window, of both signs: ``sign`` (+1, -1), ``scale`` (s), ``series`` (``"0"``, ``"0_1"``: the
+            bins that were summed), ``trigger``, ``first``, ``last`` (indices of rows: where the search first exceeded
+            ``trigger.threshold``, and the window), ``significance`` (sigma, of this series), ``strength`` (distance of
+            all bins' deviations from none, in units of their spread
+            (:meth:`polarbgb.transients.spread.Spread.strength`) and of how far counts stray there and then
+            (:func:`polarbgb.transients.unrest.fit_unrest`)), ``calmness`` (0 to 3: class by how far counts stray at
+            this scale; 0 is the calmest).
+        days: by scale (s), the (classes,) live time in each class of calmness.
+    """
+
+    windows: pl.DataFrame
+    days: Mapping[float, Array]
+
+
+def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> Search:
     """Search by Poisson-FOCuS for windows no longer than each of ``trigger.scales``.
 
     At each scale up to ``trigger.follow`` the background first follows what is counted around the window searched
@@ -28,20 +57,18 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
         counts: from :func:`polarbgb.transients.counts.counts_of`.
         config: its section trigger.
         track: watches the searches.
-
-    Returns:
-        A row a window, of both signs: ``sign`` (+1, -1), ``scale`` (s), ``series`` (``"0"``, ``"0_1"``: the bins that
-        were summed), ``trigger``, ``first``, ``last`` (indices of rows: where the search first exceeded
-        ``trigger.threshold``, and the window), ``significance`` (sigma, of this series), ``strength`` (distance of all
-        bins' deviations from none, in units of their spread: :meth:`polarbgb.transients.spread.Spread.strength`).
     """
     section, cadence = config.trigger, config.input.cadence
     series = [(number,) for number in range(counts.bins)] + [tuple(one) for one in section.sums]
-    tables = []
+    tables, days = [], {}
     for scale in track(section.scales, label="Time scales searched", total=len(section.scales)):
         length = max(1, round(scale / cadence))
-        expected = counts.expected * local_factor(counts, scale, config) if scale <= section.follow else counts.expected
+        factor = local_factor(counts, scale, config)
+        expected = counts.expected * factor if scale <= section.follow else counts.expected
         spread = fit_spread(counts, expected, length)
+        unrest = fit_unrest(counts, expected, factor, spread, length=length, config=config)
+        calmness = np.searchsorted(np.quantile(unrest, _CALM), unrest) if len(unrest) else np.zeros(0, np.int64)
+        days[scale] = np.bincount(calmness, minlength=len(_CALM) + 1) * cadence / 86_400
         of_scale = []
         for bins in series:
             dispersion = spread.dispersion(expected, counts.place, bins)
@@ -68,9 +95,10 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> pl
         # All at once: sums over the rows are run once a scale.
         table = pl.concat(of_scale)
         first, last = table["first"].to_numpy(), table["last"].to_numpy()
-        deviation = root_deviations(counts.found, expected, first, last)
-        tables.append(table.with_columns(strength=spread.strength(deviation, counts.place[(first + last) // 2])))
-    return pl.concat(tables)
+        middle = (first + last) // 2
+        strength = spread.strength(root_deviations(counts.found, expected, first, last), counts.place[middle])
+        tables.append(table.with_columns(strength=strength / unrest[middle], calmness=calmness[middle].astype(np.int8)))
+    return Search(pl.concat(tables), days)
 
 
 def _with_control(found: Windows, expected: Array, threshold: float) -> Windows:
@@ -85,13 +113,22 @@ def _with_control(found: Windows, expected: Array, threshold: float) -> Windows:
 
 
 def local_factor(counts: Counts, scale: float, config: Config) -> Array:
-    """Return the (rows, bins) factor by which the background follows what is counted around windows of a scale, s."""
+    """Return the factor by which the background follows what is counted around windows of a scale.
+
+    Args:
+        counts: of all rows.
+        scale: s; as much on either side of a row is not looked at, and three times as much beyond that is.
+        config: its section trigger.
+
+    Returns:
+        (rows, bins).
+    """
     return local_baseline(
         counts.time,
         counts.found,
         counts.expected,
         counts=counts.quiet,
         hole=max(scale, config.input.cadence),
-        reach=config.trigger.follow,
+        reach=max(_REACH, _SCALES * scale),
         trust=config.trigger.trust,
     )

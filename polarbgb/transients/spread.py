@@ -74,10 +74,10 @@ def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
     Returns:
         The spread by place. Where there are too few windows for any, the spread of pure counting.
     """
-    first = np.arange(0, len(counts.time) - length + 1, length)
-    last = first + length - 1
-    calm = np.logical_and.reduceat(counts.quiet, first)[: len(first)] if len(first) else np.zeros(0, bool)
-    first, last = (edge[(counts.segment[first] == counts.segment[last]) & calm] for edge in (first, last))
+    first, last = grid(counts, length)
+    loud = np.concatenate([[0], np.cumsum(~counts.quiet)])
+    calm = loud[last + 1] == loud[first]
+    first, last = first[calm], last[calm]
     deviation = deviations(counts.found, expected, first, last)
     place = counts.place[(first + last) // 2]
     kinds = int(counts.place.max(initial=0)) + 1
@@ -88,6 +88,14 @@ def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
         if len(members) >= _FEWEST:
             covariance[one] = _covariance(members)
     return Spread(covariance)
+
+
+def grid(counts: Counts, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and the last row of windows of ``length`` rows, side by side, without those across a gap."""
+    first = np.arange(0, len(counts.time) - length + 1, length)
+    last = first + length - 1
+    whole = counts.segment[first] == counts.segment[last]
+    return first[whole], last[whole]
 
 
 def deviations(found: Array, expected: Array, first: NDArray[np.int64], last: NDArray[np.int64]) -> Array:

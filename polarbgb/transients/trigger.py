@@ -53,8 +53,8 @@ def find_transients(
         - ``significance`` (sigma of the best window in one bin or sum; not of the whole event as there) and
           ``strength`` (of the best window in all bins together: distance in units of their spread, errors of the
           background and counts that bins share included);
-        - ``t_trigger`` (unix s: row at which the threshold was first exceeded), ``timescale`` (s: length of its rarest
-          window);
+        - ``t_trigger`` (unix s: row at which the threshold was first exceeded), ``timescale`` (s: length of its
+          strongest window);
         - ``far`` (false events a day that are at least as rare) and ``probability`` (1 less the expected share of false
           events among those at least as rare);
         - ``bins_flagged`` (``"0_1_5"``: bins, alone or in a sum, with a window that is rare enough).
@@ -66,9 +66,10 @@ def find_transients(
         UserError: if the list of known events cannot be read.
     """
     counts = counts_of(prediction, config)
-    grouped = group_windows(find_windows(counts, config, track=track), counts, config)
+    search = find_windows(counts, config, track=track)
+    grouped = group_windows(search.windows, counts, config)
     own = control is None
-    control = control or learn_control(grouped, counts, config)
+    control = control or learn_control(grouped, search.days)
     alarms, rarity = control.alarms, rarities(grouped, control, own=own)
     windows = grouped.with_columns(rarity=rarity, far=alarms.per_day(rarity))
     rare = windows.filter(pl.col("far") <= config.trigger.far)
@@ -76,7 +77,7 @@ def find_transients(
     first, last = (counts.row[groups[edge].to_numpy()] for edge in ("first", "last"))
     seen = _followed(prediction, counts, groups, config)
     described = describe_events(seen, first, last, config).drop("significance")
-    timescale = groups["rarest_last"] - groups["rarest_first"] + 1
+    timescale = groups["strongest_last"] - groups["strongest_first"] + 1
     events = described.with_columns(
         groups["significance", "strength", "far", "probability", "bins_flagged"],
         t_trigger=counts.time[groups["trigger"].to_numpy()],
@@ -94,22 +95,25 @@ def find_transients(
 def _followed(prediction: pl.DataFrame, counts: Counts, groups: pl.DataFrame, config: Config) -> pl.DataFrame:
     """Return the prediction with the background that short events were found against.
 
-    In and beside events that last no longer than ``trigger.follow`` it follows the local baseline around them, which
-    sees nothing of them; longer ones would be followed themselves.
+    In and beside events that last no longer than ``trigger.follow`` it follows the local baseline around the shortest
+    scale that is as long, which sees nothing of them; longer ones would be followed themselves.
     """
-    follow, cadence = config.trigger.follow, config.input.cadence
+    cadence = config.input.cadence
     start, stop = counts.time[groups["first"].to_numpy()], counts.time[groups["last"].to_numpy()] + cadence
-    short = stop - start <= follow
-    if not short.any():
+    scales = np.array([scale for scale in sorted(config.trigger.scales) if scale <= config.trigger.follow])
+    which = np.searchsorted(scales, stop - start - 0.5 * cadence)
+    factor, rows = np.ones_like(counts.expected), np.zeros(len(counts.time), bool)
+    for one in np.unique(which[which < len(scales)]):
+        local = local_factor(counts, scales[one], config)
+        for first, last in zip(
+            np.searchsorted(counts.time, start[which == one] - BESIDE),
+            np.searchsorted(counts.time, stop[which == one] + BESIDE),
+            strict=True,
+        ):
+            rows[first:last] = True
+            factor[first:last] = local[first:last]
+    if not rows.any():
         return prediction
-    factor = local_factor(counts, follow, config)
-    rows = np.zeros(len(counts.time), bool)
-    for first, last in zip(
-        np.searchsorted(counts.time, start[short] - BESIDE),
-        np.searchsorted(counts.time, stop[short] + BESIDE),
-        strict=True,
-    ):
-        rows[first:last] = True
     place = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
     rate, pred, sigma, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pred", "sigma", "pull"))
     pred[place] *= factor[rows]
@@ -130,8 +134,8 @@ def _groups(rare: pl.DataFrame, windows: pl.DataFrame, alarms: Alarms) -> pl.Dat
             pl.col("trigger").min(),
             pl.col("significance", "strength").max(),
             pl.col("rarity", "far").first(),
-            pl.col("first").first().alias("rarest_first"),
-            pl.col("last").first().alias("rarest_last"),
+            pl.col("first").get(pl.col("strength").arg_max()).alias("strongest_first"),
+            pl.col("last").get(pl.col("strength").arg_max()).alias("strongest_last"),
             pl.col("series")
             .str.split("_")
             .explode()

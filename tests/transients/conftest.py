@@ -67,6 +67,7 @@ def _counts(found, expected, time=None, cadence=1.0, **columns):
             "found": found,
             "expected": np.broadcast_to(np.asarray(expected, np.float64), found.shape),
             "place": np.zeros(rows, np.int64),
+            "noted": np.zeros((rows, 0), np.float32),
             "quiet": np.ones(rows, bool),
         }
         | columns

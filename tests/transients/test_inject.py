@@ -31,6 +31,7 @@ def counts_with(found, expected):
         found=found.astype(float),
         expected=np.broadcast_to(expected, found.shape).astype(float),
         place=zero,
+        noted=np.zeros((rows, 0), np.float32),
         quiet=np.ones(rows, bool),
     )
 

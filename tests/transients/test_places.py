@@ -1,17 +1,14 @@
-"""Where rows were taken, and how restless it is there, against what is said of them, row by row."""
+"""Where rows were taken, against what is said of them, row by row."""
 
 import math
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from polarbgb.transients.places import calmness, places, restlessness
+from polarbgb.transients.places import places
 
 ROWS = 5000
-NO_ROWS = np.zeros(0)
 
 
 def at_random(seed=0, **columns):
@@ -113,102 +110,3 @@ def test_few_rows_are_no_reason_to_fail(rows, names):
     place = places(at_random(**{name: np.full(ROWS, 2e4) for name in names}).head(rows))
     assert place.shape == (rows,)
     assert ((place >= 0) & (place < 30)).all()
-
-
-def slowly_restless(surprises, place, orbit, cadence):
-    """Restate it one row at a time: counts by orbit and place, and nothing of the row's own orbit and place."""
-    days, times = {}, {}
-    for o, p in zip(orbit.tolist(), place.tolist(), strict=True):
-        days[o, p] = days.get((o, p), 0.0) + cadence / 86_400
-    for row in surprises.tolist():
-        visit = orbit[row], place[row]
-        times[visit] = times.get(visit, 0) + 1
-
-    def usual(o, p):
-        others = [visit for visit in days if visit[1] == p and visit[0] != o]
-        return (sum(times.get(v, 0) for v in others) + 0.5) / (sum(days[v] for v in others) + 0.05)
-
-    restless = []
-    for o, p in zip(orbit.tolist(), place.tolist(), strict=True):
-        near = [visit for visit in days if abs(visit[0] - o) <= 2 and visit != (o, p)]
-        met = sum(times.get(v, 0) for v in near)
-        storm = (met + 3) / (sum(days[v] * usual(o, v[1]) for v in near) + 3)
-        here = [visit for visit in near if visit[1] == p]
-        found = sum(times.get(v, 0) for v in here) + 0.02 * usual(o, p) * storm
-        restless.append(found / (sum(days[v] for v in here) + 0.02))
-    return np.array(restless)
-
-
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 9999), first=st.sampled_from([-3, 0, 170]))
-def test_restlessness_is_that_of_the_visits_before_and_after(seed, first):
-    rng = np.random.default_rng(seed)
-    rows, cadence = int(rng.integers(1, 60)), float(rng.choice([1.0, 90.0]))
-    place = rng.integers(0, 4, rows)
-    orbit = (first + np.sort(rng.integers(0, 9, rows))).astype(np.int32)
-    surprises = rng.integers(0, rows, int(rng.integers(0, 12)))
-    np.testing.assert_allclose(
-        restlessness(surprises, place, orbit, cadence), slowly_restless(surprises, place, orbit, cadence), rtol=1e-9
-    )
-
-
-@pytest.fixture
-def orbits():
-    """Thirty orbits of 90 min through the same six places."""
-    row = np.arange(30 * 5400)
-    return row % 5400 // 900, (row // 5400).astype(np.int32)
-
-
-def test_a_burst_does_not_make_its_own_place_restless(orbits):
-    place, orbit = orbits
-    before = restlessness(np.zeros(0, np.int64), place, orbit, 1.0)
-    burst = 12 * 5400 + 2000 + 10 * np.arange(8)
-    after = restlessness(burst, place, orbit, 1.0)
-    here = (orbit == 12) & (place == place[burst[0]])
-    np.testing.assert_allclose(after[here], before[here], rtol=1e-12)
-    for away in (-2, -1, 1, 2):  # but the visits beside it are warned
-        assert after[(orbit == 12 + away) & (place == place[burst[0]])].min() > 5 * before.max()
-
-
-def test_what_comes_again_makes_its_place_restless_and_no_other(orbits):
-    place, orbit = orbits
-    spikes = np.arange(30) * 5400 + 5 * 900 + 100
-    restless = restlessness(spikes, place, orbit, 1.0)
-    rate = 86_400 / 900  # one a visit of 900 s
-    assert restless[place == 5].min() > 0.5 * rate
-    assert restless[place == 5].max() < 1.5 * rate
-    assert restless[place != 5].max() < 0.1 * rate
-
-
-def test_a_storm_makes_its_orbits_restless_in_all_places(orbits):
-    place, orbit = orbits
-    rng = np.random.default_rng(6)
-    storm = np.flatnonzero((orbit >= 10) & (orbit < 14))
-    restless = restlessness(rng.choice(storm, 60), place, orbit, 1.0)
-    calm = restlessness(np.zeros(0, np.int64), place, orbit, 1.0)
-    within, without = restless[(orbit >= 11) & (orbit < 13)], restless[(orbit < 7) | (orbit > 17)]
-    assert within.min() > 5 * without.max()
-    assert without.max() < 20 * calm.max()  # the mean of all orbits has risen
-
-
-def test_no_rows_are_not_restless():
-    empty = np.zeros(0, np.int64)
-    assert restlessness(empty, empty, empty.astype(np.int32), 1.0).shape == (0,)
-    assert calmness(NO_ROWS).shape == (0,)
-    assert calmness(np.array([3.0])).tolist() == [0]
-
-
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=80))
-def test_the_more_restless_a_row_the_higher_its_class(values):
-    restless = np.array(values, float)
-    classes = calmness(restless)
-    order = np.argsort(restless, kind="stable")
-    assert (np.diff(classes[order]) >= 0).all()
-    assert classes[order[0]] == 0
-    for same in np.unique(restless):
-        assert len(np.unique(classes[restless == same])) == 1
-
-
-def test_classes_hold_three_fifths_a_quarter_a_tenth_and_a_twentieth():
-    classes = calmness(np.random.default_rng(7).permutation(10_000.0 + np.arange(2000)))
-    np.testing.assert_allclose(np.bincount(classes) / 2000, [0.6, 0.25, 0.1, 0.05], atol=0.001)

@@ -12,9 +12,9 @@ SAMPLES = st.lists(st.floats(4.0, 60.0).map(lambda strength: round(strength, 1))
 RARITIES = st.lists(st.floats(1e-6, 1e3), max_size=40)
 SCHEMA = {
     "sign": pl.Int8, "scale": pl.Float64, "series": pl.String, "trigger": pl.Int64,
-    "first": pl.Int64, "last": pl.Int64, "significance": pl.Float64, "strength": pl.Float64,
+    "first": pl.Int64, "last": pl.Int64, "significance": pl.Float64, "strength": pl.Float64, "calmness": pl.Int8,
 }  # fmt: skip
-ORBIT, PLACES = 5400, 20
+ORBIT = 5400
 
 
 def tail(sample, days=1.0):
@@ -30,24 +30,26 @@ def test_within_the_sample_the_tail_is_counted():
     assert found.tolist() == [50.0, 25.0, 24.5, 20.5]
 
 
-def test_beyond_half_of_a_small_sample_the_tail_is_exponential_with_the_mean_of_that_half():
-    sample = [1.0] * 9 + [3.0] + [4.0, 5.0] * 5  # the ten lie 1.5 beyond the eleventh on average
-    found = tail(sample, days=4.0).per_day(np.array([3.0 + 1e-9, 4.5, 6.0, 18.0]))
-    assert found.tolist() == pytest.approx([10 / 4 * np.exp(-away / 1.5) for away in (0, 1.5, 3.0, 15.0)])
+def test_beyond_half_of_a_small_sample_the_tail_goes_by_the_power_that_hill_finds():
+    # The ten strongest lie e times as far out as the eleventh, or as far: an exponent of 2.
+    sample = [1.0] * 9 + [4.0] + [4.0, 4.0 * np.e] * 5
+    found = tail(sample, days=4.0).per_day(np.array([4.0 + 1e-9, 8.0, 40.0]))
+    assert found.tolist() == pytest.approx([10 / 4, 10 / 4 / 2**2, 10 / 4 / 10**2])
 
 
-def test_an_exponential_sample_is_drawn_further_along_its_own_exponential():
+def test_a_sample_of_a_power_law_is_drawn_further_along_its_own():
     rng = np.random.default_rng(1)
-    far = np.log(1000) + np.array([0.0, 1.0, 2.0])  # once, 0.4 and 0.14 times in the sample of 1000
-    drawn = np.array([tail(rng.exponential(size=1000)).per_day(far) for _ in range(400)])
-    truth = 1000 * np.exp(-far)
-    np.testing.assert_allclose(drawn.mean(axis=0), truth, rtol=0.4)
-    assert (np.abs(np.log(drawn / truth)) < 2).mean() > 0.8  # counted instead, the last would be 0 in most samples
+    far = 5 * 1000 ** (1 / 3) * np.array([1.0, 1.5, 2.0])  # once, 0.3 and 0.12 times in the sample of 1000
+    drawn = np.array([tail(5 * (1 + rng.pareto(3.0, 1000))).per_day(far) for _ in range(400)])
+    truth = 1000 * (far / 5) ** -3
+    np.testing.assert_allclose(np.median(drawn, axis=0), truth, rtol=0.2)
+    assert (np.abs(np.log(drawn / truth)) < 2).mean() > 0.9  # counted instead, the last would be 0 in most samples
 
 
-def test_a_tail_is_no_steeper_than_that_of_a_gaussian():
+def test_a_tail_falls_no_faster_than_a_gaussian():
     (found,) = tail([6.0] * 20).per_day(np.array([6.3]))
-    assert found == pytest.approx(10 * np.exp(-2))
+    assert found == pytest.approx(10 * (6.3 / 6) ** -(6 / 0.15))
+    assert found > 10 * np.exp(-2)
 
 
 def test_one_sample_tells_nothing_of_a_tail_which_is_then_taken_to_fall_from_seven_on():
@@ -118,9 +120,10 @@ def test_alarms_of_a_control_whose_rarities_are_true_are_its_rarities():
     assert (ratio < 4).all()
 
 
-def windows_of(first, last, sign=1, scale=20.0, strength=6.0, series="0"):
+def windows_of(first, last, sign=1, scale=20.0, strength=6.0, series="0", calmness=0):
     first = np.asarray(first, np.int64)
     values = {"sign": sign, "scale": scale, "series": series, "strength": strength, "significance": strength}
+    values |= {"calmness": calmness}
     columns = {name: pl.Series(np.broadcast_to(value, first.shape)) for name, value in values.items()}
     columns |= {"trigger": first, "first": first, "last": np.asarray(last, np.int64)}
     return pl.DataFrame(columns).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
@@ -181,28 +184,25 @@ def test_windows_within_the_merging_distance_are_one_group(make_config, make_cou
 
 @pytest.fixture(scope="module")
 def mission(make_counts):
-    """Counts of 60 orbits through 20 places, of equal time: only where rows were taken is looked at."""
-    row = np.arange(60 * ORBIT)
-    return make_counts(
-        np.ones((len(row), 1)), 1.0, place=row % ORBIT // (ORBIT // PLACES), orbit=(row // ORBIT).astype(np.int32)
-    )
+    """Counts of 60 orbits: only when rows were taken is looked at."""
+    return make_counts(np.ones((60 * ORBIT, 1)), 1.0)
 
 
-def chance(rng, number, mission, sign):
-    """Windows of chance: as often in all places, with the tail of a Gaussian."""
+def chance(rng, number, mission, sign, calmness=0):
+    """Windows of chance, with the tail of a Gaussian."""
     first = np.sort(rng.choice(len(mission.time) // 50, number, replace=False)) * 50
-    return windows_of(first, first + 9, sign=sign, strength=4.0 + rng.exponential(0.2, number))
+    return windows_of(first, first + 9, sign=sign, strength=4.0 + rng.exponential(0.2, number), calmness=calmness)
 
 
-def priced(windows, mission, make_config):
-    config = make_config(bins=1)
-    grouped = group_windows(pl.concat(windows), mission, config)
-    control = learn_control(grouped, mission, config)
-    calm = control.calmness[grouped["first"].to_numpy()]
-    return grouped.with_columns(rarity=rarities(grouped, control), calmness=calm), control.alarms
+def priced(windows, mission, make_config, shares=(1.0, 0.0, 0.0, 0.0)):
+    """Price windows found at 20 and at 200 s, of rows of which such shares are in the classes of calmness."""
+    grouped = group_windows(pl.concat(windows), mission, make_config(bins=1))
+    live = np.array(shares) * len(mission.time) / 86_400
+    control = learn_control(grouped, {20.0: live, 200.0: live})
+    return grouped.with_columns(rarity=rarities(grouped, control)), control.alarms
 
 
-def test_a_strong_excess_in_a_calm_place_is_rare(mission, make_config):
+def test_a_strong_excess_where_it_is_calm_is_rare(mission, make_config):
     rng = np.random.default_rng(3)
     burst = windows_of([30 * ORBIT + 77], [30 * ORBIT + 85], strength=15.0)
     table, found = priced([chance(rng, 300, mission, -1), chance(rng, 300, mission, 1), burst], mission, make_config)
@@ -227,26 +227,32 @@ def test_chance_excesses_are_as_rare_as_deficits_say(mission, make_config):
         assert (up <= rate).sum() / found.days == pytest.approx(rate, rel=0.4)
 
 
-def test_excesses_that_come_again_in_a_place_are_as_rare_as_they_come(mission, make_config):
+def test_excesses_that_come_where_it_is_restless_are_as_rare_as_they_come_there(mission, make_config):
     rng = np.random.default_rng(5)
-    orbits = np.arange(0, 60, 2)
-    spikes = orbits * ORBIT + 17 * (ORBIT // PLACES) + rng.integers(20, 200, len(orbits))
-    strength = 14.0 + rng.normal(size=len(orbits))
-    recurring = windows_of(spikes, spikes + 5, strength=strength)
+    spikes = np.arange(0, 60, 2) * ORBIT + 700
+    recurring = windows_of(spikes, spikes + 5, strength=14.0 + rng.normal(size=len(spikes)), calmness=3)
     burst = windows_of([30 * ORBIT + 77], [30 * ORBIT + 85], strength=14.0)
-    table, found = priced(
-        [chance(rng, 300, mission, -1), chance(rng, 300, mission, 1), recurring, burst], mission, make_config
-    )
-    spiky = table.filter(pl.col("strength") > 9, pl.col("first") != 30 * ORBIT + 77).sort("strength")
-    assert set(spiky["calmness"]) == {3}
-    # Half of the visits, of 270 s, hold a spike: the weakest of 30 comes as often as all, less half the error of that.
-    visits = 60 * (ORBIT // PLACES) / 86_400
-    assert spiky["rarity"][0] == pytest.approx((29 - 0.5 * np.sqrt(30)) / visits, rel=0.1)
-    assert spiky["rarity"][15] == pytest.approx((14 - 0.5 * np.sqrt(15)) / visits, rel=0.1)
-    assert (spiky["rarity"][:-2] > 1 / visits / 1.1).all()
-    assert found.per_day(spiky["rarity"].to_numpy())[:-1].min() > 1
+    deficits = [chance(rng, 300, mission, -1, calmness=calmness) for calmness in (0, 3)]
+    shares = (0.9, 0.0, 0.0, 0.1)
+    table, found = priced([*deficits, chance(rng, 300, mission, 1), recurring, burst], mission, make_config, shares)
+    live = np.array(shares) * found.days
+    spiky = table.filter(pl.col("calmness") == 3, pl.col("sign") > 0).sort("strength")["rarity"].to_numpy()
+    # The weakest of 30 comes as often as all others, the strongest as often as none; less the burst elsewhere, which is
+    # what such an excess comes to where there are no spikes.
+    as_strong = np.arange(29, -1, -1) / live[3]
+    assert spiky[0] == pytest.approx(as_strong[0] - 1 / live[0])
+    np.testing.assert_allclose(spiky[:-1], as_strong[:-1], atol=1 / live[0])
+    assert spiky[-1] < 0.1
     (elsewhere,) = table.filter(first=30 * ORBIT + 77)["rarity"]
-    assert elsewhere < 1e-6  # one that does not come again, in another place
+    assert elsewhere < 1e-6  # one as strong where it is calm
+
+
+def test_a_burst_put_among_the_windows_of_a_control_is_no_evidence_against_itself(mission, make_config):
+    rng = np.random.default_rng(9)
+    burst = windows_of([30 * ORBIT + 77], [30 * ORBIT + 85], strength=14.0, calmness=1)
+    table, _ = priced([chance(rng, 300, mission, -1, calmness=1), burst], mission, make_config, (0.5, 0.5, 0.0, 0.0))
+    (rarity,) = table.filter(strength=14.0)["rarity"]
+    assert rarity < 1e-6
 
 
 def test_a_group_of_many_windows_counts_once(mission, make_config):
@@ -274,17 +280,13 @@ def test_without_windows_nothing_is_priced(mission, make_counts, make_config):
     for counts in (mission, make_counts(np.ones((0, 1)), 1.0), make_counts(np.ones((1, 1)), 1.0)):
         table, found = priced([none], counts, make_config)
         assert table.is_empty()
-        assert {"group", "rarity", "calmness"} <= set(table.columns)
+        assert {"group", "rarity"} <= set(table.columns)
         assert found.per_day(np.zeros(0)).shape == (0,)
 
 
-def test_a_class_of_places_without_rows_is_no_reason_to_fail(make_counts, make_config):
-    # One orbit, two places: all rows of a place are equally restless, the tenth more than the rest, so that there is
-    # nothing between the calmest class and that from which the tenth begins.
-    place = np.repeat([0, 1], [9000, 1000])
-    counts = make_counts(np.ones((10_000, 1)), 1.0, place=place, orbit=np.zeros(10_000, np.int32))
-    windows = [windows_of([100, 9100], [105, 9105], strength=[9.0, 6.0]), windows_of([5000], [5005], sign=-1)]
-    table, found = priced(windows, counts, make_config)
-    assert set(table["calmness"]) == {0, 2}
+def test_a_class_without_rows_is_no_reason_to_fail(mission, make_config):
+    windows = [windows_of([100, 9100], [105, 9105], strength=[9.0, 6.0], calmness=[0, 2])]
+    windows += [windows_of([5000], [5005], sign=-1)]
+    table, found = priced(windows, mission, make_config, (0.6, 0.0, 0.4, 0.0))
     assert np.isfinite(table["rarity"].to_numpy()).all()
     assert len(found.rarity) == 1

@@ -38,7 +38,7 @@ def both(make_counts, config):
     """Windows of counts with an excess in bin 1 and, later, a deficit in both."""
     found = drawn(1, 0.9, bins=(1,))
     found[15_000:15_010] //= 2
-    return find_windows(make_counts(found, RATE), config)
+    return find_windows(make_counts(found, RATE), config).windows
 
 
 def test_a_burst_is_found_in_its_rows_its_bins_and_its_sign(both):
@@ -94,7 +94,7 @@ def test_windows_of_a_series_are_disjoint_and_in_order(both):
 def test_no_window_holds_both_sides_of_a_gap(make_counts, config):
     time = 1.5e9 + np.arange(ROWS) + np.where(np.arange(ROWS) >= BURST.start + 4, 3.0, 0.0)
     counts = make_counts(drawn(2, 1.0), RATE, time=time)
-    windows = find_windows(counts, config)
+    windows = find_windows(counts, config).windows
     first, last = windows["first"].to_numpy(), windows["last"].to_numpy()
     np.testing.assert_array_equal(counts.segment[first], counts.segment[last])
     for halves in (slice(BURST.start, BURST.start + 4), slice(BURST.start + 4, BURST.stop)):
@@ -112,7 +112,7 @@ def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config,
         config = make_config(
             bins=2, trigger={"scales": [20.0, 100.0], "threshold": 4.0, "follow": follow, "trust": 0.1}
         )
-        windows = overlapping(find_windows(make_counts(found, RATE), config), BURST).filter(pl.col("sign") > 0)
+        windows = overlapping(find_windows(make_counts(found, RATE), config).windows, BURST).filter(pl.col("sign") > 0)
         of_burst[follow] = {scale: windows.filter(scale=scale, series="0")["significance"].max() for scale in (20, 100)}
     assert of_burst[60.0][20] == pytest.approx(nominal, abs=3)
     assert of_burst[0.0][20] is None or of_burst[0.0][20] < 0.6 * of_burst[60.0][20]
@@ -122,7 +122,7 @@ def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config,
 def test_the_common_error_of_the_background_is_no_excess(make_counts, config):
     rng = np.random.default_rng(4)
     wrong = 1 + 0.15 * np.repeat(rng.normal(size=ROWS // 20), 20)[:, None]
-    windows = find_windows(make_counts(rng.poisson(RATE * wrong), RATE), config)
+    windows = find_windows(make_counts(rng.poisson(RATE * wrong), RATE), config).windows
     # 0.15 of 6000 counts are 12 sigma of counting: most of the 1000 stretches of 20 s would be beyond the threshold.
     assert len(windows.filter(scale=20.0, series="0")) < 100
 
@@ -130,7 +130,7 @@ def test_the_common_error_of_the_background_is_no_excess(make_counts, config):
 @pytest.mark.parametrize("cadence", [4.0, 0.25])
 def test_scales_are_seconds_whatever_the_cadence(make_config, make_counts, cadence):
     config = make_config(bins=2, cadence=cadence, trigger={"scales": [2.0, 6.0, 20.0], "threshold": 5.0})
-    windows = find_windows(make_counts(drawn(5, 0.7), RATE, cadence=cadence), config)
+    windows = find_windows(make_counts(drawn(5, 0.7), RATE, cadence=cadence), config).windows
     length = (windows["last"] - windows["first"] + 1) * cadence
     assert (length <= np.maximum(windows["scale"].to_numpy(), cadence) + cadence / 2).all()
     burst = overlapping(windows, BURST).filter(series="0")
@@ -144,7 +144,7 @@ def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
     config = make_config(bins=2)
     counts = counts_of(make_observed(np.full((rows, 2), 900.0), np.full((rows, 2), 400.0)), config)
     assert counts.found.shape == counts.expected.shape == (rows, 2)
-    windows = find_windows(counts, config)
+    windows = find_windows(counts, config).windows
     assert windows["sign"].dtype == pl.Int8
     assert len(windows) == rows * 2 * len(config.trigger.scales)
     if rows:
@@ -176,7 +176,7 @@ def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_config, mak
     assert (counts.expected > 0).all()
     assert (counts.expected[pred <= 0] < 2).all()
     np.testing.assert_array_equal(counts.expected[pred > 0], 100.0)
-    assert np.isfinite(find_windows(counts, make_config(bins=2))["strength"].to_numpy()).all()
+    assert np.isfinite(find_windows(counts, make_config(bins=2)).windows["strength"].to_numpy()).all()
 
 
 def test_rows_near_a_rare_excess_are_not_quiet(make_config, make_prediction):
