@@ -319,6 +319,12 @@ def explain(
     "may be repeated.",
 )
 @click.option("--inject", is_flag=True, help="Also add bursts to the counts, search, and count those that are found.")
+@click.option(
+    "--stability",
+    metavar="RUN",
+    type=_FILE,
+    help="Also compare the list of events with that of another run on the same file, with another seed.",
+)
 @_options(_set, _output)
 def evaluate(
     *,
@@ -326,6 +332,7 @@ def evaluate(
     path: Path | None,
     peers: tuple[Path, ...],
     inject: bool,
+    stability: Path | None,
     overrides: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
@@ -333,7 +340,15 @@ def evaluate(
     from polarbgb.verbs.evaluate import evaluate
 
     terminal.end(
-        evaluate(_folder(folder), path=path, peers=peers, inject=inject, overrides=overrides, track=terminal.track)
+        evaluate(
+            _folder(folder),
+            path=path,
+            peers=peers,
+            inject=inject,
+            stability=None if stability is None else _folder(stability),
+            overrides=overrides,
+            track=terminal.track,
+        )
     )
 
 

@@ -16,6 +16,7 @@ from polarbgb.background.regimes import ALL
 from polarbgb.background.score import Score
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
+from polarbgb.transients.stability import SURE, Stability
 from polarbgb.verbs.detect import Detected
 from polarbgb.verbs.evaluate import MODEL, Evaluated
 from polarbgb.verbs.explain import Explained
@@ -350,7 +351,23 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
         shown.append("pulls' means lie between {} and {}".format(*_ends(result)))
     if result.efficiency is not None:
         shown += _efficiency(result.efficiency, verbose=verbose)
+    if result.stability is not None:
+        shown.append(_stability(result.stability))
     return shown
+
+
+def _stability(result: Stability) -> Table:
+    """Lay out how far two lists agree."""
+    table = _table(["events of both runs"], ["this run", "other run", "seconds in both", "found again"])
+    title = f"at {result.far:g} false a day"
+    for name, one in ((title, result.listed), ("published method", result.published)):
+        table.add_row(name, *map(str, one.events), f"{one.together:.0%}", _both(one.again))
+    table.add_row(f"of them, below {SURE:g} a day", "", "", "", _both(result.sure))
+    return table
+
+
+def _both(shares: tuple[float, float]) -> str:
+    return " / ".join(f"{share:.0%}" for share in shares)
 
 
 def _efficiency(result: Efficiency, *, verbose: bool) -> Sequence[RenderableType]:
@@ -398,7 +415,14 @@ def _(result: Evaluated) -> str:
     beaten = f"; better in some bin: {', '.join(worse)}" if worse else "; nothing beats it in any bin"
     rows = result.errors[MODEL][0].rows
     common = f"; errors over the {rows:,} rows predicted by {' and '.join(result.peers)} too" if result.peers else ""
-    return f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes{beaten}{common}{_found(result)}"
+    width = f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes"
+    return f"{width}{beaten}{common}{_found(result)}{_agreed(result)}"
+
+
+def _agreed(result: Evaluated) -> str:
+    if result.stability is None:
+        return ""
+    return f"; lists of both runs share {result.stability.listed.together:.0%} of the seconds"
 
 
 def _found(result: Evaluated) -> str:

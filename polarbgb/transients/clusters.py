@@ -63,6 +63,20 @@ def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
     return pl.concat(tables)
 
 
+def published_excesses(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Return the excesses of :func:`find_clusters` in more than ``intervals.more_than`` bins as half-open spans.
+
+    Args:
+        prediction: as there.
+        config: its section intervals, and the cadence.
+
+    Returns:
+        ``t_start`` and ``t_stop``, unix s, in time order.
+    """
+    chosen = find_clusters(prediction, config).filter(sign=1, kind="more", name=event_set(config))
+    return chosen.select(t_start="start", t_stop=pl.col("stop") + config.input.cadence)
+
+
 def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.float64]]:
     """Lay the intervals of sets of bins out as POLAR published them.
 

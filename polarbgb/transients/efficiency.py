@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
-from polarbgb.transients.clusters import event_set, find_clusters
+from polarbgb.transients.clusters import published_excesses
 from polarbgb.transients.fixed import fixed_windows
 from polarbgb.transients.inject import Ground, Injection, draw, ground_of, injected
 from polarbgb.transients.price import Control
@@ -135,10 +135,9 @@ def _searched(
 ) -> tuple[dict[str, pl.DataFrame], Control]:
     """Return the events of every method, and the control of the first."""
     found = find_transients(prediction, config, control=control)
-    clusters = find_clusters(prediction, config).filter(sign=1, kind="more", name=event_set(config))
     return {
         FOCUS: found.events.with_columns(excess=pl.col("counts") - pl.col("background")),
-        PUBLISHED: clusters.select(t_start="start", t_stop=pl.col("stop") + config.input.cadence),
+        PUBLISHED: published_excesses(prediction, config),
         FIXED: fixed_windows(prediction, config),
     }, found.control
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.progress import Track, silent
+from polarbgb.transients.clusters import published_excesses
+from polarbgb.transients.trigger import find_transients
+
+SURE = 0.01
+"""False events a day: what costs less is to be found again whatever the seed."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,49 @@ class Agreement:
     events: tuple[int, int]
     together: float
     again: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far the lists of two runs on the same file agree.
+
+    Attributes:
+        listed: events at ``trigger.far`` false ones a day.
+        sure: share of the events of the first list that cost less than :data:`SURE` a day and come again in the second,
+            and the other way round.
+        published: the clusters of the published method, at its own settings.
+        far: 1/day.
+    """
+
+    listed: Agreement
+    sure: tuple[float, float]
+    published: Agreement
+    far: float
+
+    def summary(self) -> dict[str, object]:
+        """Return what ``evaluation.json`` tells."""
+        return asdict(self)
+
+
+def measure_stability(one: pl.DataFrame, other: pl.DataFrame, config: Config, *, track: Track = silent) -> Stability:
+    """List the events of two predictions of the same rows in the same way, and compare.
+
+    Args:
+        one: from :func:`polarbgb.background.prediction.prediction_frame`.
+        other: the same of another training.
+        config: the instrument and its searches, used for both.
+        track: watches the searches.
+    """
+    time = one.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
+    first, second = (find_transients(frame, config, track=track).events for frame in (one, other))
+    published = (published_excesses(frame, config) for frame in (one, other))
+    sure = [events.filter(pl.col("far") < SURE) for events in (first, second)]
+    return Stability(
+        listed=agreement(time, first, second),
+        sure=(agreement(time, sure[0], second).again[0], agreement(time, sure[1], first).again[0]),
+        published=agreement(time, *published),
+        far=config.trigger.far,
+    )
 
 
 def agreement(time: NDArray[np.float64], one: pl.DataFrame, other: pl.DataFrame) -> Agreement:

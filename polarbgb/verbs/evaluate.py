@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,7 @@ from polarbgb.progress import Track, silent
 from polarbgb.runfolder import RunFolder, file_digest
 from polarbgb.timeline.clean import Timeline
 from polarbgb.transients.efficiency import Efficiency, measure_efficiency
+from polarbgb.transients.stability import Stability, measure_stability
 from polarbgb.verbs.overridden import overridden
 from polarbgb.verbs.prepare import read_timeline, require_same_file
 
@@ -48,6 +50,7 @@ class Evaluated:
         regimes: (bins,) performance of the model by regime; the first is all held-out rows. Empty regimes are left out.
         missing: a line on each baseline that could not be made, and why.
         efficiency: which bursts are found, where that was asked for.
+        stability: how far the list agrees with another run's, where that was asked for.
         files: what was written.
     """
 
@@ -57,6 +60,7 @@ class Evaluated:
     regimes: Mapping[str, list[Performance]]
     missing: tuple[str, ...]
     efficiency: Efficiency | None
+    stability: Stability | None
     files: tuple[Path, ...]
 
 
@@ -66,6 +70,7 @@ def evaluate(
     path: Path | None = None,
     peers: Sequence[Path] = (),
     inject: bool = False,
+    stability: RunFolder | None = None,
     overrides: Sequence[str] = (),
     track: Track = silent,
 ) -> Evaluated:
@@ -80,6 +85,8 @@ def evaluate(
             :func:`polarbgb.background.peer.read_peer`.
         inject: also add bursts to the counts and count those that are found:
             :func:`polarbgb.transients.efficiency.measure_efficiency`.
+        stability: another run on the same file, with another seed, say: its list of events is compared with this run's,
+            by :func:`polarbgb.transients.stability.measure_stability`.
         overrides: ``inject.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
         track: watches the reading.
 
@@ -96,9 +103,10 @@ def evaluate(
     path = path or Path(fitted["input"]["file"])
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
     timeline = read_timeline(config, path, track=track)
+    whole = run.read_frame("prediction.parquet")
+    other = None if stability is None else _other(stability, fitted, whole)
     run.begin()
     rates = measured(timeline, config)
-    whole = run.read_frame("prediction.parquet")
     frame = whole.filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
@@ -113,6 +121,7 @@ def evaluate(
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
     of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config)
     efficiency = measure_efficiency(whole, config, track=track) if inject else None
+    again = None if other is None else measure_stability(whole, other, config, track=track)
     run.forget("evaluate")
     told: dict[str, object] = {
         "errors": {name: [one.as_dict() for one in scores] for name, scores in errors.items()},
@@ -126,9 +135,23 @@ def evaluate(
             run.write_frame("injections.parquet", efficiency.injections),
             save(efficiency_plot(efficiency, config), run / "plots/efficiency.png"),
         ]
+    if again is not None:
+        told["stability"] = again.summary()
     files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
-    run.finish("evaluate", started, rows=int(fair.sum()), **({} if efficiency is None else _asked(config)))
-    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, tuple(files))
+    run.finish(
+        "evaluate", started, rows=int(fair.sum()), **({} if efficiency is None and again is None else _asked(config))
+    )
+    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, again, tuple(files))
+
+
+def _other(run: RunFolder, fitted: Mapping[str, Any], whole: pl.DataFrame) -> pl.DataFrame:
+    """Return the prediction of another run on the same rows."""
+    theirs = run.require("fit")
+    require_same_file(Path(theirs["input"]["file"]), theirs["input"]["sha256"], fitted["input"]["sha256"])
+    frame = run.read_frame("prediction.parquet")
+    if not frame["segment"].equals(whole["segment"]):
+        raise UserError(f"{run.path} predicts other rows of the file; fit both with the same [input] and [filters]")
+    return frame
 
 
 def _asked(config: Config) -> dict[str, object]:

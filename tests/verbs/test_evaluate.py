@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -96,6 +97,62 @@ def test_a_person_reads_what_is_found_of_them(with_bursts):
     assert "bursts found at 2 false a day" in gist(found)
     assert "bursts found" not in gist(replace(found, efficiency=None))
     assert json.dumps(plain(found))
+
+
+def another(run, folder, change):
+    """Copy a run and change its prediction."""
+    other = RunFolder(shutil.copytree(run.path, folder / "other"))
+    change(other.read_frame("prediction.parquet")).write_parquet(other / "prediction.parquet")
+    return other
+
+
+def test_a_run_agrees_with_itself(copied):
+    found = polarbgb.evaluate(copied, stability=copied, overrides=["trigger.far=10"])
+    assert found.efficiency is None
+    events = polarbgb.detect(copied, far=10.0).events
+    for agreed, number in (
+        (found.stability.listed, len(events)),
+        (found.stability.published, len(polarbgb.detect(copied, method="published").events)),
+    ):
+        assert agreed.events == (number, number)
+        assert (agreed.together, agreed.again) == (1.0, (1.0, 1.0))
+    assert found.stability.sure == (1.0, 1.0)
+    told = json.loads((copied / "evaluation.json").read_text())["stability"]
+    assert told["listed"]["events"] == [len(events)] * 2
+    assert copied.stage("evaluate")["trigger"]["far"] == 10.0
+    console = Console(width=80, file=StringIO())
+    console.print(*details(found, verbose=False), sep="\n")
+    assert "at 10 false a day" in console.file.getvalue()
+    assert all(len(line) <= 80 for line in console.file.getvalue().splitlines())
+    assert "share 100% of the seconds" in gist(found)
+    assert json.dumps(plain(found))
+
+
+def test_an_event_that_the_other_training_takes_for_background_is_not_found_again(copied, tmp_path):
+    events = polarbgb.detect(copied, method="published").events
+    start, stop = events.sort("significance")["t_start", "t_stop"].row(-1)
+    inside = pl.col("unix_time").is_between(start, stop, closed="left")
+    other = another(
+        copied,
+        tmp_path,
+        lambda frame: frame.with_columns(
+            pl.when(inside).then(pl.col("pull") * 0).otherwise(pl.col("pull")).alias("pull")
+        ),
+    )
+    published = polarbgb.evaluate(copied, stability=other).stability.published
+    assert published.again == (pytest.approx(1 - 1 / len(events)), 1.0)
+    seconds = (events["t_stop"] - events["t_start"]).sum()
+    assert published.together == pytest.approx(1 - (stop - start) / seconds, abs=0.01)
+
+
+def test_a_run_on_other_rows_cannot_be_compared(copied, tmp_path):
+    other = another(
+        copied, tmp_path, lambda frame: frame.with_columns(segment=pl.col("segment").shift(5, fill_value=-1))
+    )
+    with pytest.raises(UserError, match="predicts other rows of the file"):
+        polarbgb.evaluate(copied, stability=other)
+    with pytest.raises(UserError, match="holds no finished fit"):
+        polarbgb.evaluate(copied, stability=RunFolder(tmp_path / "none"))
 
 
 def test_only_bursts_and_the_search_can_be_set(copied):
