@@ -35,6 +35,9 @@ ACROSS = 2000
 """Steps across the page: two a dot of the saved picture."""
 
 _INCHES_A_BIN = 2.5
+_NAME_WIDTH = 0.012
+"""Of a panel: the room that a name takes beside its line."""
+
 _NAMED = 20
 
 
@@ -188,15 +191,20 @@ def _name(panel: Axes, events: pl.DataFrame | None) -> None:
     if events is None or "class" not in events.columns or len(events) > _NAMED:
         return
     names = [row["matched"] or row["class"] for row in events.iter_rows(named=True)]
+    low, high = panel.get_xlim()
+    width = _NAME_WIDTH * (high - low)
+    free = low  # from where on the room to the left of a line is free
     for when, name in zip(dates(events["t_start"].to_numpy()), names, strict=True):
+        left = when - width >= free or when + width > high
+        free = when if left else when + width
         panel.annotate(
             name,
             (when, 0.97),
             xycoords=panel.get_xaxis_transform(),
-            xytext=(-2, 0),
+            xytext=(-2 if left else 4, 0),
             textcoords="offset points",
             rotation=90,
-            ha="right",
+            ha="right" if left else "left",
             va="top",
             fontsize=6,
             clip_on=True,
