@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Config
+from polarbgb.transients.clusters import segment_borders
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.spread import Spread, grid, root_deviations
 
@@ -89,17 +90,14 @@ def _parts(orbit: NDArray[np.integer]) -> NDArray[np.int64]:
 
 def _known(counts: Counts, factor: Array, *, hole: float, cadence: float) -> NDArray[np.float32]:
     """Return the (rows, features) that tell where and when counts may stray: nothing within ``hole`` s is seen."""
-    edge = np.diff(counts.segment, prepend=-1, append=-1) != 0
-    opening, closing = np.flatnonzero(edge[:-1]), np.flatnonzero(edge[1:])
-    stretch = np.cumsum(edge[:-1]) - 1
-    before = counts.time - counts.time[opening][stretch]
-    after = counts.time[closing][stretch] - counts.time
+    opening, closing = segment_borders(counts.segment)
+    before, after = counts.time - counts.time[opening], counts.time[closing] - counts.time
     slow = local_baseline(
         counts.time,
         counts.found,
         counts.expected,
         counts=counts.quiet,
-        hole=max(hole, cadence),
+        hole=hole,
         reach=_SLOW,
         trust=_OFFSET,
     )
