@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # the other. The libraries read this when they are first imported, which here happens inside functions.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+_PIECE = 250_000
+"""Rows predicted at a time."""
+
 SUFFIX = {"xgboost": ".ubj", "lightgbm": ".txt"}
 """File suffix of a saved booster, by backend."""
 
@@ -184,6 +187,37 @@ def xgboost_shape(model: Model) -> dict[str, Any]:
     }
 
 
+class HeldOut:
+    """Rows that booster after booster predicts.
+
+    On the CPU they are gathered piece by piece each time: a copy of them would stand in memory beside the matrix. To
+    a GPU they are sent once, and stay.
+    """
+
+    def __init__(self, values: NDArray[np.float32], rows: NDArray[np.bool_], model: Model) -> None:
+        """Hold the rows of a matrix.
+
+        Args:
+            values: (all rows, features).
+            rows: (all rows,) those that are predicted.
+            model: names backend and device.
+        """
+        self._values, self._rows = values, np.flatnonzero(rows)
+        self._sent: list[Any] | None = None
+        if model.device == "cuda" and model.backend == "xgboost":
+            import xgboost
+
+            self._sent = [xgboost.DMatrix(piece) for piece in self._pieces()]
+
+    def margin(self, booster: Booster) -> NDArray[np.float64]:
+        """Return the (rows,) sum of leaves; see :class:`Booster`."""
+        return np.concatenate([booster.margin(piece) for piece in self._sent or self._pieces()])
+
+    def _pieces(self) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, max(1, len(self._rows)), _PIECE):
+            yield self._values[self._rows[start : start + _PIECE]]
+
+
 class _XGBoost:
     def __init__(self, booster: Any, device: str) -> None:  # noqa: ANN401 - xgboost has no types
         self._booster = booster
@@ -193,10 +227,11 @@ class _XGBoost:
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         import xgboost
 
-        if self._device == "cpu":
+        if self._device == "cpu" and isinstance(values, np.ndarray):
             margin = self._booster.inplace_predict(values, predict_type="margin", validate_features=False)
         else:  # rows in host memory reach the device through a DMatrix
-            margin = self._booster.predict(xgboost.DMatrix(values), output_margin=True, validate_features=False)
+            matrix = xgboost.DMatrix(values) if isinstance(values, np.ndarray) else values
+            margin = self._booster.predict(matrix, output_margin=True, validate_features=False)
         return np.asarray(margin, np.float64)
 
     def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:

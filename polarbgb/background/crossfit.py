@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster, TrainingSet, quantise, rate_of
+from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, rate_of
 from polarbgb.background.folds import Folds, Split
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import make_targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
+from polarbgb.scheduler import Scheduler, here
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,78 @@ class CrossFit:
     boosters: tuple[tuple[Booster, ...], ...]
 
 
+Job = tuple[int, int]
+"""Number of the split, and number of the bin."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one job of a cross-fit comes to.
+
+    Attributes:
+        booster: trained on one bin and split.
+        prediction: (predicted rows of the split,) background rate, Hz.
+    """
+
+    booster: Booster
+    prediction: NDArray[np.float64]
+
+
+@dataclass
+class Fits:
+    """Does the jobs of a cross-fit, each by itself.
+
+    A split's quantised matrix is kept until a job of another split comes: jobs are best done split by split.
+
+    Attributes:
+        matrix: features of the usable rows.
+        measured: rates of the same rows.
+        folds: who is predicted by whom.
+        model: backend, objective, device and hyperparameters.
+    """
+
+    matrix: Matrix
+    measured: Measured
+    folds: Folds
+    model: Model
+    _prepared: tuple[int, TrainingSet, HeldOut] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All of them, split by split."""
+        return [(which, number) for which in range(len(self.folds.splits)) for number in range(self.bins)]
+
+    @property
+    def bins(self) -> int:
+        """Number of modelled rates."""
+        return int(self.measured.rate.shape[1])
+
+    def __call__(self, job: Job) -> Fit:
+        """Train one booster, and predict the rows that its split holds out."""
+        which, number = job
+        split = self.folds.splits[which]
+        if self._prepared is None or self._prepared[0] != which:
+            self._prepared = None  # the last split's matrix goes before the next one comes
+            held_out = HeldOut(self.matrix.values, split.predicted, self.model)
+            self._prepared = which, quantise_split(self.matrix, split, self.model), held_out
+        _, training, held_out = self._prepared
+        booster = train_bin(training, self.measured, split, number, self.model)
+        return Fit(booster, rate_of(held_out.margin(booster), self.model.objective))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the quantised matrix behind: whoever takes the jobs elsewhere makes it there."""
+        return self.__dict__ | {"_prepared": None}
+
+
 def cross_fit(
-    matrix: Matrix, measured: Measured, folds: Folds, model: Model, *, label: str = "fit", track: Track = silent
+    matrix: Matrix,
+    measured: Measured,
+    folds: Folds,
+    model: Model,
+    *,
+    label: str = "fit",
+    track: Track = silent,
+    scheduler: Scheduler = here,
 ) -> CrossFit:
     """Train one booster a bin and split, and predict the rows that each split holds out.
 
@@ -41,25 +112,21 @@ def cross_fit(
         model: backend, objective, device and hyperparameters.
         label: what the fits are called while they are watched.
         track: watches the fits.
+        scheduler: does them.
 
     Returns:
         Predictions for every row, and the boosters.
     """
-    bins = measured.rate.shape[1]
+    fits = Fits(matrix, measured, folds, model)
     prediction = np.full(measured.rate.shape, np.nan)
-    boosters: list[list[Booster]] = [[] for _ in folds.splits]
-    training: TrainingSet | None = None
-    jobs = [(split, number) for split in range(len(folds.splits)) for number in range(bins)]
-    for which, number in track(jobs, label=label, total=len(jobs)):
-        split = folds.splits[which]
-        if number == 0 or training is None:
-            training = None  # the last fold's matrix goes before the next one comes
-            training = quantise_split(matrix, split, model)
-            held_out = matrix.values[split.predicted]
-        booster = train_bin(training, measured, split, number, model)
-        prediction[split.predicted, number] = rate_of(booster.margin(held_out), model.objective)
-        boosters[which].append(booster)
-    return CrossFit(prediction, tuple(tuple(row) for row in boosters))
+    boosters: dict[Job, Booster] = {}
+    for (which, number), fit in scheduler(fits, fits.jobs, label=label, track=track):
+        prediction[folds.splits[which].predicted, number] = fit.prediction
+        boosters[which, number] = fit.booster
+    return CrossFit(
+        prediction,
+        tuple(tuple(boosters[which, number] for number in range(fits.bins)) for which in range(len(folds.splits))),
+    )
 
 
 def quantise_split(matrix: Matrix, split: Split, model: Model) -> TrainingSet:
