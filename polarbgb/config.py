@@ -381,6 +381,9 @@ class Config(Section):
     """All of it."""
 
     name: Name = Field(description="the instrument, for titles and the default run folder")
+    memory: Positive | None = Field(
+        None, description="GiB that a verb may take before it works on disk; not given: what is free"
+    )
     input: Input
     rates: Rates
     derived: Mapping[str, str] = Field({}, description="new columns as expressions")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, rate_of
+from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, quantised_size, rate_of
 from polarbgb.background.folds import Folds, Split
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import make_targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
+from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent
 from polarbgb.scheduler import Scheduler, here
 
@@ -58,12 +59,14 @@ class Fits:
         measured: rates of the same rows.
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
+        memory: GiB that the process may take; None for what is free. XGBoost keeps a fold that is larger on disk.
     """
 
     matrix: Matrix
     measured: Measured
     folds: Folds
     model: Model
+    memory: float | None = None
     _prepared: tuple[int, TrainingSet, HeldOut] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -83,7 +86,7 @@ class Fits:
         if self._prepared is None or self._prepared[0] != which:
             self._prepared = None  # the last split's matrix goes before the next one comes
             held_out = HeldOut(self.matrix.values, split.predicted, self.model)
-            self._prepared = which, quantise_split(self.matrix, split, self.model), held_out
+            self._prepared = which, quantise_split(self.matrix, split, self.model, memory=self.memory), held_out
         _, training, held_out = self._prepared
         booster = train_bin(training, self.measured, split, number, self.model)
         return Fit(booster, rate_of(held_out.margin(booster), self.model.objective))
@@ -100,6 +103,7 @@ def cross_fit(
     model: Model,
     *,
     label: str = "fit",
+    memory: float | None = None,
     track: Track = silent,
     scheduler: Scheduler = here,
 ) -> CrossFit:
@@ -111,13 +115,14 @@ def cross_fit(
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
         label: what the fits are called while they are watched.
+        memory: GiB that the process may take; None for what is free.
         track: watches the fits.
         scheduler: does them.
 
     Returns:
         Predictions for every row, and the boosters.
     """
-    fits = Fits(matrix, measured, folds, model)
+    fits = Fits(matrix, measured, folds, model, memory)
     prediction = np.full(measured.rate.shape, np.nan)
     boosters: dict[Job, Booster] = {}
     for (which, number), fit in scheduler(fits, fits.jobs, label=label, track=track):
@@ -129,9 +134,11 @@ def cross_fit(
     )
 
 
-def quantise_split(matrix: Matrix, split: Split, model: Model) -> TrainingSet:
-    """Cut the rows of one split into quantiles, once for all bins."""
-    return quantise(matrix.values[split.train], matrix.values[split.stop], matrix.names, model)
+def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:
+    """Cut the rows of one split into quantiles, once for all bins; on disk where memory (GiB) is too small for that."""
+    rows = int(split.train.sum()) + int(split.stop.sum())
+    on_disk = model.backend == "xgboost" and not room_for(quantised_size(rows, len(matrix.names), model), memory)
+    return quantise(matrix.values, split.train, split.stop, matrix.names, model, on_disk=on_disk)
 
 
 def train_bin(training: TrainingSet, measured: Measured, split: Split, number: int, model: Model) -> Booster:

@@ -13,7 +13,12 @@ from polarbgb.errors import UserError, nearest
 from polarbgb.features.history import SEGMENT, Difference, Lag, Mean, plain
 from polarbgb.features.passages import PASSAGE_NAMES, passage_features, passages
 from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES, position_features, position_names
+from polarbgb.memory import empty
 from polarbgb.timeline.clean import Timeline
+from polarbgb.timeline.segments import spans_of
+
+_SPAN = 250_000
+"""Rows whose features are computed at a time, or somewhat more: spans end where segments do."""
 
 
 @dataclass(frozen=True)
@@ -82,37 +87,45 @@ def absent_names(config: Config) -> dict[str, tuple[str, ...]]:
     return {} if config.position.field else {"position.field": FIELD_NAMES}
 
 
-def build_matrix(timeline: Timeline, config: Config) -> Matrix:
+def build_matrix(timeline: Timeline, config: Config, *, on_disk: bool = False) -> Matrix:
     """Compute the features of every usable row.
 
     Args:
         timeline: the usable rows; segments mark where the past ends.
         config: names the features.
+        on_disk: keep the matrix in a temporary file, for missions that memory cannot hold.
 
     Returns:
         The matrix; rows in the order of ``timeline.row``; the features that come by themselves are its last columns.
 
     Raises:
-        UserError: if two features have the same name, or one that is not wanted does not exist.
+        UserError: if two features have the same name, or one that is not wanted does not exist, or the disk is full.
     """
     columns = feature_columns(config)
+    asked = [expression.cast(pl.Float32).alias(name) for name, expression in columns.items()]
     frame = timeline.frame.with_columns(pl.Series(SEGMENT, timeline.segment))
-    implied = implied_names(config)
-    values = np.empty((len(frame), len(columns) + len(implied)), np.float32)
-    # Column by column: the frame of all features would stand in memory beside the matrix.
-    for number, expression in enumerate(columns.values()):
-        series = frame.select(expression.cast(pl.Float32).alias("feature")).to_series()
-        values[:, number] = series.fill_null(np.nan).to_numpy()
-    made = _implied(timeline, config)
-    for number, name in enumerate(implied, start=len(columns)):
-        values[:, number] = made[name]
+    implied = _implied(timeline, config)
+    values = empty((len(frame), len(columns) + len(implied)), on_disk=on_disk)
+    # Span by span: the frame of all features would stand in memory beside the matrix.
+    for span in spans_of(timeline.segment, _SPAN):
+        values[span, : len(columns)] = frame[span].select(asked).to_numpy()
+        for number, made in enumerate(implied.values(), start=len(columns)):
+            values[span, number] = made[span]
     return Matrix(values, (*columns, *implied))
 
 
-def _implied(timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+def _implied(timeline: Timeline, config: Config) -> dict[str, NDArray[np.float32]]:
+    """Return the features that come by themselves, by name, in their order."""
     time = timeline.usable_time
-    made = dict(zip(PASSAGE_NAMES, passage_features(time, passages(time, *config.features.passage)), strict=True))
+    made: dict[str, NDArray[np.float32]] = {}
+
+    def keep(names: tuple[str, ...], features: list[NDArray[np.float64]]) -> None:
+        made.update((name, values.astype(np.float32)) for name, values in zip(names, features, strict=True))
+
     if config.position is not None:
-        place = position_features(timeline.frame, time, timeline.segment, config.position)
-        made.update(zip(position_names(config.position), place, strict=True))
-    return made
+        keep(
+            position_names(config.position),
+            position_features(timeline.frame, time, timeline.segment, config.position),
+        )
+    keep(PASSAGE_NAMES, passage_features(time, passages(time, *config.features.passage)))
+    return {name: made[name] for name in implied_names(config)}

@@ -36,6 +36,24 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
 
 
+def spans_of(segment: NDArray[np.int32], rows: int) -> list[slice]:
+    """Divide rows into spans of whole segments, each of ``rows`` rows or somewhat more.
+
+    What looks at the past of a row within its segment can be computed span by span.
+
+    Example:
+        >>> spans_of(np.array([0, 0, 0, 1, 2, 2], np.int32), 2)
+        [slice(0, 3, None), slice(3, 6, None)]
+    """
+    ends = np.append(np.flatnonzero(np.diff(segment)) + 1, len(segment))
+    spans, start = [], 0
+    while start < len(segment):
+        stop = int(ends[np.searchsorted(ends, min(start + rows, len(segment)))])
+        spans.append(slice(start, stop))
+        start = stop
+    return spans
+
+
 def require_cadence(time: NDArray[np.float64], cadence: float, where: str) -> None:
     """Check that rows are about as far apart as the configuration says.
 

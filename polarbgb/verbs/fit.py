@@ -95,7 +95,7 @@ def fit(
     found, rounds = purify(prepared, config, track=track)
     prepared = replace(prepared, timeline=timeline.kept_out(found))
     folds = make_folds(timeline.usable_time, timeline.known | found, config)
-    crossed = cross_fit(prepared.matrix, measured, folds, model, track=track)
+    crossed = cross_fit(prepared.matrix, measured, folds, model, memory=config.memory, track=track)
     concluded = conclude(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]

@@ -8,13 +8,17 @@ from pathlib import Path
 from polarbgb.background.measured import Measured, measured
 from polarbgb.config import Config
 from polarbgb.errors import UserError
-from polarbgb.features.matrix import Matrix, build_matrix, feature_columns
+from polarbgb.features.matrix import Matrix, build_matrix, feature_columns, feature_names
+from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import input_path, read_input
 from polarbgb.runfolder import digest, file_digest
 from polarbgb.timeline.clean import Timeline, clean
 from polarbgb.timeline.known import known_events
 from polarbgb.timeline.segments import require_cadence
+
+_BESIDE = 100
+"""Bytes a row and bin that predictions, calibration and the prediction's frame take beside the matrix, measured."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,10 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     path = input_path(config, path).resolve()
     sha256 = file_digest(path) if path.is_file() else ""  # what is not a file the reader refuses, in its own words
     timeline = read_timeline(config, path, track=track)
-    matrix, rates = build_matrix(timeline, config), measured(timeline, config)
+    rates = measured(timeline, config)
+    rows, features, bins = len(timeline.row), len(feature_names(config)), len(config.rates.names)
+    on_disk = not room_for(rows * (4 * features + _BESIDE * bins), config.memory)
+    matrix = build_matrix(timeline, config, on_disk=on_disk)
     # All columns of a long mission would stand in memory beside the matrix that was made from them.
     place = () if config.position is None else (config.position.latitude,)
     context = timeline.frame.select(list(dict.fromkeys((*config.intervals.context, *place))))

@@ -39,7 +39,9 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
     for number in range(1, section.rounds + 1):
         folds = make_folds(time, timeline.known | found, coarse)
         label = f"search {number}"
-        prediction = cross_fit(prepared.matrix, measured, folds, model, label=label, track=track).prediction
+        prediction = cross_fit(
+            prepared.matrix, measured, folds, model, label=label, memory=config.memory, track=track
+        ).prediction
         pull = calibrated(prepared, prediction, folds.fold, config).pull
         beyond = rows_beyond(pull, limit.sigma, limit.more_than)
         cell = regime_cells(prepared, prediction, config)

@@ -1,5 +1,6 @@
 """Both libraries behind one protocol, against closed forms, the libraries themselves, and shap."""
 
+import gc
 import shutil
 import time
 from functools import partial
@@ -7,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from polarbgb.background.boosters import SUFFIX, load_booster, quantise, rate_of, require_device
+from polarbgb.background.boosters import SUFFIX, load_booster, quantise, rate_of, require_device, xgboost_shape
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import Targets, make_targets
 from polarbgb.config import Model
@@ -44,7 +45,18 @@ def train(model, *, rows=6000, seed=0):
     values, data = observe(rows, seed)
     grow = np.arange(rows) < 0.8 * rows
     targets = make_targets(data, 0, grow, ~grow, model.objective)
-    return quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+    return quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
+
+
+def all_of(values):
+    """All rows grow trees, and all decide when to stop."""
+    return np.ones(len(values), bool), np.ones(len(values), bool)
+
+
+def parted(values, at):
+    """The first rows grow trees, the others decide when to stop."""
+    grow = np.arange(len(values)) < at
+    return grow, ~grow
 
 
 def exact(label, weight=None):
@@ -77,7 +89,7 @@ def test_without_anything_to_split_by_the_rate_is_the_weighted_mean(backend, obj
     rows = np.ones(500, bool)
     targets = make_targets(Measured(rate[:, None], error[:, None], live[:, None]), 0, rows, rows, objective)
     same = np.ones((500, 1), np.float32)
-    booster = quantise(same, same, ("a",), make_model(backend, objective)).train(
+    booster = quantise(same, rows, rows, ("a",), make_model(backend, objective)).train(
         *targets, make_model(backend, objective, trees=30)
     )
     # the maximum of the Poisson likelihood is all counts over all live time
@@ -94,7 +106,7 @@ def test_each_side_of_a_split_comes_to_its_own_weighted_mean(backend, objective)
     values = side[:, None].astype(np.float32)
     targets = exact(label, weight)
     model = make_model(backend, objective, trees=60, learning_rate=0.5, depth=1, min_rows=0, l2=0, patience=60)
-    booster = quantise(values, values, ("side",), model).train(targets, targets, model)
+    booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
     expected = [np.average(label[side == s], weights=weight[side == s]) for s in (0, 1)]
     found = rate_of(booster.margin(np.array([[0], [1]], np.float32)), objective)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -108,7 +120,7 @@ def test_one_tree_takes_one_damped_newton_step(backend, objective):
     values = side[:, None].astype(np.float32)
     targets = exact(label)
     model = make_model(backend, objective, trees=1, learning_rate=0.25, depth=1, min_rows=0, l2=50)
-    booster = quantise(values, values, ("side",), model).train(targets, targets, model)
+    booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
     start = np.average(label)
     for s in (0, 1):
         own = label[side == s]
@@ -127,7 +139,7 @@ def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_rows, spl
     rows = np.ones(1000, bool)
     targets = make_targets(Measured(rate, np.full_like(rate, 10.0), np.ones_like(rate)), 0, rows, rows, objective)
     model = make_model(backend, objective, trees=1, depth=1, l2=0, min_rows=min_rows)
-    margin = quantise(values, values, ("side",), model).train(*targets, model).margin(values)
+    margin = quantise(values, *all_of(values), ("side",), model).train(*targets, model).margin(values)
     assert (margin[0] != margin[-1]) is np.bool_(splits)
 
 
@@ -143,7 +155,7 @@ def test_swapped_labels_and_weights_give_what_a_fresh_set_gives(backend, objecti
     model = make_model(backend, objective, trees=15, patience=15)
 
     def fresh():
-        return quantise(values[:1600], values[1600:], NAMES, model)
+        return quantise(values, *parted(values, 1600), NAMES, model)
 
     shared = fresh()
     found = [shared.train(*targets, model).margin(NEW) for targets in (first, second, first)]
@@ -157,7 +169,7 @@ def test_weights_count(backend, objective):
     values, data = observe(2000)
     model = make_model(backend, objective, trees=15, patience=15)
     heavy = np.where(values[:1600, 0] > 0, 10.0, 0.1)
-    shared = quantise(values[:1600], values[1600:], NAMES, model)
+    shared = quantise(values, *parted(values, 1600), NAMES, model)
     stop = exact(data.rate[1600:, 0])
     with_weights = shared.train(exact(data.rate[:1600, 0], heavy), stop, model).margin(NEW)
     without = shared.train(exact(data.rate[:1600, 0]), stop, model).margin(NEW)
@@ -251,7 +263,7 @@ def test_noise_stops_the_trees(backend, objective):
     values = rng.normal(size=(3000, 3)).astype(np.float32)
     label = rng.poisson(50, 3000)
     model = make_model(backend, objective, trees=300, patience=10)
-    booster = quantise(values[:2000], values[2000:], NAMES, model).train(
+    booster = quantise(values, *parted(values, 2000), NAMES, model).train(
         exact(label[:2000]), exact(label[2000:]), model
     )
     assert booster.trees < 30
@@ -262,7 +274,7 @@ def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
     values, data = observe(4000)
     rate = data.rate[:, 0]
     model = make_model(backend, objective, trees=40, patience=5)
-    training = quantise(values[:3000], values[3000:], NAMES, model)
+    training = quantise(values, *parted(values, 3000), NAMES, model)
     grow = exact(rate[:3000])
     agreeing = training.train(grow, exact(rate[3000:]), model)
     opposed = training.train(grow, exact(2 * grow.mean - np.minimum(rate[3000:], 1.9 * grow.mean)), model)
@@ -279,7 +291,7 @@ def test_training_stops_at_the_least_loss_of_the_stopping_rows(backend, objectiv
 
     def grown(trees, patience):
         model = make_model(backend, objective, trees=trees, patience=patience, **settings)
-        training = quantise(values[grow], values[~grow], NAMES, model)
+        training = quantise(values, grow, ~grow, NAMES, model)
         return training.train(*make_targets(data, 0, grow, ~grow, objective), model)
 
     def loss(booster):
@@ -314,7 +326,7 @@ def test_missing_values_are_taken(backend, objective):
     grow = np.arange(4000) < 3000
     model = make_model(backend, objective, trees=30)
     targets = make_targets(data, 0, grow, ~grow, objective)
-    booster = quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+    booster = quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
     rate = rate_of(booster.margin(np.full((1, 3), np.nan, np.float32)), objective)
     unknown = np.isnan(values).all(axis=1) & grow
     weight = data.exposure if objective == "poisson" else 1 / data.error**2
@@ -328,8 +340,55 @@ def test_a_bin_without_counts_is_predicted_to_have_none(backend, objective):
     grow = np.arange(1000) < 800
     model = make_model(backend, objective, trees=5)
     targets = make_targets(Measured(zero, zero + 1, zero + 1), 0, grow, ~grow, objective)
-    booster = quantise(values[grow], values[~grow], NAMES, model).train(*targets, model)
+    booster = quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
     np.testing.assert_allclose(rate_of(booster.margin(values), objective), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_pieces_make_the_trees_that_xgboost_grows_from_one_array(on_disk, monkeypatch):
+    import xgboost
+
+    monkeypatch.setattr("polarbgb.background.boosters.PIECE", 700)
+    values, data = observe(6000)
+    grow = np.arange(6000) % 5 > 0
+    model = make_model("xgboost", "gamma", trees=30, depth=5, patience=30)
+    grown, stopping = make_targets(data, 0, grow, ~grow, "gamma")
+    found = quantise(values, grow, ~grow, NAMES, model, on_disk=on_disk).train(grown, stopping, model)
+    whole = xgboost.QuantileDMatrix(values[grow], grown.label, max_bin=model.bins)
+    shape = xgboost_shape(model) | {"objective": "reg:gamma", "base_score": grown.mean, "max_delta_step": 0}
+    expected = xgboost.train(shape, whole, model.trees)
+    np.testing.assert_array_equal(
+        found.margin(NEW), expected[: found.trees].inplace_predict(NEW, predict_type="margin").astype(float)
+    )
+
+
+def test_pieces_make_the_trees_that_lightgbm_grows_from_one_array(monkeypatch):
+    import lightgbm
+
+    monkeypatch.setattr("polarbgb.background.boosters.PIECE", 700)
+    values, data = observe(6000)
+    grow = np.arange(6000) % 5 > 0
+    model = make_model("lightgbm", "squared", trees=30, depth=5, patience=30, learning_rate=0.1)
+    grown, stopping = make_targets(data, 0, grow, ~grow, "squared")
+    found = quantise(values, grow, ~grow, NAMES, model).train(grown, stopping, model)
+    shape = {
+        "max_bin": 255, "min_data_in_bin": 1, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1,
+        "learning_rate": 0.1, "max_depth": 5, "num_leaves": 32, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 50,
+        "lambda_l2": 1.0, "seed": 0, "deterministic": True, "force_col_wise": True, "objective": "regression",
+    }  # fmt: skip
+    whole = lightgbm.Dataset(values[grow], grown.label, weight=grown.weight, params=shape)
+    expected = lightgbm.train(shape, whole, found.trees)
+    np.testing.assert_array_equal(found.margin(NEW), expected.predict(NEW, raw_score=True))
+
+
+def test_the_files_of_rows_on_disk_go_with_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    values, _ = observe(3000)
+    training = quantise(values, *parted(values, 2000), NAMES, make_model("xgboost"), on_disk=True)
+    assert list(tmp_path.iterdir())
+    del training
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 @all_kinds
@@ -348,7 +407,7 @@ def test_shap_values_of_one_split_are_the_distance_from_the_mean_leaf(backend, o
     values[300:, 1] = 1
     targets = exact(np.where(values[:, 1], 1.4, 0.8))
     model = make_model(backend, objective, trees=1, depth=1, min_rows=0)
-    booster = quantise(values, values, ("dull", "side"), model).train(targets, targets, model)
+    booster = quantise(values, *all_of(values), ("dull", "side"), model).train(targets, targets, model)
     low, high = booster.margin(values[[0, -1]])
     mean = 0.3 * low + 0.7 * high
     np.testing.assert_allclose(

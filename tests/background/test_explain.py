@@ -59,7 +59,8 @@ def train(backend, slope, seed):
     label = (200 + slope @ values.T).astype(np.float32)
     targets = Targets(label, np.ones(600, np.float32), float(label.mean()))
     model = Model(backend=backend, threads=1, trees=15, min_rows=1, l2=0)
-    return quantise(values, values, NAMES, model).train(targets, targets, model)
+    rows = np.ones(600, bool)
+    return quantise(values, rows, rows, NAMES, model).train(targets, targets, model)
 
 
 @pytest.fixture(scope="module", params=["xgboost", "lightgbm"])
