@@ -45,10 +45,16 @@ def local_baseline(
         np.searchsorted(at, time + hole + reach, side="right"),
     )
 
-    def around(values: Array) -> Array:
-        running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-        first, second, third, fourth = (running[edge] for edge in edges)
-        return np.asarray((second - first) + (fourth - third))
-
     prior = 1.0 / trust**2
-    return np.asarray((around(found[counts]) + prior) / (around(expected[counts]) + prior))
+    factor = np.empty_like(expected)
+    for number in range(expected.shape[1]):  # bin by bin: the running sums of all would stand in memory together
+        seen, due = (_around(values[counts, number], edges) + prior for values in (found, expected))
+        factor[:, number] = seen / due
+    return factor
+
+
+def _around(values: Array, edges: tuple[NDArray[np.int64], ...]) -> Array:
+    """Return the (rows,) sums between the first and second, and the third and fourth edge of each row."""
+    running = np.concatenate([[0.0], np.cumsum(values)])
+    first, second, third, fourth = (running[edge] for edge in edges)
+    return np.asarray((second - first) + (fourth - third))

@@ -37,17 +37,17 @@ class ModelError:
     share: Array
     counting: Array
     group: NDArray[np.int64]
-    cell: NDArray[np.int64]
+    cell: NDArray[np.int16]
 
-    def of_rows(self) -> tuple[Array, Array]:
-        """Return the (rows, bins) share and the (rows, bins) factor on the counting noise of each row."""
-        place = (self.group[:, None], np.arange(self.share.shape[1]), self.cell)
+    def of_rows(self, number: int) -> tuple[Array, Array]:
+        """Return the (rows,) share and the (rows,) factor on the counting noise of a bin."""
+        place = (self.group, number, self.cell[:, number])
         return self.share[place], self.counting[place]
 
 
 def noise_cells(
     prediction: Array, near_passage: NDArray[np.bool_], latitude: NDArray[np.floating] | None
-) -> NDArray[np.int64]:
+) -> NDArray[np.int16]:
     """Divide rows into cells of like model error: fifths of the predicted rate, edge of the anomaly, |latitude|.
 
     Args:
@@ -58,7 +58,7 @@ def noise_cells(
     Returns:
         (rows, bins) cell numbers from 0 up, at most 30 of them.
     """
-    cell = np.empty(prediction.shape, np.int64)
+    cell = np.empty(prediction.shape, np.int16)
     place = near_passage.astype(np.int64)
     if latitude is not None:
         distance = np.abs(np.nan_to_num(latitude))
@@ -70,11 +70,11 @@ def noise_cells(
 
 
 def fit_model_error(
-    residual: Array,
+    rate: Array,
     prediction: Array,
     counting: Array,
     *,
-    cell: NDArray[np.int64],
+    cell: NDArray[np.int16],
     group: NDArray[np.integer],
     fair: NDArray[np.bool_],
 ) -> ModelError:
@@ -84,7 +84,7 @@ def fit_model_error(
     modified Gaussian fit; rows of a group are left out of the error that they are given.
 
     Args:
-        residual: (rows, bins) rate less prediction B, Hz.
+        rate: (rows, bins) Hz.
         prediction: (rows, bins) B, Hz.
         counting: (rows, bins) counting noise of B, Hz.
         cell: (rows, bins) from :func:`noise_cells`.
@@ -95,11 +95,12 @@ def fit_model_error(
         The shares, 0 where counting noise alone is as wide as the pulls; where it is wider, it is scaled down.
     """
     labels, of_row = np.unique(group, return_inverse=True)
-    bins, cells = residual.shape[1], int(cell.max(initial=0)) + 1
+    bins, cells = rate.shape[1], int(cell.max(initial=0)) + 1
     share, factor = np.zeros((len(labels), bins, cells)), np.ones((len(labels), bins, cells))
     for which, number in np.ndindex(len(labels), bins):
         rows = np.flatnonzero(fair & ((of_row != which) | (len(labels) == 1)))
-        columns = (residual[rows, number], prediction[rows, number], counting[rows, number])
+        predicted = prediction[rows, number]
+        columns = (rate[rows, number] - predicted, predicted, counting[rows, number])
         share[which, number], factor[which, number] = _fitted(*columns)
         inside = cell[rows, number]
         order = np.argsort(inside, kind="stable")
@@ -124,12 +125,17 @@ def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: 
     Returns:
         Sigma and pulls; width and mean are those of the pulls in units of counting noise alone.
     """
-    share, factor = error.of_rows()
-    sigma = np.hypot(factor * counting, share * prediction)
-    raw = (rate - prediction) / counting
-    fits = [modified_gaussian_fit(raw[:, number]) for number in range(raw.shape[1])]
+    sigma, pull = np.empty_like(prediction), np.empty_like(prediction)
+    fits = []
+    for number in range(prediction.shape[1]):
+        share, factor = error.of_rows(number)
+        expected, noise = prediction[:, number], counting[:, number]
+        residual = rate[:, number] - expected
+        sigma[:, number] = np.hypot(factor * noise, share * expected)
+        pull[:, number] = residual / sigma[:, number]
+        fits.append(modified_gaussian_fit(residual / noise))
     width, mean = np.array([fit.sigma or 1.0 for fit in fits]), np.array([fit.mean for fit in fits])
-    return Calibrated(sigma=sigma, pull=(rate - prediction) / sigma, width=width, mean=mean)
+    return Calibrated(sigma=sigma, pull=pull, width=width, mean=mean)
 
 
 def _fitted(residual: Array, prediction: Array, counting: Array) -> tuple[float, float]:

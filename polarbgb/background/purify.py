@@ -45,7 +45,7 @@ def rows_beyond(pull: NDArray[np.floating], sigma: float, more_than: int) -> NDA
 
 
 def rare_rows(
-    beyond: NDArray[np.bool_], cell: NDArray[np.int64], orbit: NDArray[np.integer], often: float
+    beyond: NDArray[np.bool_], cell: NDArray[np.integer], orbit: NDArray[np.integer], often: float
 ) -> NDArray[np.bool_]:
     """Return the rows beyond the limit that are rare in their regime.
 
@@ -64,7 +64,7 @@ def rare_rows(
     _, number = np.unique(orbit, return_inverse=True)
     orbits = int(number.max(initial=0)) + 1
     for of_bin in cell.T:
-        key, cells = of_bin * orbits + number, int(of_bin.max(initial=0)) + 1
+        key, cells = of_bin.astype(np.int64) * orbits + number, int(of_bin.max(initial=0)) + 1
         met, struck = (
             np.bincount(key[rows], minlength=cells * orbits).reshape(cells, orbits) > 0
             for rows in (slice(None), beyond)

@@ -102,5 +102,5 @@ def _known(counts: Counts, factor: Array, *, hole: float, cadence: float) -> NDA
         trust=_OFFSET,
     )
     distances = np.minimum(np.column_stack([before, after]) + cadence, _BESIDE)
-    columns = (distances, np.log(factor), np.log(slow), np.log(counts.expected), counts.noted)
-    return np.column_stack([column.astype(np.float32) for column in columns])
+    logarithms = (np.log(values).astype(np.float32) for values in (factor, slow, counts.expected))
+    return np.column_stack([distances.astype(np.float32), *logarithms, counts.noted])

@@ -105,13 +105,11 @@ def calibrated(
     cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
     group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
-    error = fit_model_error(
-        measured.rate - prediction, prediction, counting, cell=cell, group=group, fair=~timeline.known
-    )
+    error = fit_model_error(measured.rate, prediction, counting, cell=cell, group=group, fair=~timeline.known)
     return calibrate_by_regime(measured.rate, prediction, counting, error)
 
 
-def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Config) -> NDArray[np.int64]:
+def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Config) -> NDArray[np.int16]:
     """Return the (usable, bins) numbers of the regimes of a prediction: :func:`noise_cells` of the file."""
     timeline = prepared.timeline
     time = timeline.usable_time

@@ -27,7 +27,7 @@ def scattered(share, seed=0):
 
 def calibrated(residual, prediction, counting, cell, group, fair=None):
     fair = np.ones(len(residual), bool) if fair is None else fair
-    error = fit_model_error(residual, prediction, counting, cell=cell, group=group, fair=fair)
+    error = fit_model_error(prediction + residual, prediction, counting, cell=cell, group=group, fair=fair)
     return calibrate_by_regime(prediction + residual, prediction, counting, error), error
 
 
@@ -39,8 +39,8 @@ def test_the_share_of_every_regime_is_found_and_pulls_have_width_one_in_each():
     cell = noise_cells(prediction, near, None)
     group = np.arange(ROWS) // 10 % 5
     found, error = calibrated(residual, prediction, counting, cell, group)
-    np.testing.assert_allclose(error.of_rows()[0][near], 0.05, rtol=0.08)
-    np.testing.assert_allclose(error.of_rows()[0][~near], 0.02, rtol=0.12)
+    np.testing.assert_allclose(error.of_rows(0)[0][near], 0.05, rtol=0.08)
+    np.testing.assert_allclose(error.of_rows(0)[0][~near], 0.02, rtol=0.12)
     for inside in (near, ~near, prediction[:, 0] > 2000, prediction[:, 0] < 1000):
         assert modified_gaussian_fit(found.pull[inside, 0]).sigma == pytest.approx(1, abs=0.03)
 
@@ -48,7 +48,7 @@ def test_the_share_of_every_regime_is_found_and_pulls_have_width_one_in_each():
 def test_rows_quieter_than_their_counts_need_no_model_error():
     prediction, counting, residual = scattered(0.0)
     found, error = calibrated(0.6 * residual, prediction, counting, np.zeros((ROWS, 1), int), np.zeros(ROWS, int))
-    share, factor = error.of_rows()
+    share, factor = error.of_rows(0)
     assert not share.any()
     np.testing.assert_allclose(factor, 0.6, rtol=0.02)  # rows that scatter less than their counts say
     assert modified_gaussian_fit(found.pull[:, 0]).sigma == pytest.approx(0.985, abs=0.01)
@@ -59,8 +59,8 @@ def test_rows_take_the_error_that_the_other_folds_show():
     group = np.arange(ROWS) % 2
     residual[group == 1] = np.random.default_rng(3).normal(0, np.hypot(counting, 0.1 * prediction))[group == 1]
     _, error = calibrated(residual, prediction, counting, np.zeros((ROWS, 1), int), group)
-    np.testing.assert_allclose(error.of_rows()[0][group == 0], 0.1, rtol=0.06)
-    np.testing.assert_allclose(error.of_rows()[0][group == 1], 0.02, rtol=0.12)
+    np.testing.assert_allclose(error.of_rows(0)[0][group == 0], 0.1, rtol=0.06)
+    np.testing.assert_allclose(error.of_rows(0)[0][group == 1], 0.02, rtol=0.12)
 
 
 def test_events_and_rows_that_do_not_count_leave_the_error_alone():
@@ -70,7 +70,7 @@ def test_events_and_rows_that_do_not_count_leave_the_error_alone():
     known[1000:21000] = True
     residual[known] *= 3
     _, error = calibrated(residual, prediction, counting, np.zeros((ROWS, 1), int), np.zeros(ROWS, int), ~known)
-    np.testing.assert_allclose(error.of_rows()[0], 0.02, rtol=0.06)
+    np.testing.assert_allclose(error.of_rows(0)[0], 0.02, rtol=0.06)
 
 
 def test_a_cell_of_few_rows_takes_the_error_of_its_bin():
@@ -79,7 +79,7 @@ def test_a_cell_of_few_rows_takes_the_error_of_its_bin():
     cell[:100] = 1
     residual[:100] *= 10
     _, error = calibrated(residual, prediction, counting, cell, np.zeros(ROWS, int))
-    assert error.of_rows()[0][0] == pytest.approx(error.of_rows()[0][-1], rel=0.02)
+    assert error.of_rows(0)[0][0] == pytest.approx(error.of_rows(0)[0][-1], rel=0.02)
 
 
 @settings(deadline=None, max_examples=50)
