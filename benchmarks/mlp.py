@@ -14,6 +14,7 @@ are free of, so it flatters the network.
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,13 +23,13 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
+from rows import BATCH, published_config, score_held
 
-from polarbgb import UserError, load
+from polarbgb import UserError
 from polarbgb.background.folds import BLOCK_PARTS, make_folds
 from polarbgb.background.measured import Measured
 from polarbgb.background.peer import write_peer
 from polarbgb.background.score import score
-from polarbgb.features.matrix import implied_names
 from polarbgb.verbs.prepare import prepare
 
 try:
@@ -37,10 +38,7 @@ except ImportError as missing:
     raise SystemExit("benchmarks/mlp.py needs torch: pip install '.[mlp]'") from missing
 
 HIDDEN = (200, 200, 200)
-BATCH = 256
 LEARNING_RATE = 1e-3
-ALL_ROWS = 10**9
-"""Rows to learn from at most: the network is not to be given fewer."""
 CHUNK = 16384
 """Rows predicted at a time."""
 
@@ -52,14 +50,29 @@ class Settings:
     Attributes:
         epochs: most passes through the training rows.
         every: epochs between two looks at the held-out rows.
-        minutes: no epoch of a fold starts after so many; None for no limit.
+        minutes: of training, after which no epoch of a fold starts; None for no limit.
         seed: of the first weights and of the order of rows.
+        batch: rows a step.
+        learning_rate: of Adam, at the beginning.
+        annealed: whether it falls as half a cosine over the epochs or the minutes, whichever are over first.
     """
 
     epochs: int
     every: int
     minutes: float | None
     seed: int
+    batch: int = BATCH
+    learning_rate: float = LEARNING_RATE
+    annealed: bool = False
+
+    def rate_after(self, epochs: int, seconds: float) -> float:
+        """Return the learning rate after so many epochs and s of training."""
+        if not self.annealed:
+            return self.learning_rate
+        passed = epochs / self.epochs
+        if self.minutes:
+            passed = max(passed, min(1.0, seconds / (60 * self.minutes)))
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * passed))
 
 
 @dataclass
@@ -72,7 +85,8 @@ class Trained:
         best_epoch: that epoch.
         epochs: passes made.
         seconds: training time, s, without looks at the held-out rows.
-        curve: one entry a look: epoch, s, training and held-out error over all bins and by bin, Hz^2.
+        curve: one entry a look: epoch, s of training until then, training and held-out error over all bins and by bin,
+            Hz^2, mean square pull by bin, and s that the prediction took.
     """
 
     last: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -92,22 +106,32 @@ def network(inputs: int, outputs: int) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers, torch.nn.Linear(widths[-1], outputs))
 
 
-def standardised(values: NDArray[np.float32], train: NDArray[np.bool_]) -> torch.Tensor:
-    """Return features of mean 0 and standard deviation 1 over the training rows; 0 where one is missing."""
+def moments(values: NDArray[np.float32], train: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (features,) mean and standard deviation over the training rows; 1 for a feature that is constant."""
     mean = np.nanmean(values[train], axis=0, dtype=np.float64)
     width = np.nanstd(values[train], axis=0, dtype=np.float64)
-    scaled = (values - mean) / np.where(width > 0, width, 1.0)
-    return torch.from_numpy(np.nan_to_num(scaled).astype(np.float32))
+    return mean, np.where(width > 0, width, 1.0)
 
 
-def weighted_error(
-    measured: Measured, rows: NDArray[np.bool_], prediction: NDArray[np.float64]
-) -> tuple[float, list[float]]:
-    """Return sum(w r^2) / sum(w) over all bins and of each bin, Hz^2."""
-    weight = 1.0 / measured.error[rows] ** 2
-    squares = (weight * (measured.rate[rows] - prediction) ** 2).sum(axis=0)
-    total = weight.sum(axis=0)
-    return float(squares.sum() / total.sum()), (squares / total).tolist()
+def standardised(values: NDArray[np.float32], train: NDArray[np.bool_]) -> torch.Tensor:
+    """Return features of mean 0 and standard deviation 1 over the training rows; 0 where one is missing."""
+    mean, width = moments(values, train)
+    return torch.from_numpy(np.nan_to_num((values - mean) / width).astype(np.float32))
+
+
+def step(
+    model: torch.nn.Module,
+    adam: torch.optim.Optimizer,
+    features: torch.Tensor,
+    rate: torch.Tensor,
+    weight: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Learn from one batch; return sum(w r^2) and sum(w) over its rows and bins."""
+    error, total = (weight * (model(features) - rate) ** 2).sum(), weight.sum()
+    adam.zero_grad()
+    (error / total).backward()
+    adam.step()
+    return error.detach(), total
 
 
 def train_fold(
@@ -132,34 +156,46 @@ def train_fold(
     rate = torch.from_numpy(measured.rate[train].astype(np.float32))
     weight = torch.from_numpy((1.0 / measured.error[train] ** 2).astype(np.float32))
     model = network(features.shape[1], rate.shape[1])
-    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    adam = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    names = tuple(map(str, range(rate.shape[1])))
     trained = Trained()
     least = np.inf
-    started = time.monotonic()
     for epoch in range(1, settings.epochs + 1):
         begun = time.monotonic()
+        for group in adam.param_groups:
+            group["lr"] = settings.rate_after(epoch - 1, trained.seconds)
         squares = weights = torch.zeros(())
-        for rows in torch.randperm(len(rate)).split(BATCH):
-            w = weight[rows]
-            error, total = (w * (model(features[rows]) - rate[rows]) ** 2).sum(), w.sum()
-            adam.zero_grad()
-            (error / total).backward()
-            adam.step()
-            squares, weights = squares + error.detach().double(), weights + total.double()
+        for rows in torch.randperm(len(rate)).split(settings.batch):
+            error, total = step(model, adam, features[rows], rate[rows], weight[rows])
+            squares, weights = squares + error.double(), weights + total.double()
         trained.seconds += time.monotonic() - begun
         trained.epochs = epoch
-        spent = time.monotonic() - started
-        over = epoch == settings.epochs or (settings.minutes is not None and spent > 60 * settings.minutes)
+        over = epoch == settings.epochs or (settings.minutes is not None and trained.seconds > 60 * settings.minutes)
         if epoch % settings.every == 0 or epoch == 1 or over:
+            begun = time.monotonic()
             with torch.no_grad():
                 trained.last = torch.cat([model(chunk) for chunk in unseen.split(CHUNK)]).double().numpy()
-            pooled, bins = weighted_error(measured, held, trained.last)
+            predicting = time.monotonic() - begun
+            scores = score_held(measured, held, trained.last, names)
+            bins = [one.weighted_error for one in scores]
+            pooled = float(np.average(bins, weights=[1 / one.noise for one in scores]))
             if pooled < least:
                 least, trained.best, trained.best_epoch = pooled, trained.last, epoch
             learnt = float(squares / weights)
-            trained.curve.append({"epoch": epoch, "s": spent, "train": learnt, "held_out": pooled, "bins": bins})
+            trained.curve.append(
+                {
+                    "epoch": epoch,
+                    "s": trained.seconds,
+                    "train": learnt,
+                    "held_out": pooled,
+                    "bins": bins,
+                    "mean_square_pull": [one.mean_square_pull for one in scores],
+                    "predict_s": predicting,
+                }
+            )
             told = "  ".join(f"{value:.5g}" for value in bins)
-            click.echo(f"epoch {epoch:4d}  {spent:7.1f} s  train {learnt:.5g}  held out {pooled:.5g}  bins {told}")
+            spent = f"{trained.seconds:7.1f} s"
+            click.echo(f"epoch {epoch:4d}  {spent}  train {learnt:.5g}  held out {pooled:.5g}  bins {told}")
         if over:
             break
     return trained
@@ -193,9 +229,7 @@ def main(
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        published = ["features.history=[]", f"folds.scheme={scheme}", f"model.rows={ALL_ROWS}"]
-        implied = implied_names(load(config_path, published))
-        config = load(config_path, [*published, f"features.without={json.dumps(implied)}"])
+        config = published_config(config_path, scheme)
         prepared = prepare(config, path)
         timeline, measured = prepared.timeline, prepared.measured
         folds = make_folds(timeline.usable_time, timeline.known, config)

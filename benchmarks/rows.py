@@ -1,0 +1,100 @@
+"""What the peers of polarbgb learn from: the published features, and the rows of one fold."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb import load
+from polarbgb.background.folds import Split, make_folds
+from polarbgb.background.measured import Measured
+from polarbgb.background.score import Score, score
+from polarbgb.config import Config
+from polarbgb.features.matrix import Matrix, implied_names
+from polarbgb.verbs.prepare import prepare
+
+BATCH = 256
+"""Rows a mini-batch of the published training."""
+ALL_ROWS = 10**9
+"""Rows to learn from at most: a peer is not to be given fewer."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one fold.
+
+    Attributes:
+        matrix: features of all rows.
+        measured: rates and errors of the same rows, Hz.
+        split: who is learnt from, and who is held out.
+        held: (rows,) held-out rows that are scored: known events are not.
+        names: (bins,) names of the rates.
+        seconds: that reading the file and computing the features took, s.
+    """
+
+    matrix: Matrix
+    measured: Measured
+    split: Split
+    held: NDArray[np.bool_]
+    names: tuple[str, ...]
+    seconds: float
+
+    @property
+    def learnt(self) -> NDArray[np.bool_]:
+        """(rows,) rows of a model without an early stop by whole orbits: it learns from those that stop one as well."""
+        return self.split.train | self.split.stop
+
+
+def published_config(config_path: str, scheme: str = "orbits") -> Config:
+    """Return a configuration with the published features alone, and all rows to learn from.
+
+    Args:
+        config_path: TOML file of the instrument.
+        scheme: of its folds.
+    """
+    published = ["features.history=[]", f"folds.scheme={scheme}", f"model.rows={ALL_ROWS}"]
+    implied = implied_names(load(config_path, published))
+    return load(config_path, [*published, f"features.without={json.dumps(implied)}"])
+
+
+def read_rows(config: Config, path: Path, most: int | None = None) -> Rows:
+    """Read a file and hold out its fold 0.
+
+    Args:
+        config: the instrument.
+        path: ROOT file.
+        most: the first so many usable rows alone: thinned rows would lose their neighbours. None for all.
+    """
+    started = time.monotonic()
+    prepared = prepare(config, path)
+    timeline, measured = prepared.timeline, prepared.measured
+    known = timeline.known[:most]
+    split = make_folds(timeline.usable_time[:most], known, config).splits[0]
+    return Rows(
+        matrix=Matrix(prepared.matrix.values[:most], prepared.matrix.names),
+        measured=Measured(measured.rate[:most], measured.error[:most], measured.exposure[:most]),
+        split=split,
+        held=split.predicted & ~known,
+        names=config.rates.names,
+        seconds=time.monotonic() - started,
+    )
+
+
+def score_held(
+    measured: Measured, held: NDArray[np.bool_], prediction: NDArray[np.float64], names: tuple[str, ...]
+) -> list[Score]:
+    """Score the prediction of held-out rows, bin by bin.
+
+    Args:
+        measured: rates and errors of all rows, Hz.
+        held: (rows,) those that are predicted.
+        prediction: (held-out rows, bins) Hz.
+        names: (bins,) of the rates.
+    """
+    judged = Measured(measured.rate[held], measured.error[held], measured.exposure[held])
+    return score(judged, prediction, np.ones(len(prediction), bool), names, "held out")
