@@ -113,6 +113,9 @@ _model = _options(
     click.option("--backend", type=click.Choice(["xgboost", "lightgbm"]), help="Boosted trees by which library."),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where trees grow."),
 )
+_scheduler = click.option(
+    "--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers do the fits, or local:N for N processes here."
+)
 
 
 @main.command()
@@ -214,7 +217,7 @@ def tune(
 @main.command()
 @_options(_config, _input, _run, _model)
 @click.option("--params", "parameters", type=_FILE, help="A best.toml.  [default: the run folder's, if tuned]")
-@_options(_set, _output)
+@_options(_scheduler, _set, _output)
 def fit(
     *,
     config_path: Path,
@@ -223,6 +226,7 @@ def fit(
     backend: str | None,
     device: str | None,
     parameters: Path | None,
+    scheduler: str | None,
     overrides: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
@@ -230,7 +234,16 @@ def fit(
     from polarbgb.verbs.fit import fit
 
     config = _load(config_path, overrides, backend=backend, device=device)
-    terminal.end(fit(config, _folder(folder, config), path=path, parameters=parameters, track=terminal.track))
+    terminal.end(
+        fit(
+            config,
+            _folder(folder, config),
+            path=path,
+            parameters=parameters,
+            scheduler=scheduler,
+            track=terminal.track,
+        )
+    )
 
 
 @main.command()
@@ -365,7 +378,7 @@ def export(*, path: Path | None, folder: Path | None, overwrite: bool, terminal:
 
 
 @main.command()
-@_options(_config, _input, _run, _model, _set, _output)
+@_options(_config, _input, _run, _model, _scheduler, _set, _output)
 def run(
     *,
     config_path: Path,
@@ -373,6 +386,7 @@ def run(
     folder: Path | None,
     backend: str | None,
     device: str | None,
+    scheduler: str | None,
     overrides: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
@@ -384,6 +398,7 @@ def run(
         config,
         _folder(folder, config),
         path=path,
+        scheduler=scheduler,
         tell=terminal.tell,
         announce=terminal.announce,
         track=terminal.track,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import warnings
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from polarbgb.errors import UserError
 from polarbgb.memory import scratch
 
 if TYPE_CHECKING:
+    from dask.array import Array
+    from distributed import Client
+
     from polarbgb.background.targets import Targets
 
 # Threads of OpenMP spin while they wait: two processes that share the cores then take ten times as long as one after
@@ -255,6 +259,16 @@ class HeldOut:
         return np.concatenate([booster.margin(piece) for piece in self._pieces])
 
 
+def _xgboost_parameters(model: Model, mean: float) -> dict[str, Any]:
+    return {
+        "objective": _XGBOOST[model.objective],
+        "base_score": mean,
+        # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
+        "max_delta_step": 0,
+        "device": model.device,
+    } | xgboost_shape(model)
+
+
 class _XGBoost:
     def __init__(self, booster: Any, device: str) -> None:  # noqa: ANN401 - xgboost has no types
         self._booster = booster
@@ -315,15 +329,8 @@ class _XGBoostSet:
 
         for matrix, targets in ((self._grow, grow), (self._stop, stop)):
             matrix.set_info(label=targets.label, weight=targets.weight)
-        parameters = {
-            "objective": _XGBOOST[model.objective],
-            "base_score": grow.mean,
-            # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
-            "max_delta_step": 0,
-            "device": model.device,
-        } | xgboost_shape(model)
         booster = xgboost.train(
-            parameters,
+            _xgboost_parameters(model, grow.mean),
             self._grow,
             model.trees,
             evals=[(self._stop, "stop")],
@@ -331,6 +338,37 @@ class _XGBoostSet:
             verbose_eval=False,
         )
         return _XGBoost(booster[: booster.best_iteration + 1], model.device)
+
+
+def _lightgbm_bins(model: Model) -> dict[str, Any]:
+    return {
+        "max_bin": model.bins,
+        "min_data_in_bin": 1,
+        "feature_pre_filter": False,
+        "num_threads": model.threads,
+        "verbosity": -1,
+    }
+
+
+def _lightgbm_parameters(model: Model) -> dict[str, Any]:
+    return _lightgbm_bins(model) | {
+        "objective": _LIGHTGBM[model.objective],
+        # The default of 0.7 doubles the Hessian of a log rate and slows the fit down; counts are large here.
+        "poisson_max_delta_step": 1e-6,
+        "device_type": model.device,
+        "learning_rate": model.learning_rate,
+        "max_depth": model.depth,
+        "num_leaves": 2**model.depth,
+        "min_data_in_leaf": 1,
+        "min_sum_hessian_in_leaf": model.min_rows,
+        "bagging_fraction": model.row_fraction,
+        "bagging_freq": 1 if model.row_fraction < 1 else 0,
+        "feature_fraction": model.column_fraction,
+        "lambda_l2": model.l2,
+        "seed": model.seed,
+        "deterministic": True,
+        "force_col_wise": True,
+    }
 
 
 class _LightGBM:
@@ -369,14 +407,7 @@ class _LightGBMSet:
             def __len__(self) -> int:
                 return len(self._pieces.rows)
 
-        shape = {
-            "max_bin": model.bins,
-            "min_data_in_bin": 1,
-            "feature_pre_filter": False,
-            "num_threads": model.threads,
-            "verbosity": -1,
-        }
-        self._shape = shape
+        shape = _lightgbm_bins(model)
         named = {"feature_name": list(names), "params": shape}
         self._grow = lightgbm.Dataset(Given(grow), **named).construct()
         self._stop = lightgbm.Dataset(Given(stop), reference=self._grow, **named).construct()
@@ -388,33 +419,85 @@ class _LightGBMSet:
             dataset.set_label(targets.label)
             # set_field, not set_weight: the latter leaves the last bin's weights in place when it sees ones.
             dataset.set_field("weight", targets.weight)
-        parameters = {
-            **self._shape,
-            "objective": _LIGHTGBM[model.objective],
-            # The default of 0.7 doubles the Hessian of a log rate and slows the fit down; counts are large here.
-            "poisson_max_delta_step": 1e-6,
-            "device_type": model.device,
-            "learning_rate": model.learning_rate,
-            "max_depth": model.depth,
-            "num_leaves": 2**model.depth,
-            "min_data_in_leaf": 1,
-            "min_sum_hessian_in_leaf": model.min_rows,
-            "bagging_fraction": model.row_fraction,
-            "bagging_freq": 1 if model.row_fraction < 1 else 0,
-            "feature_fraction": model.column_fraction,
-            "lambda_l2": model.l2,
-            "seed": model.seed,
-            "deterministic": True,
-            "force_col_wise": True,
-        }
         booster = lightgbm.train(
-            parameters,
+            _lightgbm_parameters(model),
             self._grow,
             model.trees,
             valid_sets=[self._stop],
             valid_names=["stop"],
             callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
         )
-        best = booster.best_iteration or booster.current_iteration()
-        trained = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best))
-        return _LightGBM(trained, model.threads)
+        return _best_trees(booster, model)
+
+
+def _best_trees(booster: Any, model: Model) -> _LightGBM:  # noqa: ANN401
+    import lightgbm
+
+    best = booster.best_iteration or booster.current_iteration()
+    return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), model.threads)
+
+
+def train_together(
+    client: Client, rows: tuple[Array, Array], targets: tuple[Targets, Targets], names: tuple[str, ...], model: Model
+) -> Booster:
+    """Grow one booster on all workers of a Dask client together.
+
+    Args:
+        client: of the scheduler.
+        rows: (rows, features) that grow trees, and that decide when to stop, in parts that lie with the workers.
+        targets: of both.
+        names: (features,) column names.
+        model: backend, objective and hyperparameters. With one worker the trees are those of a :class:`TrainingSet`,
+            with several they differ by the quantiles that each has its share in.
+    """
+    from dask.array import from_array
+
+    given = [
+        (values, *(from_array(column, chunks=values.chunks[0]) for column in (own.label, own.weight)))
+        for values, own in zip(rows, targets, strict=True)
+    ]
+    if model.backend == "xgboost":
+        return _xgboost_together(client, given, targets[0].mean, names, model)
+    return _lightgbm_together(client, given, names, model)
+
+
+def _xgboost_together(
+    client: Client, given: list[tuple[Array, Array, Array]], mean: float, names: tuple[str, ...], model: Model
+) -> Booster:
+    from xgboost import dask
+
+    shape: dict[str, Any] = {"max_bin": model.bins, "feature_names": list(names)}
+    (rows, label, weight), (others, their_label, their_weight) = given
+    growing = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, **shape)
+    stopping = dask.DaskQuantileDMatrix(client, others, their_label, weight=their_weight, ref=growing, **shape)
+    booster = dask.train(
+        client,
+        _xgboost_parameters(model, mean),
+        growing,
+        model.trees,
+        evals=[(stopping, "stop")],
+        early_stopping_rounds=model.patience,
+        verbose_eval=False,
+    )["booster"]
+    return _XGBoost(booster[: booster.best_iteration + 1], model.device)
+
+
+def _lightgbm_together(
+    client: Client, given: list[tuple[Array, Array, Array]], names: tuple[str, ...], model: Model
+) -> Booster:
+    import lightgbm
+
+    (rows, label, weight), (others, their_label, their_weight) = given
+    regressor = lightgbm.DaskLGBMRegressor(client=client, n_estimators=model.trees, **_lightgbm_parameters(model))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of threads that workers choose, and of names that older ones need
+        regressor.fit(
+            rows,
+            label,
+            sample_weight=weight,
+            eval_set=[(others, their_label)],
+            eval_sample_weight=[their_weight],
+            feature_name=list(names),
+            callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
+        )
+    return _best_trees(regressor.booster_, model)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,6 @@ from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent
-from polarbgb.scheduler import Scheduler, here
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,19 @@ class Fits:
         booster = train_bin(training, self.measured, split, number, self.model)
         return Fit(booster, rate_of(held_out.margin(booster), self.model.objective))
 
-    def __getstate__(self) -> dict[str, object]:
-        """Leave the quantised matrix behind: whoever takes the jobs elsewhere makes it there."""
-        return self.__dict__ | {"_prepared": None}
+
+class Scheduler(Protocol):
+    """Does the jobs of a cross-fit, here or elsewhere."""
+
+    def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[Job, Fit]]:
+        """Yield every job with what it came to, in any order; ``track`` watches them end under their ``label``."""
+        ...
+
+
+def here(fits: Fits, *, label: str, track: Track) -> Iterator[tuple[Job, Fit]]:
+    """Do the jobs in this process, in their order: the default of every library function."""
+    for job in track(fits.jobs, label=label, total=len(fits.jobs)):
+        yield job, fits(job)
 
 
 def cross_fit(
@@ -125,7 +136,7 @@ def cross_fit(
     fits = Fits(matrix, measured, folds, model, memory)
     prediction = np.full(measured.rate.shape, np.nan)
     boosters: dict[Job, Booster] = {}
-    for (which, number), fit in scheduler(fits, fits.jobs, label=label, track=track):
+    for (which, number), fit in scheduler(fits, label=label, track=track):
         prediction[folds.splits[which].predicted, number] = fit.prediction
         boosters[which, number] = fit.booster
     return CrossFit(

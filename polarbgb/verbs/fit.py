@@ -16,6 +16,7 @@ from polarbgb.background.crossfit import cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.purify import Round
 from polarbgb.background.score import Score, score
+from polarbgb.cluster import open_scheduler
 from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
@@ -65,6 +66,7 @@ def fit(
     *,
     path: Path | None = None,
     parameters: Path | None = None,
+    scheduler: str | None = None,
     track: Track = silent,
 ) -> Fitted:
     """Predict the background of every row by models that never saw its orbit.
@@ -74,15 +76,18 @@ def fit(
         run: where to leave models, ``prediction.parquet``, ``metrics.json`` and plots.
         path: ROOT file; the configuration's own where None.
         parameters: a ``best.toml`` of ``tune``; the run folder's own is taken where None, if it fits.
+        scheduler: address of a Dask scheduler whose workers do the fits, or ``local:N`` for N processes here; None for
+            this process.
         track: watches reading and fitting.
 
     Returns:
         Scores and paths.
 
     Raises:
-        UserError: if input, configuration, device or parameters do not fit.
+        UserError: if input, configuration, device or parameters do not fit, or no scheduler answers.
     """
-    require_device(config.model)
+    if scheduler is None:  # else it is the workers that need the device
+        require_device(config.model)
     model, told = _tuned(config.model, run, parameters)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
@@ -92,10 +97,13 @@ def fit(
         told += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     timeline, measured = prepared.timeline, prepared.measured
-    found, rounds = purify(prepared, config, track=track)
-    prepared = replace(prepared, timeline=timeline.kept_out(found))
-    folds = make_folds(timeline.usable_time, timeline.known | found, config)
-    crossed = cross_fit(prepared.matrix, measured, folds, model, memory=config.memory, track=track)
+    with open_scheduler(scheduler) as elsewhere:
+        found, rounds = purify(prepared, config, track=track, scheduler=elsewhere)
+        prepared = replace(prepared, timeline=timeline.kept_out(found))
+        folds = make_folds(timeline.usable_time, timeline.known | found, config)
+        crossed = cross_fit(
+            prepared.matrix, measured, folds, model, memory=config.memory, track=track, scheduler=elsewhere
+        )
     concluded = conclude(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
@@ -112,6 +120,7 @@ def fit(
         input=prepared.provenance(config),
         parameters=told,
         device=model.device,
+        scheduler=scheduler,
         widths=concluded.widths,
         purify=[asdict(one) for one in rounds],
         trees=trees,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.crossfit import Scheduler, cross_fit, here
 from polarbgb.background.folds import make_folds
 from polarbgb.background.purify import Round, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Config
@@ -14,7 +14,9 @@ from polarbgb.verbs.conclude import calibrated, regime_cells
 from polarbgb.verbs.prepare import Prepared
 
 
-def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tuple[NDArray[np.bool_], list[Round]]:
+def purify(
+    prepared: Prepared, config: Config, *, track: Track = silent, scheduler: Scheduler = here
+) -> tuple[NDArray[np.bool_], list[Round]]:
     """Search for rows that no model should learn from, until the list is stable or the rounds are over.
 
     Each round fits coarsely, without the rows found by the round before, and predicts all rows out of fold.
@@ -23,6 +25,7 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
         prepared: the file.
         config: its sections purify and intervals.
         track: watches the fits.
+        scheduler: does them.
 
     Returns:
         (usable,) rows to be left out, known events not among them unless found; and what each round came to.
@@ -40,7 +43,7 @@ def purify(prepared: Prepared, config: Config, *, track: Track = silent) -> tupl
         folds = make_folds(time, timeline.known | found, coarse)
         label = f"search {number}"
         prediction = cross_fit(
-            prepared.matrix, measured, folds, model, label=label, memory=config.memory, track=track
+            prepared.matrix, measured, folds, model, label=label, memory=config.memory, track=track, scheduler=scheduler
         ).prediction
         pull = calibrated(prepared, prediction, folds.fold, config).pull
         beyond = rows_beyond(pull, limit.sigma, limit.more_than)

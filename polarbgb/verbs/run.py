@@ -22,6 +22,7 @@ def run(
     run: RunFolder,
     *,
     path: Path | None = None,
+    scheduler: str | None = None,
     tell: Callable[[object], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
@@ -32,6 +33,7 @@ def run(
         config: the instrument.
         run: where everything is left.
         path: ROOT file; the configuration's own where None.
+        scheduler: as in :func:`polarbgb.verbs.fit.fit`.
         tell: given the result of each verb as it comes.
         announce: as in :func:`polarbgb.verbs.explain.explain`.
         track: watches all of it.
@@ -45,7 +47,7 @@ def run(
     require_device(config.model)
     tell(inspect(config, path=path, track=track))
     tell(tune(config, run, path=path, track=track))
-    tell(fit(config, run, path=path, track=track))
+    tell(fit(config, run, path=path, scheduler=scheduler, track=track))
     tell(detect(run, track=track))
     tell(explain(run, announce=announce, track=track))
     exported = export(run)

@@ -27,6 +27,18 @@ def test_two_fits_are_equal_to_the_last_bit(backend, settings, mission, tmp_path
     assert len(np.unique(pred[:, 0])) > 20  # more than a constant agreed
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_fit_by_two_processes_is_that_of_one(settings, mission, tmp_path):
+    config = polarbgb.load("configs/polar.toml", [*settings, "model.trees=6", "folds.count=2"])
+    runs = [RunFolder(tmp_path / name) for name in ("one", "two")]
+    for run, scheduler in zip(runs, (None, "local:2"), strict=True):
+        polarbgb.fit(config, run, path=mission, scheduler=scheduler)
+    first, second = ((run / "prediction.parquet").read_bytes() for run in runs)
+    assert first == second
+    assert runs[1].require("fit")["scheduler"] == "local:2"
+
+
 def test_every_row_of_the_file_has_its_row(results, finished, mission):
     frame = finished.read_frame("prediction.parquet")
     with uproot.open(mission) as file:
