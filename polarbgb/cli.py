@@ -301,6 +301,7 @@ def detect(
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
+@click.option("--all-rows", is_flag=True, help="Explain every row: how long that takes is told first.")
 @_device
 @_output
 def explain(
@@ -308,6 +309,7 @@ def explain(
     folder: Path | None,
     path: Path | None,
     rows: int | None,
+    all_rows: bool,
     device: Literal["cpu", "cuda"],
     terminal: Terminal,
 ) -> None:
@@ -315,7 +317,14 @@ def explain(
     from polarbgb.verbs.explain import explain
 
     terminal.end(
-        explain(_folder(folder), path=path, rows=rows, device=device, announce=terminal.announce, track=terminal.track)
+        explain(
+            _folder(folder),
+            path=path,
+            rows="all" if all_rows else rows,
+            device=device,
+            announce=terminal.announce,
+            track=terminal.track,
+        )
     )
 
 

@@ -367,6 +367,9 @@ class Tune(Section):
     timeout: Positive | None = Field(None, description="s after which no new trial starts")
     rows: Count = Field(200_000, description="rows the study uses at most, drawn evenly over the mission")
     folds: Count = Field(2, description="folds of [folds] that a trial is scored on at most")
+    bins: Count = Field(
+        2, description="energy bins that a trial is scored on at most, from the first to the last: they err together"
+    )
 
 
 class Explain(Section):

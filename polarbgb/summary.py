@@ -298,16 +298,17 @@ def _(result: Detected) -> str:
 
 @details.register
 def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
-    bins = result.importance.columns[1:-1]
+    bins = result.importance.columns[1:-2]
     # More bins than this leave no room for the features' names on a usual terminal; importance.parquet holds them.
     columns = bins if verbose or len(bins) <= _BINS_ABREAST else []
     table = _table(["feature"], [*columns, "share"], gap=1)
     shown = result.importance if verbose else result.importance.head(_SHOWN)
     for row in shown.iter_rows(named=True):
-        table.add_row(row["feature"], *(f"{row[name]:.2g}" for name in columns), f"{row['share']:.1%}")
+        share = f"{row['share']:.1%} ± {row['share_error']:.1%}"
+        table.add_row(row["feature"], *(f"{row[name]:.2g}" for name in columns), share)
     left = len(result.importance) - len(shown)
     rest = [f"and {left} more (-v shows them)"] if left else []
-    return ("mean |SHAP| on the margin, and its mean share of all features", table, *rest)
+    return ("mean |SHAP| on the margin, and its mean share of all features with the sample's error", table, *rest)
 
 
 @gist.register

@@ -31,7 +31,7 @@ from polarbgb.verbs.prepare import Prepared, prepare
 from polarbgb.verbs.purify import purify
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ("Models", "Features", "Future", "Folds")
+TABLES = ("Models", "Speed", "Features", "Future", "Folds")
 _BESIDE = 5.0
 """s on both sides of an injected event that are not scored."""
 _ALL = 1_000_000_000
@@ -211,6 +211,7 @@ def main(
     every = np.ones(len(contest.scored), bool)
     groups = {
         "Models": [Group(choices.MODELS, folds, every)],
+        "Speed": [Group(choices.SPEED, folds, every)],
         "Features": [Group(fewer, folds, every)],
         "Future": [
             Group(timeless, all_folds, contest.late, "whole orbits: "),

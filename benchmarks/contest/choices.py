@@ -222,6 +222,13 @@ def purified(case: Case) -> Array:
     return package(replace(case, split=split))
 
 
+def fewer_rows(case: Case, step: int) -> Array:
+    """Learn from every ``step``-th of the rows alone."""
+    learnt = np.zeros_like(case.split.train)
+    learnt[np.flatnonzero(case.split.train)[::step]] = True
+    return package(replace(case, split=replace(case.split, train=learnt)))
+
+
 def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:
     """Mean of predictions that differ by their seed."""
     return np.asarray(np.mean([predict(case, seed=seed) for seed in range(seeds)], axis=0))
@@ -291,6 +298,28 @@ MODELS: dict[str, Predict] = {
     "LightGBM": partial(package, backend="lightgbm"),
 }
 """Objectives and shapes, all with all features."""
+
+SPEED: dict[str, Predict] = {
+    DEFAULT: package,
+    "127 quantiles a feature": partial(package, bins=127),
+    "63 quantiles a feature": partial(package, bins=63),
+    "31 quantiles a feature": partial(package, bins=31),
+    "all rows for every tree": partial(package, row_fraction=1.0),
+    "a fifth of the rows for every tree": partial(package, row_fraction=0.2),
+    "half of the rows": partial(fewer_rows, step=2),
+    "a quarter of the rows": partial(fewer_rows, step=4),
+    "stopped after 20 trees without gain": partial(package, patience=20),
+    "twice the learning rate, half the trees": lambda case: package(
+        case, learning_rate=2 * case.model.learning_rate, trees=case.model.trees // 2
+    ),
+    "four times the learning rate, a quarter of the trees": lambda case: package(
+        case, learning_rate=4 * case.model.learning_rate, trees=case.model.trees // 4
+    ),
+    "depth 6": partial(package, depth=6),
+    "LightGBM": partial(package, backend="lightgbm"),
+    "LightGBM, 63 quantiles a feature": partial(package, backend="lightgbm", bins=63),
+}
+"""What may save time, all with all features; one booster of all bins stands among the models."""
 
 GROUPS = {
     "history of fe_cosmic": r"fe_cosmic_",

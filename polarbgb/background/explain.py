@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.boosters import Booster
 from polarbgb.features.matrix import Matrix
+from polarbgb.memory import empty
 from polarbgb.progress import Track, silent
 
 
@@ -19,20 +20,28 @@ class Explanation:
 
     Attributes:
         rows: (sample,) row of the matrix that each explained row is.
-        values: (bins, sample, features) SHAP values on the margin: Hz for objective 'squared', log Hz (0.01 is 1 %)
-            for 'poisson'.
+        values: (bins, sample, features) float32 SHAP values on the margin: Hz for objective 'squared', log Hz (0.01 is
+            1 %) for the others.
         base: (bins, sample) expected margin of the model that explains the row.
         residue: largest difference between base + sum of values and the margin predicted, relative to 1 + |margin|.
     """
 
     rows: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.float32]
     base: NDArray[np.float64]
     residue: float
 
     def importance(self) -> NDArray[np.float64]:
         """Return the (features, bins) mean of |SHAP| over the sample."""
-        return np.asarray(np.abs(self.values).mean(axis=1).T)
+        return np.column_stack([np.abs(of_bin).mean(axis=0, dtype=np.float64) for of_bin in self.values])
+
+    def error(self) -> NDArray[np.float64]:
+        """Return the (features, bins) standard error of :meth:`importance`: by how much another sample would differ.
+
+        The scatter of |SHAP| over the root of the sample, as of rows drawn at random; strata make it a little smaller.
+        """
+        scatter = np.column_stack([np.abs(of_bin).std(axis=0, dtype=np.float64) for of_bin in self.values])
+        return np.asarray(scatter / np.sqrt(len(self.rows)))
 
 
 def stratified_sample(strata: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
@@ -62,6 +71,7 @@ def explain_rows(
     split: NDArray[np.int64],
     rows: NDArray[np.int64],
     *,
+    on_disk: bool = False,
     track: Track = silent,
 ) -> Explanation:
     """Compute the SHAP values of some rows, each by the model that predicted it.
@@ -71,13 +81,14 @@ def explain_rows(
         boosters: one tuple of a booster a bin for every split.
         split: (all rows,) number of the split that predicted each row.
         rows: (sample,) rows to explain.
+        on_disk: keep the SHAP values in a temporary file.
         track: watches the models.
 
     Returns:
         The explanation.
     """
     bins = len(boosters[0])
-    values = np.empty((bins, len(rows), len(matrix.names)))
+    values = empty((bins, len(rows), len(matrix.names)), on_disk=on_disk)
     base = np.empty((bins, len(rows)))
     residue = 0.0
     jobs = [(which, number) for which in np.unique(split[rows]) for number in range(bins)]

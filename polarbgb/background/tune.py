@@ -6,6 +6,7 @@ import os
 import platform
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,14 +60,15 @@ def tune_model(
     timeout: float | None = None,
     seed: int = 0,
     excluded: NDArray[np.bool_] | None = None,
+    bins: Sequence[int] | None = None,
     track: Track = silent,
 ) -> Tuning:
     """Search the hyperparameters of the boosters.
 
-    A trial's score is the mean over folds and bins of (rate - prediction)^2/error^2 on held-out rows: the weighted
-    error of each bin in units of its own noise, so that bins of any brightness count alike. The running mean is
-    reported after every bin and fold; a trial worse than the median at the same point is given up. The matrices
-    are quantised once a study.
+    A trial's score is the mean over folds and scored bins of (rate - prediction)^2/error^2 on held-out rows: the
+    weighted error of each bin in units of its own noise, so that bins of any brightness count alike. The running mean
+    is reported after every bin and fold; a trial worse than the median at the same point is given up. The matrices are
+    quantised once a study.
 
     The study lives in the storage: a killed one goes on where it stood, several processes may share one. The draws
     of trial k depend on the seed, k and the trials before it alone.
@@ -82,6 +84,7 @@ def tune_model(
         timeout: s after which no new trial starts.
         seed: of the search.
         excluded: (rows,) rows that do not count, such as known events; None where all count.
+        bins: numbers of those that are scored; None for all.
         track: watches the trials.
 
     Returns:
@@ -97,7 +100,7 @@ def tune_model(
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
     fair = [split.predicted & ~split.train & ~split.stop & counted for split in folds.splits]
     held_out = [matrix.values[rows] for rows in fair]
-    bins = measured.rate.shape[1]
+    scored = range(measured.rate.shape[1]) if bins is None else bins
 
     def objective(trial: optuna.Trial) -> float:
         import optuna
@@ -110,7 +113,7 @@ def tune_model(
         chosen = model.model_copy(update=_suggest(trial, model))
         pulls: list[float] = []
         for training, rows, values, split in zip(sets, fair, held_out, folds.splits, strict=True):
-            for number in range(bins):
+            for number in scored:
                 booster = train_bin(training, measured, split, number, chosen)
                 predicted = rate_of(booster.margin(values), model.objective)
                 residual = measured.rate[rows, number] - predicted

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.present.style import BACKGROUND, grid, page, styled, wrapped
+from polarbgb.present.style import BACKGROUND, MEASURED, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +21,14 @@ Values = NDArray[np.float64]
 
 
 @styled
-def shap_bars(mean_abs: Values, names: Sequence[str], config: Config) -> Figure:
+def shap_bars(mean_abs: Values, error: Values, names: Sequence[str], config: Config) -> Figure:
     """Draw the mean |SHAP| of the features that move the background most.
 
     Features stand in one order in all panels: by their share of a bin's total, averaged over the bins.
 
     Args:
         mean_abs: (features, bins) mean |SHAP|: Hz for objective 'squared', log rate for 'poisson'.
+        error: (features, bins) one sigma of it.
         names: of the features.
         config: gives titles, the objective and how many features are shown.
 
@@ -41,8 +42,10 @@ def shap_bars(mean_abs: Values, names: Sequence[str], config: Config) -> Figure:
     rows, columns = grid(len(titles))
     figure = page((0.16 * len(shown) + 0.5) * rows + 0.3)
     panels: NDArray[Any] = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for panel, values, title in zip(panels, mean_abs[shown].T, titles, strict=False):
-        panel.barh([names[feature] for feature in shown], values, color=BACKGROUND, height=0.7)
+    for panel, values, errors, title in zip(panels, mean_abs[shown].T, error[shown].T, titles, strict=False):
+        whiskers = {"elinewidth": 0.8, "ecolor": MEASURED}
+        labels = [names[feature] for feature in shown]
+        panel.barh(labels, values, xerr=errors, error_kw=whiskers, color=BACKGROUND, height=0.7)
         panel.set_title(wrapped(title, columns))
         panel.set_xlim(left=0)
         panel.locator_params(axis="x", nbins=4)

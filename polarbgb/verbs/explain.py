@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from polarbgb.background.explain import Explanation, estimate_seconds, explain_r
 from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
+from polarbgb.memory import room_for
 from polarbgb.present.save import save
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent
@@ -31,7 +33,8 @@ class Explained:
     """What an explanation came to.
 
     Attributes:
-        importance: a row a feature, a column a bin: mean |SHAP| on the margin, most important first.
+        importance: a row a feature, a column a bin: mean |SHAP| on the margin, most important first; ``share`` of all
+            and ``share_error`` of that (one sigma), as the sample is not all rows.
         rows: rows explained.
         residue: largest relative gap between a margin and base + SHAP values.
         files: what was written.
@@ -47,7 +50,7 @@ def explain(
     run: RunFolder,
     *,
     path: Path | None = None,
-    rows: int | None = None,
+    rows: int | Literal["all"] | None = None,
     device: Device = "cpu",
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
@@ -60,7 +63,7 @@ def explain(
     Args:
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
-        rows: size of the sample; the configuration's where None.
+        rows: size of the sample, or ``all``; the configuration's where None.
         device: where SHAP values are computed, whatever the trees grew on.
         announce: told the number of rows and the estimated seconds before the work begins.
         track: watches reading and models.
@@ -89,19 +92,23 @@ def explain(
     # In scheme 'blocks' one model predicts all parts.
     split = fold if len(boosters) > 1 else np.zeros(len(fold), np.int64)
     strata = split * 10 + _tenths(frame["pred"].arr.first().to_numpy())
-    sample = stratified_sample(strata, rows or config.explain.rows, config.explain.seed)
+    size = len(frame) if rows == "all" else rows or config.explain.rows
+    sample = stratified_sample(strata, size, config.explain.seed)
     announce(len(sample), estimate_seconds(prepared.matrix, boosters, split, sample))
-    explanation = explain_rows(prepared.matrix, boosters, split, sample, track=track)
+    room = 8 * len(sample) * len(prepared.matrix.names) * len(config.rates.names)  # the values, and their table
+    on_disk = not room_for(room, config.memory)
+    explanation = explain_rows(prepared.matrix, boosters, split, sample, on_disk=on_disk, track=track)
     if explanation.residue > _ADDITIVE:
         raise AssertionError(f"SHAP values miss the margin by {explanation.residue:.2g}")
 
     run.forget("explain")
     means = explanation.importance()
-    importance = _importance(means, prepared.matrix, config)
+    errors = explanation.error() if len(sample) < len(frame) else np.zeros_like(means)
+    importance = _importance(means, errors, prepared.matrix, config)
     files = [
         run.write_frame("shap.parquet", _shap_frame(explanation, prepared.matrix, frame, config)),
         run.write_frame("importance.parquet", importance),
-        save(shap_bars(means, prepared.matrix.names, config), run / "plots/shap_bars.png"),
+        save(shap_bars(means, errors, prepared.matrix.names, config), run / "plots/shap_bars.png"),
     ]
     data = prepared.matrix.values[sample]
     titles = config.rates.titles
@@ -124,13 +131,21 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(edges, rate).astype(np.int64)
 
 
-def _importance(means: NDArray[np.float64], matrix: Matrix, config: Config) -> pl.DataFrame:
-    """Lay the (features, bins) mean |SHAP| out, most important first."""
-    table = pl.DataFrame(
-        {"feature": list(matrix.names)} | {name: means[:, number] for number, name in enumerate(config.rates.names)}
-    )
-    overall = pl.mean_horizontal(pl.col(name) / pl.col(name).sum() for name in config.rates.names)
-    return table.with_columns(share=overall).sort("share", descending=True)
+def _importance(
+    means: NDArray[np.float64], errors: NDArray[np.float64], matrix: Matrix, config: Config
+) -> pl.DataFrame:
+    """Lay the (features, bins) mean |SHAP| out, most important first, with the error of its share."""
+    total = means.sum(axis=0)
+    scale = np.where(total > 0, total, 1.0)
+    return pl.DataFrame(
+        {
+            "feature": list(matrix.names),
+            **{name: means[:, number] for number, name in enumerate(config.rates.names)},
+            "share": (means / scale).mean(axis=1),
+            # The same rows in all bins: their errors go together.
+            "share_error": (errors / scale).mean(axis=1),
+        }
+    ).sort("share", descending=True)
 
 
 def _shap_frame(explanation: Explanation, matrix: Matrix, frame: pl.DataFrame, config: Config) -> pl.DataFrame:

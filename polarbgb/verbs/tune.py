@@ -79,6 +79,7 @@ def tune(
         timeout=config.tune.timeout,
         seed=config.model.seed,
         excluded=known,
+        bins=_scored(config),
         track=track,
     )
     run.forget("tune")
@@ -109,12 +110,18 @@ def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds
     return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds]), known
 
 
+def _scored(config: Config) -> list[int]:
+    """Return the numbers of the bins that a trial is scored on, spread over all of them."""
+    bins = len(config.rates.names)
+    return [int(number) for number in np.linspace(0, bins - 1, min(bins, config.tune.bins)).round()]
+
+
 def _contract(config: Config, search: str) -> str:
     """Digest everything that makes two trials' scores comparable: what was searched on, and how it is scored."""
     searched = config.model.model_dump(mode="json", exclude={"device", "threads"})
     known = None if config.known_events is None else (config.known_events.before, config.known_events.after)
     folds = config.folds.model_dump(mode="json")
-    return digest(search, searched, known, folds, config.tune.rows, config.tune.folds)
+    return digest(search, searched, known, folds, config.tune.rows, config.tune.folds, _scored(config))
 
 
 def _best_toml(tuning: Tuning, config: Config) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.boosters import quantise
-from polarbgb.background.explain import estimate_seconds, explain_rows, stratified_sample
+from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, stratified_sample
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
@@ -109,7 +109,7 @@ def test_importance_is_the_mean_size_of_the_values(case):
     matrix, boosters, split = case
     found = explain_rows(matrix, boosters, split, np.arange(90))
     expected = [[np.mean([abs(v) for v in found.values[b, :, f]]) for b in range(2)] for f in range(3)]
-    np.testing.assert_allclose(found.importance(), expected)
+    np.testing.assert_allclose(found.importance(), expected, rtol=1e-6)
     assert (found.importance()[:, 1] > found.importance()[:, 0]).all()  # the second bin has the steeper slopes
 
 
@@ -126,3 +126,16 @@ def test_the_estimate_grows_with_the_rows(case, rows):
     matrix, boosters, split = case
     one = estimate_seconds(matrix, boosters, split, np.arange(rows))
     assert 0 < one < 60
+
+
+def test_the_error_of_an_importance_is_how_far_samples_differ():
+    rng = np.random.default_rng(0)
+    everything = rng.gamma(2.0, 3.0, size=(2, 200_000, 3)) * rng.choice([-1, 1], (2, 200_000, 3))
+
+    def drawn():
+        rows = rng.choice(200_000, 400, replace=False)
+        return Explanation(rows, everything[:, rows].astype(np.float32), np.zeros((2, 400)), 0.0)
+
+    samples = [drawn() for _ in range(300)]
+    scatter = np.std([sample.importance() for sample in samples], axis=0)
+    np.testing.assert_allclose(np.mean([sample.error() for sample in samples], axis=0), scatter, rtol=0.15)

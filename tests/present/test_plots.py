@@ -397,7 +397,7 @@ def test_shap_bars_show_the_features_of_largest_share():
     weight = rng.permutation(np.geomspace(1, 1e-3, 20))
     values = weight[:, None] * np.array([1.0, 1000.0])
     config = make_config(explain={"shown": 7})
-    figure = drawn(shap_bars(values, NAMES, config))
+    figure = drawn(shap_bars(values, 0.1 * values, NAMES, config))
     expected = np.argsort(-weight)[:7]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [NAMES[n] for n in expected]
     for number, panel in enumerate(figure.axes):
@@ -410,7 +410,7 @@ def test_shap_bars_show_the_features_of_largest_share():
 @pytest.mark.parametrize(("objective", "unit"), [("squared", "Hz"), ("poisson", "log rate; 0.01 = 1 %")])
 def test_shap_is_labelled_with_its_unit(objective, unit):
     config = make_config(model={"objective": objective})
-    bars = shap_bars(np.ones((20, 2)), NAMES, config)
+    bars = shap_bars(np.ones((20, 2)), np.ones((20, 2)), NAMES, config)
     assert bars.get_supxlabel() == f"mean |SHAP| ({unit})"
     values = np.random.default_rng(0).normal(size=(30, 20))
     base = np.full(30, 500.0 if objective == "squared" else np.log(500.0))
@@ -420,9 +420,9 @@ def test_shap_is_labelled_with_its_unit(objective, unit):
 
 
 def test_shap_bars_of_nine_bins_and_of_no_effect():
-    figure = drawn(shap_bars(np.zeros((3, 9)), NAMES[:3], make_config(9)))
+    figure = drawn(shap_bars(np.zeros((3, 9)), np.zeros((3, 9)), NAMES[:3], make_config(9)))
     assert len(figure.axes) == 9
-    assert len(drawn(shap_bars(np.ones((3, 5)), NAMES[:3], make_config(5))).axes) == 5
+    assert len(drawn(shap_bars(np.ones((3, 5)), np.ones((3, 5)), NAMES[:3], make_config(5))).axes) == 5
 
 
 def test_the_beeswarm_has_a_dot_a_row_and_the_largest_feature_on_top():

@@ -1,0 +1,186 @@
+"""What the whole way costs, part by part, beside what was asked for: one table, and how cost grows with the rows.
+
+``python benchmarks/speed.py --out speed.md`` takes some two hours on 2 cores. ``--scale 0.02`` shows in minutes that
+nothing is broken; its times say nothing. Nothing else should run on the machine. Peers are timed by ``peers.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+import matplotlib.pyplot as plt
+import polars as pl
+from verbs import measured
+
+from polarbgb import load
+from polarbgb.features.matrix import build_matrix
+from polarbgb.transients.counts import counts_of
+from polarbgb.transients.focus import Series, windows
+from polarbgb.verbs.prepare import read_timeline
+
+MISSION = 72.0
+"""days: 3.96 million rows."""
+GIB = 2**30 / 1e9
+"""GB in a GiB."""
+PARTS = ("budget", "growth", "tune")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table.
+
+    Attributes:
+        name: what was done.
+        seconds: wall time, s.
+        memory: peak, GB; None where it was not measured.
+        asked: s, at full scale.
+    """
+
+    name: str
+    seconds: float
+    memory: float | None
+    asked: float | None
+
+    def written(self, *, full: bool) -> str:
+        """Return the line as Markdown; what was asked stands there at full scale alone."""
+        memory = "" if self.memory is None else f"{self.memory / GIB:.2f}"
+        asked = "" if self.asked is None or not full else f"{self.asked:g} | {self.seconds / self.asked:.2f}"
+        return f"| {self.name} | {self.seconds:.2f} | {memory} | {asked or ' | '} |"
+
+
+def stages(path: Path, run: Path) -> tuple[float, float]:
+    """Return the seconds of the features, and of the search of all windows, in a process of its own."""
+    config = load("configs/polar.toml")
+    timeline = read_timeline(config, path)
+    started = time.monotonic()
+    build_matrix(timeline, config)
+    features = time.monotonic() - started
+    counts = counts_of(pl.read_parquet(run / "prediction.parquet"), config)
+    series = [
+        Series(counts.found[:, n].copy(), counts.expected[:, n].copy(), counts.segment) for n in range(counts.bins)
+    ]
+    trigger = config.trigger
+    settings = {"mu_min": trigger.mu_min, "threshold": trigger.threshold}
+    windows(series[0], sign=1, longest=2, **settings)  # the first one may compile
+    started = time.monotonic()
+    for one, scale, sign in product(series, trigger.scales, (1, -1)):
+        windows(one, sign=sign, longest=round(scale), **settings)
+    return features, time.monotonic() - started
+
+
+def budget(path: Path, place: Path, settings: list[str]) -> list[Line]:
+    """Time the verbs on the full mission."""
+    run = place / "full"
+    at = ["-r", str(run), "-q"]
+    asked = {"inspect": 10.0, "fit": None, "detect": None, "export": 15.0, "explain": 180.0}
+    given = {"inspect": ["-i", str(path), "-q"], "fit": ["-i", str(path), *settings, *at]}
+    lines = []
+    for verb, limit in asked.items():
+        lines.append(Line(verb, *measured([verb, *given.get(verb, at)]), limit))
+        click.echo(lines[-1].written(full=False))
+    way = [line for line in lines if line.name in ("fit", "detect", "export")]
+    seconds, peak = sum(line.seconds for line in way), max(line.memory or 0.0 for line in way)
+    lines.append(Line("fit + detect + export", seconds, peak, 20 * 60.0))
+    measured(["--help"])
+    lines.append(Line("--help", *measured(["--help"]), 0.3))
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        features, search = apart.submit(stages, path, run).result()
+    return [
+        *lines,
+        Line("features", features, None, 10.0),
+        Line("windows of all bins, scales and signs", search, None, 3.0),
+    ]
+
+
+def growth(days: float, place: Path, settings: list[str], plot: Path | None) -> list[Line]:
+    """Time fit and detect on missions of 1/16 to 4 times the length, and draw what they take against their rows."""
+    lines, rows = list[Line](), list[int]()
+    for share in (1 / 16, 1 / 4, 1, 4):
+        length = max(0.5, share * days)
+        path, run = place / f"{length:g}.root", place / f"{length:g}"
+        measured(["simulate", str(path), "--days", f"{length}", "--overwrite", "-q"])
+        seconds, memory = 0.0, 0.0
+        for verb in (["fit", "-i", str(path), *settings], ["detect"]):
+            took, held = measured([*verb, "-r", str(run), "-q"])
+            seconds, memory = seconds + took, max(memory, held)
+        path.unlink()
+        rows.append(pl.scan_parquet(run / "prediction.parquet").select(pl.len()).collect().item())
+        lines.append(Line(f"fit + detect, {rows[-1]:,} rows", seconds, memory, None))
+        click.echo(lines[-1].written(full=False))
+    if plot is not None:
+        draw(rows, lines, plot)
+    return lines
+
+
+def draw(rows: list[int], lines: list[Line], path: Path) -> None:
+    """Draw time and memory against rows, both axes logarithmic, with a line of slope 1."""
+    figure, panels = plt.subplots(1, 2, figsize=(7.0, 3.0), layout="constrained")
+    for panel, values, title in (
+        (panels[0], [line.seconds for line in lines], "fit + detect (s)"),
+        (panels[1], [(line.memory or 0) / GIB for line in lines], "peak memory (GiB)"),
+    ):
+        panel.loglog(rows, values, "o-", color="#0072b2", label="measured")
+        panel.loglog(rows, [values[-1] * n / rows[-1] for n in rows], ":", color="0.4", label="proportional to rows")
+        panel.set(xlabel="rows", title=title)
+        panel.grid(alpha=0.3, which="both")
+        panel.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def tune(place: Path, days: float, settings: list[str]) -> Line:
+    """Time thirty trials on a million rows."""
+    path = place / "million.root"
+    measured(["simulate", str(path), "--days", str(days), "--overwrite", "-q"])
+    took = measured(["tune", "-i", str(path), "-r", str(place / "million"), "--trials", "30", *settings, "-q"])
+    return Line("tune, 30 trials, a million rows", *took, 900.0)
+
+
+@click.command()
+@click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Of 72 days.")
+@click.option("--part", "parts", multiple=True, default=PARTS, show_default=True, type=click.Choice(PARTS))
+@click.option("-i", "--input", "path", type=Path, help="Full mission.  [default: a simulated one]")
+@click.option("--set", "overrides", multiple=True, help="A setting of fit and tune; may be repeated.")
+@click.option("--plot", type=Path, help="Picture of the growth.")
+@click.option("--out", type=Path, help="Table as a file.")
+def main(
+    *,
+    scale: float,
+    parts: tuple[str, ...],
+    path: Path | None,
+    overrides: tuple[str, ...],
+    plot: Path | None,
+    out: Path | None,
+) -> None:
+    """Run the parts and print the table."""
+    place = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/var/tmp")))  # noqa: S108
+    settings = [part for text in overrides for part in ("--set", text)]
+    days = scale * MISSION
+    lines: list[Line] = []
+    if "budget" in parts:
+        if path is None:
+            path = place / "mission.root"
+            measured(["simulate", str(path), "--days", str(days), "--overwrite", "-q"])
+        lines += budget(path, place, settings)
+    if "tune" in parts:
+        lines.append(tune(place, max(0.5, days / 4), settings))
+    if "growth" in parts:
+        lines += growth(days, place, settings, plot)
+    head = f"{scale * 100:g} % of a mission of {MISSION:g} days, {os.cpu_count()} cores\n\n"
+    head += "| | s | GiB | asked, s | of it |\n|---|---|---|---|---|\n"
+    table = head + "\n".join(line.written(full=math.isclose(scale, 1.0)) for line in lines) + "\n"
+    click.echo(table)
+    if out is not None:
+        out.write_text(table, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
