@@ -136,12 +136,12 @@ def draw(rows: list[int], lines: list[Line], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def tune(place: Path, days: float, settings: list[str]) -> Line:
-    """Time thirty trials on a million rows."""
-    path = place / "million.root"
-    measured(["simulate", str(path), "--days", str(days), "--overwrite", "-q"])
-    took = measured(["tune", "-i", str(path), "-r", str(place / "million"), "--trials", "30", *settings, "-q"])
-    return Line("tune, 30 trials, a million rows", *took, 900.0)
+def tune(scale: float, place: Path, settings: list[str]) -> Line:
+    """Time thirty trials on a million rows; fewer on fewer."""
+    path, days, trials = place / "million.root", max(0.5, scale * MISSION / 4), math.ceil(scale * 30)
+    measured(["simulate", str(path), "--days", f"{days}", "--overwrite", "-q"])
+    took = measured(["tune", "-i", str(path), "-r", str(place / "million"), "--trials", f"{trials}", *settings, "-q"])
+    return Line(f"tune, {trials} trials, {days:g} days", *took, 900.0)
 
 
 @click.command()
@@ -171,7 +171,7 @@ def main(
             measured(["simulate", str(path), "--days", str(days), "--overwrite", "-q"])
         lines += budget(path, place, settings)
     if "tune" in parts:
-        lines.append(tune(place, max(0.5, days / 4), settings))
+        lines.append(tune(scale, place, settings))
     if "growth" in parts:
         lines += growth(days, place, settings, plot)
     head = f"{scale * 100:g} % of a mission of {MISSION:g} days, {os.cpu_count()} cores\n\n"

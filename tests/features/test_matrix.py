@@ -156,3 +156,18 @@ def test_the_place_comes_by_itself_where_it_is_configured():
     config = load(shipped("configs/polar.toml"))
     assert {"orbital_phase", "sun_elevation", "l_shell"} <= set(implied_names(config))
     assert implied_names(config.model_copy(update={"position": None})) == PASSAGE_NAMES
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_spans_and_disk_change_no_feature(on_disk, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    rng = np.random.default_rng(2)
+    frame = frame_of(np.cumsum(rng.choice([1, 1, 1, 1, 1, 1, 200], 5000)))
+    config = configured(columns=["glat"], history=HISTORY, without=())
+    timeline = clean(frame, config)
+    whole = build_matrix(timeline, config).values
+    monkeypatch.setattr("polarbgb.features.matrix._SPAN", 100)
+    matrix = build_matrix(timeline, config, on_disk=on_disk)
+    assert isinstance(matrix.values, np.memmap) is on_disk
+    assert matrix.values.flags.c_contiguous
+    np.testing.assert_allclose(matrix.values, whole, rtol=1e-6, atol=1e-6)  # running means start elsewhere

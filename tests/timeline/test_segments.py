@@ -1,6 +1,7 @@
 """Segments, good time intervals and orbits against a walk through the rows."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from polarbgb.config import Orbit
 from polarbgb.errors import UserError
-from polarbgb.timeline.segments import good_time_intervals, orbit_numbers, orbit_phase, require_cadence, segment_ids
+from polarbgb.timeline.segments import (
+    good_time_intervals,
+    orbit_numbers,
+    orbit_phase,
+    require_cadence,
+    segment_ids,
+    spans_of,
+)
 
 # Eighths of a second and powers of two as cadence: every difference and quotient is exact.
 CADENCE = st.sampled_from([0.125, 0.5, 1.0, 4.0])
@@ -126,3 +134,17 @@ def test_gaps_do_not_make_another_cadence():
     time = np.concatenate([np.arange(30.0), 5000 + np.arange(30.0)])
     for some in (time, time * 1.0001, time[:1], time[:0]):
         require_cadence(some, 1.0, "m.root")
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, 12))
+def test_spans_hold_whole_segments_and_every_row_once(lengths, rows):
+    segment = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
+    spans = spans_of(segment, rows)
+    assert [row for span in spans for row in range(span.start, span.stop)] == list(range(len(segment)))
+    for before, after in pairwise(spans):
+        assert segment[before.stop - 1] != segment[after.start]
+        assert before.stop - before.start >= rows
+        # no more than is needed: without its last segment a span would be too short
+        last = segment[before.stop - 1]
+        assert int((segment[before.start : before.stop] != last).sum()) < rows

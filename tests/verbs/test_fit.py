@@ -6,9 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 import uproot
+from polars.testing import assert_frame_equal
 
 import polarbgb
+from polarbgb.background.boosters import quantise
 from polarbgb.errors import UserError
+from polarbgb.memory import empty
 from polarbgb.runfolder import RunFolder, file_digest
 from polarbgb.timeline.clean import Quality
 
@@ -37,6 +40,29 @@ def test_a_fit_by_two_processes_is_that_of_one(settings, mission, tmp_path):
     first, second = ((run / "prediction.parquet").read_bytes() for run in runs)
     assert first == second
     assert runs[1].require("fit")["scheduler"] == "local:2"
+
+
+def test_a_fit_that_memory_cannot_hold_works_on_disk_and_comes_to_the_same(settings, mission, tmp_path, monkeypatch):
+    kept = set()
+
+    def watched(name, make):
+        def made(*arguments, on_disk):
+            kept.add((name, on_disk))
+            return make(*arguments, on_disk=on_disk)
+
+        return made
+
+    monkeypatch.setattr("polarbgb.features.matrix.empty", watched("matrix", empty))
+    monkeypatch.setattr("polarbgb.background.crossfit.quantise", watched("fold", quantise))
+    fast = [*settings, "model.trees=6", "folds.count=2"]
+    found = []
+    for name, limit in (("memory", "memory=1000"), ("disk", "memory=0.001")):
+        kept.clear()
+        run = RunFolder(tmp_path / name)
+        polarbgb.fit(polarbgb.load("configs/polar.toml", [*fast, limit]), run, path=mission)
+        assert kept == {("matrix", name == "disk"), ("fold", name == "disk")}
+        found.append(run.read_frame("prediction.parquet"))
+    assert_frame_equal(*found, check_exact=True)
 
 
 def test_every_row_of_the_file_has_its_row(results, finished, mission):
