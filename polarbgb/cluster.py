@@ -125,8 +125,7 @@ class _Cluster:
         return track(done, label=label, total=len(fits.jobs))
 
     def _fits_a_worker(self, fits: Fits) -> bool:
-        limits = [w["memory_limit"] for w in self._client.scheduler_info(n_workers=-1)["workers"].values()]
-        smallest = min((limit for limit in limits if limit), default=None)
+        smallest = min((limit for limit in self._client.run(_memory_limit).values() if limit), default=None)
         if smallest is None:
             return True
         measured = fits.measured
@@ -184,12 +183,19 @@ class _Cluster:
         import dask.array
         from dask import delayed
 
-        workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        workers = list(self._client.nthreads())
         parts = []
         for worker, part in zip(workers, np.array_split(np.flatnonzero(rows), len(workers)), strict=True):
             sent = self._client.scatter(values[part], workers=[worker], hash=False)
             parts.append(dask.array.from_delayed(delayed(sent), (len(part), values.shape[1]), np.float32))
         return dask.array.concatenate(parts)
+
+
+def _memory_limit() -> int | None:
+    """Return how many bytes the worker may take; None where nothing says so."""
+    from distributed import get_worker
+
+    return get_worker().memory_manager.memory_limit  # type: ignore[no-any-return]
 
 
 def _lost() -> tuple[type[BaseException], ...]:

@@ -12,7 +12,7 @@ import pytest
 from polarbgb.background.crossfit import Fits, cross_fit, here
 from polarbgb.background.folds import make_folds
 from polarbgb.background.measured import Measured
-from polarbgb.cluster import open_scheduler
+from polarbgb.cluster import _memory_limit, open_scheduler
 from polarbgb.config import Model, validate
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
@@ -144,8 +144,9 @@ def test_rows_that_no_worker_can_hold_are_dealt_out(two, monkeypatch):
     *case, _ = problem(trees=2)
     fits = Fits(*case)
     assert two._fits_a_worker(fits)
-    small = {"workers": {"a": {"memory_limit": 2**30}, "b": {"memory_limit": 50_000}, "c": {"memory_limit": 0}}}
-    monkeypatch.setattr(two._client, "scheduler_info", lambda **_: small)
+    limits = set(two._client.run(_memory_limit).values())
+    assert all(limit > 2**28 for limit in limits)  # what Dask gives to each
+    monkeypatch.setattr(two._client, "run", lambda _: {"a": 2**30, "b": 50_000, "c": None})
     assert not two._fits_a_worker(fits)
 
 

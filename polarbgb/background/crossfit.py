@@ -159,20 +159,21 @@ def train_bin(training: TrainingSet, measured: Measured, split: Split, number: i
 
 
 def predict_mean(
-    boosters: tuple[tuple[Booster, ...], ...], values: NDArray[np.float32], objective: str
+    boosters: tuple[tuple[Booster, ...], ...], values: NDArray[np.float32], model: Model
 ) -> NDArray[np.float64]:
     """Predict rows that no split has seen: the mean of all splits' rates.
 
     Args:
         boosters: one tuple of a booster a bin for every split.
         values: (rows, features).
-        objective: the objective they were trained with.
+        model: what they were trained with, and where they predict.
 
     Returns:
         (rows, bins) Hz.
     """
     total = np.zeros((len(values), len(boosters[0])))
+    held_out = HeldOut(values, np.ones(len(values), bool), model)
     for split in boosters:
         for number, booster in enumerate(split):
-            total[:, number] += rate_of(booster.margin(values), objective)
+            total[:, number] += rate_of(held_out.margin(booster), model.objective)
     return total / len(boosters)

@@ -66,26 +66,29 @@ def score(
     """
     if not rows.any():
         return []
-    rate, error, predicted = measured.rate[rows], measured.error[rows], prediction[rows]
+    # Bin by bin: copies of all bins of a long mission would stand in memory together.
+    columns = (measured.rate, measured.error, prediction)
+    return [_score_bin(part, name, *(column[rows, b] for column in columns)) for b, name in enumerate(names)]
+
+
+def _score_bin(
+    part: str, name: str, rate: NDArray[np.float64], error: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> Score:
+    """Score one bin from the (rows,) rates, errors and predictions, Hz."""
     weight = 1.0 / error**2
-    total = weight.sum(axis=0)
+    total = weight.sum()
     pull = (rate - predicted) / error
-    weighted = (pull**2).sum(axis=0) / total
-    mean = (weight * rate).sum(axis=0) / total
-    constant = (weight * (rate - mean) ** 2).sum(axis=0) / total
-    return [
-        Score(
-            part=part,
-            bin=name,
-            rows=int(rows.sum()),
-            weighted_error=float(weighted[b]),
-            noise=float(len(rate) / total[b]),
-            constant=float(constant[b]),
-            bias=float(pull[:, b].mean()),
-            mean_square_pull=float((pull[:, b] ** 2).mean()),
-        )
-        for b, name in enumerate(names)
-    ]
+    constant = weight * (rate - (weight * rate).sum() / total) ** 2
+    return Score(
+        part=part,
+        bin=name,
+        rows=len(rate),
+        weighted_error=float((pull**2).sum() / total),
+        noise=float(len(rate) / total),
+        constant=float(constant.sum() / total),
+        bias=float(pull.mean()),
+        mean_square_pull=float((pull**2).mean()),
+    )
 
 
 @dataclass(frozen=True)

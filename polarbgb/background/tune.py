@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import rate_of
+from polarbgb.background.boosters import HeldOut, rate_of
 from polarbgb.background.crossfit import quantise_split, train_bin
 from polarbgb.background.folds import Folds
 from polarbgb.background.measured import Measured
@@ -99,7 +99,7 @@ def tune_model(
     # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
     fair = [split.predicted & ~split.train & ~split.stop & counted for split in folds.splits]
-    held_out = [matrix.values[rows] for rows in fair]
+    held_out = [HeldOut(matrix.values, rows, model) for rows in fair]
     scored = range(measured.rate.shape[1]) if bins is None else bins
 
     def objective(trial: optuna.Trial) -> float:
@@ -112,10 +112,10 @@ def tune_model(
         study.sampler = _sampler(trial.number, model, seed, own=own)
         chosen = model.model_copy(update=_suggest(trial, model))
         pulls: list[float] = []
-        for training, rows, values, split in zip(sets, fair, held_out, folds.splits, strict=True):
+        for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
             for number in scored:
                 booster = train_bin(training, measured, split, number, chosen)
-                predicted = rate_of(booster.margin(values), model.objective)
+                predicted = rate_of(held.margin(booster), model.objective)
                 residual = measured.rate[rows, number] - predicted
                 pulls.append(float(np.mean((residual / measured.error[rows, number]) ** 2)))
                 trial.report(float(np.mean(pulls)), len(pulls))

@@ -74,7 +74,7 @@ def predict(
     outside = int(load_contract(models).check(prepared.matrix, str(path)).sum())
     run.begin()
     boosters = load_models(models, config)
-    prediction = predict_mean(boosters, prepared.matrix.values, config.model.objective)
+    prediction = predict_mean(boosters, prepared.matrix.values, config.model)
     nobody = np.full(len(prediction), -1, np.int8)
     concluded = conclude(prepared, prediction, nobody, config)
     run.forget("predict")

@@ -92,9 +92,10 @@ def test_each_row_and_bin_has_its_own_booster(objective):
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
 def test_rows_of_another_file_are_given_the_mean_rate_of_all_splits(objective):
     matrix, data, folds, _ = observe()
-    boosters = cross_fit(matrix, data, folds, make_model(objective=objective, trees=10)).boosters
+    model = make_model(objective=objective, trees=10)
+    boosters = cross_fit(matrix, data, folds, model).boosters
     new = matrix.values[:50] + np.float32(0.5)
-    found = predict_mean(boosters, new, objective)
+    found = predict_mean(boosters, new, model)
     assert found.shape == (50, 2)
     for number in range(2):
         margins = [split[number].margin(new) for split in boosters]
