@@ -29,7 +29,7 @@ from polarbgb.progress import Track
 
 if TYPE_CHECKING:
     from dask.array import Array
-    from distributed import Client, Future
+    from distributed import Client, Future, Worker
 
 _PATIENCE = 30.0
 """s to wait for a scheduler, or for its first worker."""
@@ -191,11 +191,9 @@ class _Cluster:
         return dask.array.concatenate(parts)
 
 
-def _memory_limit() -> int | None:
-    """Return how many bytes the worker may take; None where nothing says so."""
-    from distributed import get_worker
-
-    return get_worker().memory_manager.memory_limit  # type: ignore[no-any-return]
+def _memory_limit(dask_worker: Worker) -> int | None:
+    """Return how many bytes a worker may take; None where nothing says so. Dask gives it the worker by that name."""
+    return dask_worker.memory_manager.memory_limit  # type: ignore[no-any-return]
 
 
 def _lost() -> tuple[type[BaseException], ...]:
