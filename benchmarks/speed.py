@@ -10,8 +10,9 @@ import math
 import os
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -72,8 +73,10 @@ def stages(path: Path, run: Path) -> tuple[float, float]:
     settings = {"mu_min": trigger.mu_min, "threshold": trigger.threshold}
     windows(series[0], sign=1, longest=2, **settings)  # the first one may compile
     started = time.monotonic()
-    for one, scale, sign in product(series, trigger.scales, (1, -1)):
-        windows(one, sign=sign, longest=round(scale), **settings)
+    with ThreadPoolExecutor() as pool:  # as polarbgb.transients.search does
+        for scale in trigger.scales:
+            of_scale = partial(windows, longest=round(scale), **settings)
+            list(pool.map(lambda job, search=of_scale: search(job[0], sign=job[1]), product(series, (1, -1))))
     return features, time.monotonic() - started
 
 

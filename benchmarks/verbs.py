@@ -18,7 +18,9 @@ import click
 def measured(arguments: list[str]) -> tuple[float, float]:
     """Run a verb; return its wall time, s, and peak resident memory, GB."""
     started = time.monotonic()
-    process = os.posix_spawn(sys.executable, [sys.executable, "-m", "polarbgb", *arguments], dict(os.environ))
+    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    command = [sys.executable, "-m", "polarbgb", *arguments]
+    process = os.posix_spawn(sys.executable, command, dict(os.environ), file_actions=silent)
     _, status, usage = os.wait4(process, 0)
     if status != 0:
         raise SystemExit(f"polarbgb {' '.join(arguments)}: exit status {os.waitstatus_to_exitcode(status)}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -14,7 +17,7 @@ from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import Series, Windows, windows
-from polarbgb.transients.spread import fit_spread, root_deviations
+from polarbgb.transients.spread import Spread, fit_spread, root_deviations
 from polarbgb.transients.unrest import fit_unrest
 
 Array = NDArray[np.float64]
@@ -69,29 +72,11 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> Se
         unrest = fit_unrest(counts, expected, factor, spread, length=length, config=config)
         calmness = np.searchsorted(np.quantile(unrest, _CALM), unrest) if len(unrest) else np.zeros(0, np.int64)
         days[scale] = np.bincount(calmness, minlength=len(_CALM) + 1) * cadence / 86_400
-        of_scale = []
-        for bins in series:
-            dispersion = spread.dispersion(expected, counts.place, bins)
-            summed = expected[:, bins].sum(axis=1)
-            of_sum = Series(counts.found[:, bins].sum(axis=1) / dispersion, summed / dispersion, counts.segment)
-            for sign in (1, -1):
-                found = windows(of_sum, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
-                found = _with_control(found, summed, section.threshold)
-                last = found.stop - 1
-                of_scale.append(
-                    pl.DataFrame(
-                        {
-                            "sign": np.full(len(last), sign, np.int8),
-                            "scale": np.full(len(last), float(scale)),
-                            "series": ["_".join(map(str, bins))] * len(last),
-                            "trigger": found.trigger,
-                            "first": found.start,
-                            "last": last,
-                            "significance": found.significance,
-                        },
-                        schema_overrides={"series": pl.String},
-                    )
-                )
+        of_bins = partial(
+            _search_bins, counts=counts, expected=expected, spread=spread, scale=float(scale), config=config
+        )
+        with ThreadPoolExecutor(config.model.threads or os.cpu_count()) as pool:  # the search lets other threads run
+            of_scale = list(pool.map(of_bins, series))
         # All at once: sums over the rows are run once a scale.
         table = pl.concat(of_scale)
         first, last = table["first"].to_numpy(), table["last"].to_numpy()
@@ -99,6 +84,37 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> Se
         strength = spread.strength(root_deviations(counts.found, expected, first, last), counts.place[middle])
         tables.append(table.with_columns(strength=strength / unrest[middle], calmness=calmness[middle].astype(np.int8)))
     return Search(pl.concat(tables), days)
+
+
+def _search_bins(
+    bins: tuple[int, ...], *, counts: Counts, expected: Array, spread: Spread, scale: float, config: Config
+) -> pl.DataFrame:
+    """Search one bin, or the sum of some, at one scale for windows of both signs, a row each."""
+    section = config.trigger
+    dispersion = spread.dispersion(expected, counts.place, bins)
+    summed = expected[:, bins].sum(axis=1)
+    series = Series(counts.found[:, bins].sum(axis=1) / dispersion, summed / dispersion, counts.segment)
+    length = max(1, round(scale / config.input.cadence))
+    tables = []
+    for sign in (1, -1):
+        found = windows(series, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
+        found = _with_control(found, summed, section.threshold)
+        rows = len(found.start)
+        tables.append(
+            pl.DataFrame(
+                {
+                    "sign": np.full(rows, sign, np.int8),
+                    "scale": np.full(rows, scale),
+                    "series": ["_".join(map(str, bins))] * rows,
+                    "trigger": found.trigger,
+                    "first": found.start,
+                    "last": found.stop - 1,
+                    "significance": found.significance,
+                },
+                schema_overrides={"series": pl.String},
+            )
+        )
+    return pl.concat(tables)
 
 
 def _with_control(found: Windows, expected: Array, threshold: float) -> Windows:
