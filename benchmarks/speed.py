@@ -24,6 +24,7 @@ from verbs import measured
 
 from polarbgb import load
 from polarbgb.features.matrix import build_matrix
+from polarbgb.memory import scratch
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, windows
 from polarbgb.verbs.prepare import read_timeline
@@ -164,19 +165,19 @@ def main(
     out: Path | None,
 ) -> None:
     """Run the parts and print the table."""
-    place = Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/var/tmp")))  # noqa: S108
     settings = [part for text in overrides for part in ("--set", text)]
-    days = scale * MISSION
     lines: list[Line] = []
-    if "budget" in parts:
-        if path is None:
-            path = place / "mission.root"
-            measured(["simulate", str(path), "--days", str(days), "--overwrite", "-q"])
-        lines += budget(path, place, settings)
-    if "tune" in parts:
-        lines.append(tune(scale, place, settings))
-    if "growth" in parts:
-        lines += growth(days, place, settings, plot)
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        place = Path(folder)
+        if "budget" in parts:
+            if path is None:
+                path = place / "mission.root"
+                measured(["simulate", str(path), "--days", f"{scale * MISSION}", "--overwrite", "-q"])
+            lines += budget(path, place, settings)
+        if "tune" in parts:
+            lines.append(tune(scale, place, settings))
+        if "growth" in parts:
+            lines += growth(scale * MISSION, place, settings, plot)
     head = f"{scale * 100:g} % of a mission of {MISSION:g} days, {os.cpu_count()} cores\n\n"
     head += "| | s | GiB | asked, s | of it |\n|---|---|---|---|---|\n"
     table = head + "\n".join(line.written(full=math.isclose(scale, 1.0)) for line in lines) + "\n"
