@@ -12,7 +12,7 @@ import numpy as np
 
 from polarbgb.atomic import atomic
 from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
-from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.crossfit import Scheduler, cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.purify import Round
 from polarbgb.background.score import Score, score
@@ -88,6 +88,21 @@ def fit(
     """
     if scheduler is None:  # else it is the workers that need the device
         require_device(config.model)
+    with open_scheduler(scheduler) as elsewhere:  # that nobody answers there should not cost a long read first
+        return _fit(config, run, path=path, parameters=parameters, address=scheduler, elsewhere=elsewhere, track=track)
+
+
+def _fit(
+    config: Config,
+    run: RunFolder,
+    *,
+    path: Path | None,
+    parameters: Path | None,
+    address: str | None,
+    elsewhere: Scheduler,
+    track: Track,
+) -> Fitted:
+    """Do it where the scheduler says; arguments as in :func:`fit`."""
     model, told = _tuned(config.model, run, parameters)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
@@ -97,13 +112,10 @@ def fit(
         told += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     timeline, measured = prepared.timeline, prepared.measured
-    with open_scheduler(scheduler) as elsewhere:
-        found, rounds = purify(prepared, config, track=track, scheduler=elsewhere)
-        prepared = replace(prepared, timeline=timeline.kept_out(found))
-        folds = make_folds(timeline.usable_time, timeline.known | found, config)
-        crossed = cross_fit(
-            prepared.matrix, measured, folds, model, memory=config.memory, track=track, scheduler=elsewhere
-        )
+    found, rounds = purify(prepared, config, track=track, scheduler=elsewhere)
+    prepared = replace(prepared, timeline=timeline.kept_out(found))
+    folds = make_folds(timeline.usable_time, timeline.known | found, config)
+    crossed = cross_fit(prepared.matrix, measured, folds, model, memory=config.memory, track=track, scheduler=elsewhere)
     concluded = conclude(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
@@ -120,7 +132,7 @@ def fit(
         input=prepared.provenance(config),
         parameters=told,
         device=model.device,
-        scheduler=scheduler,
+        scheduler=address,
         widths=concluded.widths,
         purify=[asdict(one) for one in rounds],
         trees=trees,

@@ -30,19 +30,37 @@ def test_two_fits_are_equal_to_the_last_bit(backend, settings, mission, tmp_path
     assert len(np.unique(pred[:, 0])) > 20  # more than a constant agreed
 
 
+QUICK = ["model.trees=6", "folds.count=2", "purify.rounds=1"]
+
+
+@pytest.fixture(scope="module")
+def quick(settings, mission, tmp_path_factory):
+    """The prediction of a quick fit, in memory and in this process."""
+    run = RunFolder(tmp_path_factory.mktemp("quick"))
+    polarbgb.fit(polarbgb.load("configs/polar.toml", [*settings, *QUICK]), run, path=mission)
+    return run.read_frame("prediction.parquet")
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_fit_by_two_processes_is_that_of_one(settings, mission, tmp_path):
-    config = polarbgb.load("configs/polar.toml", [*settings, "model.trees=6", "folds.count=2"])
-    runs = [RunFolder(tmp_path / name) for name in ("one", "two")]
-    for run, scheduler in zip(runs, (None, "local:2"), strict=True):
-        polarbgb.fit(config, run, path=mission, scheduler=scheduler)
-    first, second = ((run / "prediction.parquet").read_bytes() for run in runs)
-    assert first == second
-    assert runs[1].require("fit")["scheduler"] == "local:2"
+def test_a_fit_by_two_processes_is_that_of_one(quick, settings, mission, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    config = polarbgb.load("configs/polar.toml", [*settings, *QUICK])
+    polarbgb.fit(config, run, path=mission, scheduler="local:2")
+    assert_frame_equal(quick, run.read_frame("prediction.parquet"), check_exact=True)
+    assert run.require("fit")["scheduler"] == "local:2"
 
 
-def test_a_fit_that_memory_cannot_hold_works_on_disk_and_comes_to_the_same(settings, mission, tmp_path, monkeypatch):
+def test_a_scheduler_that_is_none_is_told_before_anything_is_read_or_written(settings, mission, tmp_path):
+    config = polarbgb.load("configs/polar.toml", settings)
+    with pytest.raises(UserError, match="local:N"):
+        polarbgb.fit(config, RunFolder(tmp_path / "run"), path=mission, scheduler="local:none")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fit_that_memory_cannot_hold_works_on_disk_and_comes_to_the_same(
+    quick, settings, mission, tmp_path, monkeypatch
+):
     kept = set()
 
     def watched(name, make):
@@ -54,15 +72,10 @@ def test_a_fit_that_memory_cannot_hold_works_on_disk_and_comes_to_the_same(setti
 
     monkeypatch.setattr("polarbgb.features.matrix.empty", watched("matrix", empty))
     monkeypatch.setattr("polarbgb.background.crossfit.quantise", watched("fold", quantise))
-    fast = [*settings, "model.trees=6", "folds.count=2"]
-    found = []
-    for name, limit in (("memory", "memory=1000"), ("disk", "memory=0.001")):
-        kept.clear()
-        run = RunFolder(tmp_path / name)
-        polarbgb.fit(polarbgb.load("configs/polar.toml", [*fast, limit]), run, path=mission)
-        assert kept == {("matrix", name == "disk"), ("fold", name == "disk")}
-        found.append(run.read_frame("prediction.parquet"))
-    assert_frame_equal(*found, check_exact=True)
+    run = RunFolder(tmp_path / "run")
+    polarbgb.fit(polarbgb.load("configs/polar.toml", [*settings, *QUICK, "memory=0.001"]), run, path=mission)
+    assert kept == {("matrix", True), ("fold", True)}
+    assert_frame_equal(quick, run.read_frame("prediction.parquet"), check_exact=True)
 
 
 def test_every_row_of_the_file_has_its_row(results, finished, mission):
