@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rows import BATCH, Rows, published_config, read_rows, score_held
 
 from polarbgb import load
-from polarbgb.background.boosters import HeldOut, rate_of
+from polarbgb.background.boosters import HeldOut
 from polarbgb.background.crossfit import quantise_split, train_bin
 from polarbgb.config import Model
 
@@ -151,7 +151,7 @@ def _grown(rows: Rows, model: Model) -> Look:
     boosters = [train_bin(training, rows.measured, rows.split, b, model) for b in range(len(rows.names))]
     trained = time.monotonic()
     held = HeldOut(rows.matrix.values, rows.held, model)
-    prediction = np.column_stack([rate_of(held.margin(booster), model.objective) for booster in boosters])
+    prediction = np.column_stack([held.rate(booster) for booster in boosters])
     predicted = time.monotonic()
     steps = float(np.mean([booster.trees for booster in boosters]))
     return Look(trained - begun, _pulls(rows, prediction), predicted - trained, steps)

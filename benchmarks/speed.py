@@ -24,15 +24,13 @@ from verbs import measured
 
 from polarbgb import load
 from polarbgb.features.matrix import build_matrix
-from polarbgb.memory import scratch
+from polarbgb.memory import GIB, scratch
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, windows
 from polarbgb.verbs.prepare import read_timeline
 
 MISSION = 72.0
-"""days: 3.96 million rows."""
-GIB = 2**30 / 1e9
-"""GB in a GiB."""
+"""days: 4.2 million rows."""
 PARTS = ("budget", "growth", "tune")
 
 
@@ -54,7 +52,7 @@ class Line:
 
     def written(self, *, full: bool) -> str:
         """Return the line as Markdown; what was asked stands there at full scale alone."""
-        memory = "" if self.memory is None else f"{self.memory / GIB:.2f}"
+        memory = "" if self.memory is None else f"{self.memory * 1e9 / GIB:.2f}"
         asked = "" if self.asked is None or not full else f"{self.asked:g} | {self.seconds / self.asked:.2f}"
         return f"| {self.name} | {self.seconds:.2f} | {memory} | {asked or ' | '} |"
 
@@ -130,7 +128,7 @@ def draw(rows: list[int], lines: list[Line], path: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(7.0, 3.0), layout="constrained")
     for panel, values, title in (
         (panels[0], [line.seconds for line in lines], "fit + detect (s)"),
-        (panels[1], [(line.memory or 0) / GIB for line in lines], "peak memory (GiB)"),
+        (panels[1], [(line.memory or 0) * 1e9 / GIB for line in lines], "peak memory (GiB)"),
     ):
         panel.loglog(rows, values, "o-", color="#0072b2", label="measured")
         panel.loglog(rows, [values[-1] * n / rows[-1] for n in rows], ":", color="0.4", label="proportional to rows")

@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb import load
-from polarbgb.background.boosters import rate_of
+from polarbgb.background.boosters import HeldOut
 from polarbgb.background.crossfit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.background.measured import measured
@@ -130,9 +130,9 @@ def again(prepared: Prepared, models: CrossFit, folds: Folds, config: Config) ->
     """Predict other features of the same rows by the models that held them out."""
     prediction = np.empty_like(models.prediction)
     for split, boosters in zip(folds.splits, models.boosters, strict=True):
-        values = prepared.matrix.values[split.predicted]
+        held_out = HeldOut(prepared.matrix.values, split.predicted, config.model)
         for number, booster in enumerate(boosters):
-            prediction[split.predicted, number] = rate_of(booster.margin(values), config.model.objective)
+            prediction[split.predicted, number] = held_out.rate(booster)
     return prediction
 
 

@@ -11,14 +11,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import HeldOut, quantised_size, rate_of, train_together
-from polarbgb.background.crossfit import Fit, Fits, Job, Scheduler, here
+from polarbgb.background.boosters import HeldOut, train_together
+from polarbgb.background.crossfit import Fit, Fits, Job, Scheduler, here, split_size
 from polarbgb.background.folds import Folds
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import make_targets
@@ -101,15 +100,6 @@ def _wait_for_worker(client: Client, where: str) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What the fits of one cross-fit have in common, beside the rows."""
-
-    number: int
-    folds: Folds
-    model: Model
-
-
 class _Cluster:
     """Does the jobs of a cross-fit on the workers of a client."""
 
@@ -117,7 +107,6 @@ class _Cluster:
         self._client = client
         self._spread = spread
         self._sent: tuple[tuple[Matrix, Measured], Future] | None = None
-        self._plans = 0
 
     def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[Job, Fit]]:
         spread = not self._fits_a_worker(fits) if self._spread is None else self._spread
@@ -129,21 +118,19 @@ class _Cluster:
         if smallest is None:
             return True
         measured = fits.measured
-        rows = max(int(split.train.sum() + split.stop.sum()) for split in fits.folds.splits)
         needed = fits.matrix.values.nbytes + measured.rate.nbytes + measured.error.nbytes + measured.exposure.nbytes
-        return bool(needed + quantised_size(rows, len(fits.matrix.names), fits.model) < smallest)
+        needed += max(split_size(fits.matrix, split, fits.model) for split in fits.folds.splits)
+        return bool(needed < smallest)
 
     def _each(self, fits: Fits) -> Iterator[tuple[Job, Fit]]:
         """Send every job to some worker; send rows and jobs again where all workers that held the rows are lost."""
         from distributed import as_completed
 
-        self._plans += 1
-        plan = _Plan(self._plans, fits.folds, fits.model)
         left = dict.fromkeys(fits.jobs)
         for _ in range(_LOSSES):
             _wait_for_worker(self._client, self._client.scheduler.address)
             rows = self._rows(fits)
-            planned = self._client.scatter(plan, broadcast=True, hash=False)
+            planned = self._client.scatter((fits.folds, fits.model), broadcast=True, hash=False)
             asked = {self._client.submit(_do, rows, planned, job, pure=False): job for job in left}
             for future in as_completed(asked):
                 if future.status in ("cancelled", "lost"):
@@ -176,7 +163,7 @@ class _Cluster:
             for number in range(fits.bins):
                 targets = make_targets(fits.measured, number, split.train, split.stop, fits.model.objective)
                 booster = train_together(self._client, dealt, targets, fits.matrix.names, fits.model)
-                yield (which, number), Fit(booster, rate_of(held_out.margin(booster), fits.model.objective))
+                yield (which, number), Fit(booster, held_out.rate(booster))
 
     def _dealt(self, values: NDArray[np.float32], rows: NDArray[np.bool_]) -> Array:
         """Return a dask array of some rows, in parts that lie with the workers already."""
@@ -206,17 +193,18 @@ def _lost() -> tuple[type[BaseException], ...]:
 
 
 _one_at_a_time = threading.Lock()
-_at_work: dict[int, Fits] = {}
-"""On a worker: the fits under way, by the number of their plan, with the quantised matrix of their last split."""
+_at_work: list[Fits] = []
+"""On a worker: the fits under way, if there are any, with the quantised matrix of their last split."""
 
 
-def _do(rows: tuple[Matrix, Measured], plan: _Plan, job: Job) -> Fit:
+def _do(rows: tuple[Matrix, Measured], planned: tuple[Folds, Model], job: Job) -> Fit:
     """Do one job on a worker."""
     from distributed import get_worker
 
     with _one_at_a_time:
-        if plan.number not in _at_work or _at_work[plan.number].matrix is not rows[0]:
-            threads = plan.model.threads or get_worker().state.nthreads
-            _at_work.clear()
-            _at_work[plan.number] = Fits(*rows, plan.folds, plan.model.model_copy(update={"threads": threads}))
-        return _at_work[plan.number](job)
+        folds, model = planned
+        # A worker keeps what it was sent: the same objects mean the same cross-fit.
+        if not any(fits.matrix is rows[0] and fits.folds is folds for fits in _at_work):
+            threads = model.threads or get_worker().state.nthreads
+            _at_work[:] = [Fits(*rows, folds, model.model_copy(update={"threads": threads}))]
+        return _at_work[0](job)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.background.baselines import climatology, ground_track
 from polarbgb.background.boosters import rate_of, xgboost_shape
 from polarbgb.background.crossfit import quantise_split, train_bin
-from polarbgb.background.folds import Split
+from polarbgb.background.folds import Split, every
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
@@ -224,9 +224,7 @@ def purified(case: Case) -> Array:
 
 def fewer_rows(case: Case, step: int) -> Array:
     """Learn from every ``step``-th of the rows alone."""
-    learnt = np.zeros_like(case.split.train)
-    learnt[np.flatnonzero(case.split.train)[::step]] = True
-    return package(replace(case, split=replace(case.split, train=learnt)))
+    return package(replace(case, split=replace(case.split, train=every(case.split.train, step))))
 
 
 def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:

@@ -246,17 +246,18 @@ class HeldOut:
         Args:
             values: (all rows, features).
             rows: (all rows,) those that are predicted.
-            model: names backend and device.
+            model: names backend, device and objective.
         """
+        self._objective = model.objective
         self._pieces: Iterable[Any] = Pieces(values, np.flatnonzero(rows))
         if model.device == "cuda" and model.backend == "xgboost":
             import xgboost
 
             self._pieces = [xgboost.DMatrix(piece) for piece in self._pieces]
 
-    def margin(self, booster: Booster) -> NDArray[np.float64]:
-        """Return the (rows,) sum of leaves; see :class:`Booster`."""
-        return np.concatenate([booster.margin(piece) for piece in self._pieces])
+    def rate(self, booster: Booster) -> NDArray[np.float64]:
+        """Return the (rows,) rate that a booster predicts, Hz."""
+        return rate_of(np.concatenate([booster.margin(piece) for piece in self._pieces]), self._objective)
 
 
 def _xgboost_parameters(model: Model, mean: float) -> dict[str, Any]:
@@ -278,10 +279,10 @@ class _XGBoost:
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         import xgboost
 
-        if self._device == "cpu" and isinstance(values, np.ndarray):
+        if self._device == "cpu":
             margin = self._booster.inplace_predict(values, predict_type="margin", validate_features=False)
         else:  # rows in host memory reach the device through a DMatrix
-            matrix = xgboost.DMatrix(values) if isinstance(values, np.ndarray) else values
+            matrix = values if isinstance(values, xgboost.DMatrix) else xgboost.DMatrix(values)
             margin = self._booster.predict(matrix, output_margin=True, validate_features=False)
         return np.asarray(margin, np.float64)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, quantised_size, rate_of
+from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, quantised_size
 from polarbgb.background.folds import Folds, Split
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import make_targets
@@ -90,7 +90,7 @@ class Fits:
             self._prepared = which, quantise_split(self.matrix, split, self.model, memory=self.memory), held_out
         _, training, held_out = self._prepared
         booster = train_bin(training, self.measured, split, number, self.model)
-        return Fit(booster, rate_of(held_out.margin(booster), self.model.objective))
+        return Fit(booster, held_out.rate(booster))
 
 
 class Scheduler(Protocol):
@@ -147,9 +147,13 @@ def cross_fit(
 
 def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:
     """Cut the rows of one split into quantiles, once for all bins; on disk where memory (GiB) is too small for that."""
-    rows = int(split.train.sum()) + int(split.stop.sum())
-    on_disk = model.backend == "xgboost" and not room_for(quantised_size(rows, len(matrix.names), model), memory)
+    on_disk = model.backend == "xgboost" and not room_for(split_size(matrix, split, model), memory)
     return quantise(matrix.values, split.train, split.stop, matrix.names, model, on_disk=on_disk)
+
+
+def split_size(matrix: Matrix, split: Split, model: Model) -> int:
+    """Return about how many bytes the quantised rows of a split take while trees grow from them."""
+    return quantised_size(int(split.train.sum()) + int(split.stop.sum()), len(matrix.names), model)
 
 
 def train_bin(training: TrainingSet, measured: Measured, split: Split, number: int, model: Model) -> Booster:
@@ -175,5 +179,5 @@ def predict_mean(
     held_out = HeldOut(values, np.ones(len(values), bool), model)
     for split in boosters:
         for number, booster in enumerate(split):
-            total[:, number] += rate_of(held_out.margin(booster), model.objective)
+            total[:, number] += held_out.rate(booster)
     return total / len(boosters)

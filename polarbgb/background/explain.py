@@ -44,6 +44,17 @@ class Explanation:
         return np.asarray(scatter / np.sqrt(len(self.rows)))
 
 
+def mean_share(values: NDArray[np.float64], importance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (features,) values as a share of the importance of all features, averaged over the bins.
+
+    Args:
+        values: (features, bins): the importance itself, or its error.
+        importance: (features, bins) of which the shares are; a bin without any counts as 0.
+    """
+    total = importance.sum(axis=0)
+    return np.asarray((values / np.where(total > 0, total, 1.0)).mean(axis=1))
+
+
 def stratified_sample(strata: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
     """Draw rows so that every stratum is represented by its share.
 

@@ -140,11 +140,11 @@ def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray
     if not train.any() or not stop.any():
         raise UserError("a fold is left without training rows: lower folds.embargo or folds.count")
     step = -(-int(train.sum()) // most)
-    return Split(_every(train, step), _every(stop, step), predicted)
+    return Split(every(train, step), every(stop, step), predicted)
 
 
-def _every(rows: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
-    """Keep every ``step``-th of the rows that are true."""
+def every(rows: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Return the (rows,) mask of every ``step``-th of the rows that are true."""
     kept = np.zeros_like(rows)
     kept[np.flatnonzero(rows)[::step]] = True
     return kept

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import HeldOut, rate_of
+from polarbgb.background.boosters import HeldOut
 from polarbgb.background.crossfit import quantise_split, train_bin
 from polarbgb.background.folds import Folds
 from polarbgb.background.measured import Measured
@@ -115,7 +115,7 @@ def tune_model(
         for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
             for number in scored:
                 booster = train_bin(training, measured, split, number, chosen)
-                predicted = rate_of(held.margin(booster), model.objective)
+                predicted = held.rate(booster)
                 residual = measured.rate[rows, number] - predicted
                 pulls.append(float(np.mean((residual / measured.error[rows, number]) ** 2)))
                 trial.report(float(np.mean(pulls)), len(pulls))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.explain import mean_share
 from polarbgb.config import Config
 from polarbgb.present.style import BACKGROUND, MEASURED, grid, page, styled, wrapped
 
@@ -35,9 +36,7 @@ def shap_bars(mean_abs: Values, error: Values, names: Sequence[str], config: Con
     Returns:
         A panel a bin.
     """
-    total = mean_abs.sum(axis=0)
-    share = (mean_abs / np.where(total > 0, total, 1)).mean(axis=1)
-    shown = np.argsort(-share, kind="stable")[: config.explain.shown]
+    shown = np.argsort(-mean_share(mean_abs, mean_abs), kind="stable")[: config.explain.shown]
     titles = config.rates.titles
     rows, columns = grid(len(titles))
     figure = page((0.16 * len(shown) + 0.5) * rows + 0.3)

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.baseline import local_baseline
-from polarbgb.config import Config
+from polarbgb.config import Config, Trigger
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import Series, Windows, windows
@@ -72,13 +72,11 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> Se
         unrest = fit_unrest(counts, expected, factor, spread, length=length, config=config)
         calmness = np.searchsorted(np.quantile(unrest, _CALM), unrest) if len(unrest) else np.zeros(0, np.int64)
         days[scale] = np.bincount(calmness, minlength=len(_CALM) + 1) * cadence / 86_400
-        of_bins = partial(
-            _search_bins, counts=counts, expected=expected, spread=spread, scale=float(scale), config=config
-        )
+        of_bins = partial(_search_bins, counts=counts, expected=expected, spread=spread, length=length, section=section)
         with ThreadPoolExecutor(config.model.threads or os.cpu_count()) as pool:  # the search lets other threads run
             of_scale = list(pool.map(of_bins, series))
         # All at once: sums over the rows are run once a scale.
-        table = pl.concat(of_scale)
+        table = pl.concat(of_scale).with_columns(scale=pl.lit(float(scale)))
         first, last = table["first"].to_numpy(), table["last"].to_numpy()
         middle = (first + last) // 2
         strength = spread.strength(root_deviations(counts.found, expected, first, last), counts.place[middle])
@@ -87,14 +85,12 @@ def find_windows(counts: Counts, config: Config, *, track: Track = silent) -> Se
 
 
 def _search_bins(
-    bins: tuple[int, ...], *, counts: Counts, expected: Array, spread: Spread, scale: float, config: Config
+    bins: tuple[int, ...], *, counts: Counts, expected: Array, spread: Spread, length: int, section: Trigger
 ) -> pl.DataFrame:
-    """Search one bin, or the sum of some, at one scale for windows of both signs, a row each."""
-    section = config.trigger
+    """Search one bin, or the sum of some, for windows of up to ``length`` rows and both signs, a row each."""
     dispersion = spread.dispersion(expected, counts.place, bins)
     summed = expected[:, bins].sum(axis=1)
     series = Series(counts.found[:, bins].sum(axis=1) / dispersion, summed / dispersion, counts.segment)
-    length = max(1, round(scale / config.input.cadence))
     tables = []
     for sign in (1, -1):
         found = windows(series, sign=sign, mu_min=section.mu_min, longest=length, threshold=section.threshold)
@@ -104,7 +100,6 @@ def _search_bins(
             pl.DataFrame(
                 {
                     "sign": np.full(rows, sign, np.int8),
-                    "scale": np.full(rows, scale),
                     "series": ["_".join(map(str, bins))] * rows,
                     "trigger": found.trigger,
                     "first": found.start,

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, stratified_sample
+from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
 from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
@@ -135,15 +135,13 @@ def _importance(
     means: NDArray[np.float64], errors: NDArray[np.float64], matrix: Matrix, config: Config
 ) -> pl.DataFrame:
     """Lay the (features, bins) mean |SHAP| out, most important first, with the error of its share."""
-    total = means.sum(axis=0)
-    scale = np.where(total > 0, total, 1.0)
     return pl.DataFrame(
         {
             "feature": list(matrix.names),
             **{name: means[:, number] for number, name in enumerate(config.rates.names)},
-            "share": (means / scale).mean(axis=1),
+            "share": mean_share(means, means),
             # The same rows in all bins: their errors go together.
-            "share_error": (errors / scale).mean(axis=1),
+            "share_error": mean_share(errors, means),
         }
     ).sort("share", descending=True)
 

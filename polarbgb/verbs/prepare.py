@@ -8,7 +8,7 @@ from pathlib import Path
 from polarbgb.background.measured import Measured, measured
 from polarbgb.config import Config
 from polarbgb.errors import UserError
-from polarbgb.features.matrix import Matrix, build_matrix, feature_columns, feature_names
+from polarbgb.features.matrix import Matrix, build_matrix, feature_names
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent
 from polarbgb.rootio.read import input_path, read_input
@@ -98,13 +98,13 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     Raises:
         UserError: if the file or the configuration does not fit.
     """
-    feature_columns(config)  # a name given twice should not cost a long read first
+    features = len(feature_names(config))  # a name given twice should not cost a long read first
     path = input_path(config, path).resolve()
     sha256 = file_digest(path) if path.is_file() else ""  # what is not a file the reader refuses, in its own words
     timeline = read_timeline(config, path, track=track)
     rates = measured(timeline, config)
-    rows, features, bins = len(timeline.row), len(feature_names(config)), len(config.rates.names)
-    on_disk = not room_for(rows * (4 * features + _BESIDE * bins), config.memory)
+    each = 4 * features + _BESIDE * len(config.rates.names)
+    on_disk = not room_for(each * len(timeline.row), config.memory)
     matrix = build_matrix(timeline, config, on_disk=on_disk)
     # All columns of a long mission would stand in memory beside the matrix that was made from them.
     place = () if config.position is None else (config.position.latitude,)
