@@ -28,7 +28,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _T = TypeVar("_T", np.float64, np.int32)
 _Arrays: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]
-_Numbers: TypeAlias = tuple[float, float, float, int, float]
+_Numbers: TypeAlias = tuple[float, float, float, int, float, float]
 _Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
@@ -126,6 +126,7 @@ class _Sought(NamedTuple):
         slope: signed counts by background of the window for which it is as likely as 1.
         longest: window, rows.
         enough: log likelihood ratio of the threshold.
+        beyond: 1 if the terms of :func:`_bound` beyond the first count, as they do for deficits, else 0.
     """
 
     sign: float
@@ -133,6 +134,7 @@ class _Sought(NamedTuple):
     slope: float
     longest: int
     enough: float
+    beyond: float
 
 
 class _Hull(NamedTuple):
@@ -197,7 +199,7 @@ def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, row
     nearest = float(mu_min) ** sign
     slope = 1.0 if nearest == 1 else (nearest - 1) / math.log(nearest)
     limit = rows if longest is None else min(longest, rows)
-    return float(sign), nearest, sign * slope, limit, threshold**2 / 2
+    return float(sign), nearest, sign * slope, limit, threshold**2 / 2, float(sign < 0)
 
 
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -401,7 +403,8 @@ def _bound(excess: float, expected: float, sought: _Sought) -> float:
     In units of the background, the ratio of an excess e is (1 + e) ln(1 + e) - e <= e^2 / 2. That of a deficit e is the
     sum of e^k / (k (k - 1)) from k = 2 on. Its terms beyond the first add up to e^3 / 2 at most.
     """
-    if excess <= (sought.slope - sought.sign) * expected:
-        return 0.0  # mu_min is no likelier than 1, and what is further from 1 is less likely still
-    square = 0.5 * excess * excess / expected
-    return square if sought.sign > 0 else square * (1 + excess / expected)
+    # Unless mu_min is likelier than 1, what is further from 1 is less likely still. A product instead of a branch: the
+    # processor guesses every other one wrong.
+    likelier = 1.0 * (excess > (sought.slope - sought.sign) * expected)
+    relative = excess / expected
+    return likelier * 0.5 * excess * relative * (1 + sought.beyond * relative)
