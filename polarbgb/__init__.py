@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from polarbgb.verbs.fit import fit as fit
     from polarbgb.verbs.inspect import inspect as inspect
     from polarbgb.verbs.predict import predict as predict
+    from polarbgb.verbs.report import report as report
     from polarbgb.verbs.run import run as run
     from polarbgb.verbs.simulate import simulate as simulate
     from polarbgb.verbs.tune import tune as tune
@@ -40,6 +41,7 @@ _HOME = {
             "fit",
             "inspect",
             "predict",
+            "report",
             "run",
             "simulate",
             "tune",

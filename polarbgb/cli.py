@@ -387,6 +387,21 @@ def export(*, path: Path | None, folder: Path | None, overwrite: bool, terminal:
 
 
 @main.command()
+@click.argument("path", type=_FILE, required=False)
+@_options(_run)
+@click.option(
+    "--events", type=click.IntRange(0), default=40, show_default=True, help="Events drawn, the rarest; all are listed."
+)
+@click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
+@_output
+def report(*, path: Path | None, folder: Path | None, events: int, overwrite: bool, terminal: Terminal) -> None:
+    """Write one HTML page to PATH, or to report.html of the run folder: it opens anywhere, without a network."""
+    from polarbgb.verbs.report import report
+
+    terminal.end(report(_folder(folder), path, events=events, overwrite=overwrite, track=terminal.track))
+
+
+@main.command()
 @_options(_config, _input, _run, _model, _scheduler, _set, _output)
 def run(
     *,

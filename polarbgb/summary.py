@@ -24,6 +24,7 @@ from polarbgb.verbs.export import Exported
 from polarbgb.verbs.fit import FAIR_PARTS, Fitted
 from polarbgb.verbs.inspect import Inspection
 from polarbgb.verbs.predict import Predicted
+from polarbgb.verbs.report import Reported
 from polarbgb.verbs.tune import Tuned
 
 _SHOWN = 12
@@ -456,4 +457,20 @@ def _(result: Exported) -> str:
 
 @made.register
 def _(result: Exported) -> Sequence[Path]:
+    return (result.path,)
+
+
+@details.register
+def _(result: Reported, *, verbose: bool) -> Sequence[RenderableType]:
+    del result, verbose
+    return ()
+
+
+@gist.register
+def _(result: Reported) -> str:
+    return f"{result.events} events, {result.drawn} of them drawn, {result.size / 1e6:.1f} MB"
+
+
+@made.register
+def _(result: Reported) -> Sequence[Path]:
     return (result.path,)

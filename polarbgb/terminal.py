@@ -133,6 +133,7 @@ def _verb(result: object) -> str:
         "Detected": "detect",
         "Explained": "explain",
         "Exported": "export",
+        "Reported": "report",
     }[type(result).__name__]
 
 

@@ -42,7 +42,7 @@ _NAMED = 20
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """Cells of the two kinds of panel, and their widths, s; no width where a cell is a row."""
 
     rate: Cells
@@ -83,7 +83,7 @@ def light_curve(
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
     time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
-    steps = _steps(time, segment, config)
+    steps = steps_of(time, segment, config)
 
     figure = page(_INCHES_A_BIN * len(shown) + 0.6)
     panels: NDArray[Any] = figure.subplots(
@@ -101,7 +101,7 @@ def light_curve(
     _name(panels[0], events)
     utc_axis(panels[-1], time[0], time[-1] + config.input.cadence)
     figure.align_ylabels()
-    _legend(figure, panels, config.intervals.sigma, _note(steps))
+    _legend(figure, panels, config.intervals.sigma, note_of(steps))
     return figure
 
 
@@ -114,17 +114,17 @@ def _shown(bins: Sequence[int] | None, total: int) -> list[int]:
     return list(bins)
 
 
-def _steps(time: Values, segment: NDArray[np.int32], config: Config) -> _Steps:
+def steps_of(time: Values, segment: NDArray[np.int32], config: Config) -> Steps:
     cadence, period = config.input.cadence, config.orbit.period
     if len(time) <= ACROSS:
         rows = cells(time, segment, cadence)
-        return _Steps(rows, rows, None, None)
+        return Steps(rows, rows, None, None)
     width = max((time[-1] + cadence - time[0]) / ACROSS, cadence)
     rate_width = width if width <= period / 8 else float(np.ceil(width / period)) * period
-    return _Steps(cells(time, segment, cadence, rate_width), cells(time, segment, cadence, width), rate_width, width)
+    return Steps(cells(time, segment, cadence, rate_width), cells(time, segment, cadence, width), rate_width, width)
 
 
-def _note(steps: _Steps) -> str:
+def note_of(steps: Steps) -> str:
     """Say what a step is."""
     if steps.rate_width is None or steps.pull_width is None:
         return ""
@@ -134,7 +134,7 @@ def _note(steps: _Steps) -> str:
     return f"means over {rate}, band: range of the background; pulls: range over {pull}"
 
 
-def _draw_rate(panel: Axes, steps: _Steps, rate: Values, pred: Values) -> None:
+def _draw_rate(panel: Axes, steps: Steps, rate: Values, pred: Values) -> None:
     drawn = steps.rate
     when = dates(drawn.edges())
     if steps.rate_width != steps.pull_width:

@@ -1,0 +1,334 @@
+"""From the frames of a run to what its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.background.prediction import predicted_intervals
+from polarbgb.config import Config
+from polarbgb.present.report.curves import Curves, packed
+from polarbgb.present.report.page import Table
+
+_DEGREES = 5
+"""Side of a cell of the map."""
+_STRENGTHS = 60
+"""Steps of the field strength."""
+_STRONGEST = 8
+"""Features shown of those that moved a background."""
+_MARGIN = (60.0, 300.0)
+"""s drawn beside an event at least and at most; in between, three times its length."""
+
+
+def utc(time: float) -> str:
+    """Return unix seconds as a date and time of day, to the second."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number as a reader takes it in: whole above 1000."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
+EVENT_COLUMNS: tuple[Mapping[str, Any], ...] = (
+    {"key": "id", "title": "id", "hidden": True},
+    {"key": "name", "title": "name"},
+    {"key": "utc", "title": "start", "unit": "UTC"},
+    {"key": "t_start", "title": "start", "unit": "unix s", "number": True, "digits": 1},
+    {"key": "duration", "title": "lasts", "unit": "s", "number": True},
+    {"key": "significance", "title": "best bin", "unit": "sigma", "number": True, "digits": 1},
+    {"key": "far", "title": "far", "unit": "1/day", "number": True},
+    {"key": "probability", "title": "probability", "number": True},
+    {"key": "class", "title": "class"},
+    {"key": "matched", "title": "known as"},
+    {"key": "flags", "title": "flags"},
+    {"key": "class_rule", "title": "reason", "hidden": True},
+)
+"""Columns of the list of events, as far as a list has them; the page sorts and searches them."""
+
+
+def event_list(events: pl.DataFrame) -> tuple[list[Mapping[str, Any]], list[list[Any]]]:
+    """Return the columns shown of a list of events, and its rows; what is not a number is null."""
+    shown = [column for column in EVENT_COLUMNS if column["key"] in events.columns]
+    listed = events.select([column["key"] for column in shown]).with_columns(
+        pl.col(pl.Float64, pl.Float32).fill_nan(None),
+    )
+    if "utc" in listed.columns:
+        listed = listed.with_columns(pl.col("utc").str.replace("T", " ").str.head(19))
+    return shown, [list(row) for row in listed.iter_rows()]
+
+
+def rarest(events: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the events that cost least, or, where a list has no price, the most significant ones."""
+    order = ["far", "significance"] if "far" in events.columns else ["significance"]
+    return events.sort(order, descending=[name == "significance" for name in order], nulls_last=True).head(count)
+
+
+def facts(event: Mapping[str, Any], titles: Sequence[str]) -> list[tuple[str, str]]:
+    """Return all that is known of an event as name and value; arrays bin by bin."""
+    told = []
+    for name, value in event.items():
+        if isinstance(value, list):
+            told += [(f"{name}, {title}", number(each, 4)) for title, each in zip(titles, value, strict=True)]
+        elif isinstance(value, float):
+            told.append((name, f"{value:.3f}" if name.startswith("t_") else number(value, 4)))
+        elif value not in {None, ""}:
+            told.append((name, str(value)))
+    return told
+
+
+def event_windows(curves: Curves, events: pl.DataFrame, config: Config) -> dict[int, dict[str, Any]]:
+    """Return by id the light curves around events, and their lengths, s."""
+    drawn = {}
+    for event in events.select(["id", "t_start", "t_stop"]).iter_rows(named=True):
+        start, stop = event["t_start"], event["t_stop"]
+        beside = min(max(_MARGIN[0], 3 * (stop - start)), _MARGIN[1])
+        panels = curves.window(start - beside, stop + beside, start, config)
+        drawn[event["id"]] = {"curves": panels, "length": stop - start}
+    return drawn
+
+
+def zooms(curves: Curves, config: Config) -> list[dict[str, Any]]:
+    """Return the light curves of telling orbits."""
+    return [
+        {
+            "name": name,
+            "when": f"from {utc(start)} UTC",
+            "curves": curves.window(start, stop + config.input.cadence, start, config),
+        }
+        for name, (start, stop) in curves.telling_orbits().items()
+    ]
+
+
+def ground(prediction: pl.DataFrame, config: Config) -> NDArray[np.float64] | None:
+    """Return the (latitudes, longitudes) mean background of the first bin over the ground, Hz, or None without places.
+
+    Cells are 5 degrees wide; NaN where the detector never was.
+    """
+    place = None if config.position is None else (config.position.latitude, config.position.longitude)
+    if place is None or not set(place) <= set(prediction.columns):
+        return None
+    usable = prediction.filter(pl.col("segment") >= 0)
+    latitude, longitude = (usable[name].to_numpy().astype(np.float64) for name in place)
+    pred = usable["pred"].arr.first().to_numpy().astype(np.float64)
+    seen = np.isfinite(latitude) & np.isfinite(longitude) & np.isfinite(pred)
+    rows, columns = 180 // _DEGREES, 360 // _DEGREES
+    row = np.clip((latitude[seen] + 90) // _DEGREES, 0, rows - 1).astype(np.int64)
+    column = ((longitude[seen] + 180) % 360 // _DEGREES).astype(np.int64)
+    cell = row * columns + column
+    size = rows * columns
+    count = np.bincount(cell, minlength=size)
+    total = np.bincount(cell, pred[seen], minlength=size)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(rows, columns)
+
+
+def field_background(prediction: pl.DataFrame) -> dict[str, NDArray[Any]] | None:
+    """Return the background of the first bin by field strength: nT; tenth, median and ninth tenth, Hz."""
+    if "field_strength" not in prediction.columns:
+        return None
+    known = prediction.select("field_strength", pred=pl.col("pred").arr.first(), usable=pl.col("segment") >= 0)
+    known = known.filter(pl.col("usable") & pl.col("field_strength").is_finite())
+    if known.is_empty():
+        return None
+    low, high = known["field_strength"].min(), known["field_strength"].max()
+    width = max((high - low) / _STRENGTHS, 1e-9)  # type: ignore[operator]
+    step = ((pl.col("field_strength") - low) / width).floor().clip(0, _STRENGTHS - 1).alias("step")
+    curve = (
+        known.group_by(step)
+        .agg(
+            field=pl.col("field_strength").mean(),
+            low=pl.col("pred").quantile(0.1),
+            median=pl.col("pred").median(),
+            high=pl.col("pred").quantile(0.9),
+        )
+        .sort("step")
+    )
+    return {name: curve[name].to_numpy() for name in ("field", "low", "median", "high")}
+
+
+def whereabouts(events: pl.DataFrame, prediction: pl.DataFrame, config: Config) -> dict[str, Any]:
+    """Return where events were: places, field strength, and the background of the first bin, at their peaks."""
+    time = prediction["unix_time"].to_numpy()
+    peak = np.clip(np.searchsorted(time, events["t_peak"].to_numpy()), 0, max(len(time) - 1, 0))
+    where: dict[str, Any] = {
+        "id": events["id"].to_numpy(),
+        "name": events["name"].to_list(),
+        "kind": events["class"].to_list() if "class" in events.columns else [""] * len(events),
+    }
+    if config.position is not None and config.position.latitude in events.columns:
+        where["latitude"] = events[config.position.latitude].to_numpy()
+        where["longitude"] = (events[config.position.longitude].to_numpy() + 180) % 360 - 180
+    if "field_strength" in events.columns:
+        where["field"] = events["field_strength"].to_numpy()
+        where["pred"] = prediction["pred"].arr.first().gather(peak).to_numpy()
+    return where
+
+
+def quality_table(prediction: pl.DataFrame, dropped: Mapping[str, int], config: Config) -> Table:
+    """Tell how many rows there are, which were dropped and why, and how long the data last."""
+    entries = len(prediction)
+    usable = prediction.filter(pl.col("segment") >= 0)
+    good = predicted_intervals(prediction, config.input.cadence)
+    rows = [["rows in the file", f"{entries:,}", ""]]
+    rows += [[f"dropped: {reason}", f"{count:,}", f"{count / entries:.3%}"] for reason, count in dropped.items()]
+    rows.append(["usable", f"{len(usable):,}", f"{len(usable) / entries:.3%}"])
+    if len(good):
+        span = good[-1, 1] - good[0, 0]
+        covered = float(np.sum(good[:, 1] - good[:, 0]))
+        live = float(usable["exposure"].arr.first().sum())
+        rows += [
+            ["from", f"{utc(good[0, 0])} UTC", ""],
+            ["to", f"{utc(good[-1, 1])} UTC", ""],
+            ["covered by data", f"{covered / 86400:.2f} of {span / 86400:.2f} d", f"{covered / span:.1%}"],
+            ["live time of the first bin", f"{live / 86400:.2f} d", f"{live / span:.1%}"],
+            ["unbroken stretches", f"{len(good):,}", ""],
+            ["orbits", f"{usable['orbit'].n_unique():,}", ""],
+        ]
+    return Table(["", "", "share"], rows)
+
+
+def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], titles: Sequence[str]) -> Table:
+    """Tell the error of every bin on rows that no model saw."""
+    bins = len(titles)
+    rows = [
+        [
+            one["part"],
+            titles[place % bins],
+            f"{one['rows']:,}",
+            number(one["weighted_error"]),
+            number(one["weighted_error"] / one["noise"]),
+            number(one["constant"] / one["noise"]),
+            f"{one['bias']:+.3f}",
+            f"{widths[place % len(widths)]:.3f}",
+        ]
+        for place, one in enumerate(metrics)
+    ]
+    head = ["rows", "bin", "number", "error (Hz\u00b2)", "error / noise", "constant / noise", "bias (sigma)", "pull width"]
+    note = (
+        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, on rows that no model learnt from; noise: the same of counting alone; "
+        "constant: of the best constant; pull width: of the raw pulls, by which sigma was scaled."
+    )
+    return Table(head, rows, note)
+
+
+def baseline_table(errors: Mapping[str, Sequence[Mapping[str, Any]]], titles: Sequence[str]) -> Table:
+    """Tell the error of each method, bin by bin, in units of counting noise."""
+    rows = [
+        [name, *(number(one["weighted_error"] / one["noise"]) for one in of_bins)] for name, of_bins in errors.items()
+    ]
+    return Table(["error / noise", *titles], rows, "On the same held-out rows, known events left out.")
+
+
+def control_table(stage: Mapping[str, Any], days: float) -> Table:
+    """Tell what a list of events costs."""
+    rows = [["live time", f"{days:.2f} d"], ["events listed", f"{stage['events']:,}"]]
+    if stage["method"] == "focus":
+        far = stage["trigger"]["far"]
+        rows += [
+            ["false events asked for", f"{far:g} a day"],
+            ["false ones expected among those listed", number(far * days)],
+            ["deficits as rare as the events", f"{stage['deficits']:,}"],
+        ]
+        note = (
+            "Deficits are the control: no source makes them, and noise and a background that errs make as many of them as of "
+            "excesses. The price of an event is the number of deficits as rare as it."
+        )
+    else:
+        rows.append(["negative clusters of the same set of bins", f"{stage['deficits']:,}"])
+        note = "The published method has no price; as many excesses as there are deficits may be false."
+    return Table(["", ""], rows, note)
+
+
+def known_table(known: pl.DataFrame) -> Table | None:
+    """Tell of each known event within the file whether it was found."""
+    if known.is_empty():
+        return None
+    rows = [
+        [
+            one["name"],
+            f"{utc(one['time'])} UTC",
+            "yes" if one["covered"] else "no",
+            one["event"] or "",
+            "" if one["dt"] is None else f"{one['dt']:+.1f}",
+        ]
+        for one in known.iter_rows(named=True)
+    ]
+    return Table(["known event", "trigger", "data", "found as", "start less trigger (s)"], rows)
+
+
+def dependence_curves(frame: pl.DataFrame, features: Sequence[str], config: Config) -> list[dict[str, Any]]:
+    """Return of each feature the curves of all bins: SHAP against its value, in the unit of :func:`unit`."""
+    found = []
+    for feature in features:
+        curves = []
+        for name in config.rates.names:
+            one = frame.filter((pl.col("feature") == feature) & (pl.col("bin") == name)).sort("value")
+            shown = {key: in_unit(one[key].to_numpy(), config) for key in ("low", "median", "high")}
+            curves.append({"value": packed(one["value"].to_numpy()), **{k: packed(v) for k, v in shown.items()}})
+        found.append({"feature": feature, "curves": curves})
+    return found
+
+
+def reasons(frame: pl.DataFrame, ids: Sequence[int], config: Config) -> dict[int, list[list[tuple[str, float]]]]:
+    """Return by event, and bin, the features that moved the background at its peak most: name and by how much."""
+    names = [name for name in frame.columns if name.startswith("shap_")]
+    values = in_unit(frame.select(names).to_numpy().astype(np.float64), config)
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :_STRONGEST]
+    plain = [name.removeprefix("shap_") for name in names]
+    place = {(row["id"], row["bin"]): at for at, row in enumerate(frame.select(["id", "bin"]).iter_rows(named=True))}
+    return {
+        one: [
+            [(plain[k], float(values[place[one, name], k])) for k in order[place[one, name]]]
+            for name in config.rates.names
+        ]
+        for one in ids
+        if all((one, name) in place for name in config.rates.names)
+    }
+
+
+def unit(config: Config) -> str:
+    """Return the unit in which a reader is told SHAP values."""
+    return "Hz" if config.model.objective == "squared" else "%"
+
+
+def in_unit(values: NDArray[Any], config: Config) -> NDArray[Any]:
+    """Return SHAP values, on the margin, in that unit."""
+    return values if config.model.objective == "squared" else np.expm1(values) * 100
+
+
+def injection_table(efficiency: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
+    """Tell which share of the bursts that were added to the counts each search finds.
+
+    Args:
+        efficiency: from :meth:`polarbgb.transients.efficiency.Efficiency.summary`.
+        titles: of the searches, by name.
+    """
+    rows = [
+        [
+            _span(one["oracle_from"], one["oracle_to"], "sigma"),
+            _span(one["duration_from"], one["duration_to"], "s"),
+            f"{one['bursts']:,}",
+            *("" if one[name] is None else f"{one[name]:.0%}" for name in titles),
+        ]
+        for one in efficiency["classes"]
+        if one["bursts"]
+    ]
+    rows.append(
+        ["events a day, none added", "", "", *(number(efficiency["events_per_day"][name]) for name in titles)]
+    )
+    note = (
+        f"{efficiency['bursts']:,} bursts in {efficiency['days']:.1f} live days. Oracle: the significance to one who knows the "
+        f"background and the burst's course; the first search asks for {efficiency['far']:g} false events a day."
+    )
+    return Table(["oracle", "lasting", "bursts", *titles.values()], rows, note)
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    if not np.isfinite(high):
+        return f"{low:g} {unit} and more" if low > 0 else "any"
+    return f"{low:g} to {high:g} {unit}"
