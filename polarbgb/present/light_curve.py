@@ -115,6 +115,7 @@ def _shown(bins: Sequence[int] | None, total: int) -> list[int]:
 
 
 def steps_of(time: Values, segment: NDArray[np.int32], config: Config) -> Steps:
+    """Divide (rows,) times, unix s, into as many steps as a page has room for."""
     cadence, period = config.input.cadence, config.orbit.period
     if len(time) <= ACROSS:
         rows = cells(time, segment, cadence)

@@ -170,8 +170,9 @@ def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:
     if len(curves.time):
         stop = curves.time[-1] + config.input.cadence
         when = f" from {content.utc(curves.time[0])} to {content.utc(stop)} UTC"
+    source = stage["input"]
     return (
-        f"{stage['input']['usable']:,} usable rows of {stage['input']['entries']:,}{when}, {len(config.rates.names)} energy bins; "
+        f"{source['usable']:,} usable rows of {source['entries']:,}{when}, {len(config.rates.names)} energy bins; "
         f"background by {config.model.backend}, each orbit by models that never saw it."
     )
 
@@ -194,7 +195,9 @@ def _stages(run: RunFolder) -> Table:
     for name in ("tune", "fit", "predict", "detect", "explain", "evaluate"):
         stage = run.stage(name)
         if stage is not None:
-            rows.append([name, stage["finished"].replace("T", " ").replace("+00:00", " UTC"), f"{stage['seconds']:,.0f} s"])
+            rows.append(
+                [name, stage["finished"].replace("T", " ").replace("+00:00", " UTC"), f"{stage['seconds']:,.0f} s"]
+            )
     return Table(["verb", "finished", "took"], rows)
 
 
@@ -228,11 +231,15 @@ def _plain(config: Config) -> str:
 def _pictures(run: RunFolder, evaluation: Mapping[str, Any]) -> dict[str, list[Picture]]:
     """Return the plots that the verbs left, by section."""
     wanted: dict[str, list[tuple[str, str]]] = {
-        "pulls": [("pulls", "Pulls of every bin against the Gaussian of unit width, and the width of the Gaussian fitted.")]
+        "pulls": [
+            ("pulls", "Pulls of every bin against the Gaussian of unit width, and the width of the Gaussian fitted.")
+        ]
     }
     if run.stage("explain") is not None:
         bins = len(run.config().rates.names)
-        wanted["shap"] = [("shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error.")]
+        wanted["shap"] = [
+            ("shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error.")
+        ]
         wanted["swarms"] = [(f"shap_bin{number}", "SHAP values, a dot a row.") for number in range(bins)]
     if evaluation:
         wanted["evaluation"] = [("evaluation", "Error and width of the pulls by regime.")]

@@ -135,8 +135,9 @@ def field_background(prediction: pl.DataFrame) -> dict[str, NDArray[Any]] | None
     known = known.filter(pl.col("usable") & pl.col("field_strength").is_finite())
     if known.is_empty():
         return None
-    low, high = known["field_strength"].min(), known["field_strength"].max()
-    width = max((high - low) / _STRENGTHS, 1e-9)  # type: ignore[operator]
+    strength = known["field_strength"].to_numpy()
+    low, high = float(strength.min()), float(strength.max())
+    width = max((high - low) / _STRENGTHS, 1e-9)
     step = ((pl.col("field_strength") - low) / width).floor().clip(0, _STRENGTHS - 1).alias("step")
     curve = (
         known.group_by(step)
@@ -208,10 +209,19 @@ def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], t
         ]
         for place, one in enumerate(metrics)
     ]
-    head = ["rows", "bin", "number", "error (Hz\u00b2)", "error / noise", "constant / noise", "bias (sigma)", "pull width"]
+    head = [
+        "rows",
+        "bin",
+        "number",
+        "error (Hz\u00b2)",
+        "error / noise",
+        "constant / noise",
+        "bias (sigma)",
+        "pull width",
+    ]
     note = (
-        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, on rows that no model learnt from; noise: the same of counting alone; "
-        "constant: of the best constant; pull width: of the raw pulls, by which sigma was scaled."
+        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, on rows that no model learnt from; noise: the same of "
+        "counting alone; constant: of the best constant; pull width: of the raw pulls, by which sigma was scaled."
     )
     return Table(head, rows, note)
 
@@ -235,8 +245,8 @@ def control_table(stage: Mapping[str, Any], days: float) -> Table:
             ["deficits as rare as the events", f"{stage['deficits']:,}"],
         ]
         note = (
-            "Deficits are the control: no source makes them, and noise and a background that errs make as many of them as of "
-            "excesses. The price of an event is the number of deficits as rare as it."
+            "Deficits are the control: no source makes them, and noise and a background that errs make as many of them "
+            "as of excesses. The price of an event is the number of deficits as rare as it."
         )
     else:
         rows.append(["negative clusters of the same set of bins", f"{stage['deficits']:,}"])
@@ -318,12 +328,10 @@ def injection_table(efficiency: Mapping[str, Any], titles: Mapping[str, str]) ->
         for one in efficiency["classes"]
         if one["bursts"]
     ]
-    rows.append(
-        ["events a day, none added", "", "", *(number(efficiency["events_per_day"][name]) for name in titles)]
-    )
+    rows.append(["events a day, none added", "", "", *(number(efficiency["events_per_day"][name]) for name in titles)])
     note = (
-        f"{efficiency['bursts']:,} bursts in {efficiency['days']:.1f} live days. Oracle: the significance to one who knows the "
-        f"background and the burst's course; the first search asks for {efficiency['far']:g} false events a day."
+        f"{efficiency['bursts']:,} bursts in {efficiency['days']:.1f} live days. Oracle: the significance to one who "
+        f"knows the background and the burst; the first search asks for {efficiency['far']:g} false events a day."
     )
     return Table(["oracle", "lasting", "bursts", *titles.values()], rows, note)
 

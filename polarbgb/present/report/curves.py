@@ -60,9 +60,7 @@ class Curves:
         of_rows = steps.rate_width is None
         low, high = (pred - sigma, pred + sigma) if of_rows else (drawn.lowest(pred), drawn.highest(pred))
         return {
-            "rate": _stairs(
-                drawn, 0.0, 1e3, rate=drawn.mean(rate), pred=drawn.mean(pred), low=low, high=high
-            ),
+            "rate": _stairs(drawn, 0.0, 1e3, rate=drawn.mean(rate), pred=drawn.mean(pred), low=low, high=high),
             "pull": _stairs(flagged, 0.0, 1e3, pull_low=flagged.lowest(pull), pull_high=flagged.highest(pull)),
         }
 
@@ -98,9 +96,7 @@ class Curves:
             middle, noise = drawn.mean(pred), drawn.mean(sigma)
             curve = {"rate": drawn.mean(rate), "pred": middle, "low": middle - noise, "high": middle + noise}
             pulls = {"pull_low": drawn.lowest(pull), "pull_high": drawn.highest(pull)}
-            panels.append(
-                {"rate": _stairs(drawn, origin, 1.0, **curve), "pull": _stairs(drawn, origin, 1.0, **pulls)}
-            )
+            panels.append({"rate": _stairs(drawn, origin, 1.0, **curve), "pull": _stairs(drawn, origin, 1.0, **pulls)})
         return panels
 
     def telling_orbits(self) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,8 @@
   // Panels of the drawing library, by the place they were put in. They are made when first seen.
   async function panels(place) {
     if (!embedded[place]) {
-      const { docs, placed } = JSON.parse(byId(`json-${place}`).textContent);
+      const paper = getComputedStyle(document.body).backgroundColor;
+      const { docs, placed } = JSON.parse(byId(`json-${place}`).textContent.replaceAll(data.paper, paper));
       for (const id of Object.values(placed[0].roots)) element("div", undefined, byId(`panels-${place}`)).id = id;
       embedded[place] = Bokeh.embed.embed_items(docs, placed).then(([views]) => views.roots[0].model.document);
     }
@@ -21,13 +22,21 @@
 
   const columns = (curve) => Object.fromEntries(Object.entries(curve).map(([name, values]) => [name, unpacked(values)]));
 
+  // A step ends where the next one begins.
+  function steps(curve) {
+    const unfolded = columns(curve);
+    const right = unfolded.x.slice();
+    right.copyWithin(0, 1);
+    return { ...unfolded, right };
+  }
+
   // Put the curves of one choice into panels that are there already.
   async function fill(place, curves, spans, range) {
     const document = await panels(place);
     document.get_model_by_name(`${place}-spans`).data = spans;
     curves.forEach((curve, number) => {
       for (const kind of ["rate", "pull"]) {
-        document.get_model_by_name(`${place}-${number}-${kind}`).data = columns(curve[kind]);
+        document.get_model_by_name(`${place}-${number}-${kind}`).data = steps(curve[kind]);
       }
     });
     const across = document.get_model_by_name(`${place}-across`);
@@ -91,8 +100,8 @@
         const cell = element("td", written(row[number], column), line);
         if (typeof row[number] === "number") cell.className = "number";
       });
-      line.addEventListener("click", () => open(row[at.id]));
-      line.addEventListener("keydown", (event) => { if (event.key === "Enter") open(row[at.id]); });
+      line.addEventListener("click", () => turnTo(row[at.id]));
+      line.addEventListener("keydown", (event) => { if (event.key === "Enter") turnTo(row[at.id]); });
     }
     const last = Math.min(list.first + PAGE, list.rows.length);
     const span = list.rows.length ? `${list.first + 1} to ${last} of ${list.rows.length}` : "none";
@@ -159,6 +168,11 @@
     }
     await fill("event", drawn.curves, { left: [0], right: [drawn.length] });
     why(id);
+  }
+
+  async function turnTo(id) {
+    await open(id);
+    byId("event").scrollIntoView({ behavior: "smooth" });
   }
 
   function why(id) {
@@ -243,5 +257,6 @@
     document.documentElement.dataset.ready = "yes";
   }
 
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => location.reload());
   start();
 })();

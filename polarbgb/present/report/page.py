@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from polarbgb.present.report.panels import scripts
+from polarbgb.present.report.panels import PAPER, scripts
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ def render(page: Page) -> str:
         script=(own / "page.js").read_text(encoding="utf-8"),
         library=scripts(),
         data={
+            "paper": PAPER,
             "columns": page.columns,
             "events": page.events,
             "facts": {str(key): value for key, value in page.facts.items()},

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 # Seen on white paper and on a dark screen alike.
 _MEASURED = "#8c8c8c"
 _LINES = "#7f7f7f"
+PAPER = "#fefefe"
+"""Stands for the colour of the page, which its script puts here: what is not painted is not wiped either."""
 _NOTHING = (0.0, 1.0)
-"""What a source holds until it is filled: an empty one makes the area between steps hang the browser."""
+"""What a source holds until it is filled: of an empty one the library warns that it gives no range."""
 _TOOLS = "pan,xbox_zoom,xwheel_zoom,reset,save"
 
 
@@ -34,8 +36,8 @@ def viewer(name: str, titles: Sequence[str], *, limit: float, dates: bool) -> st
     """Return panels of rate above pull, one pair a title, all with one axis of time.
 
     Args:
-        name: by which the page finds their sources: ``<name>-<number>-rate`` (x, rate, pred, low, high),
-            ``<name>-<number>-pull`` (x, pull_low, pull_high) and ``<name>-spans`` (left, right).
+        name: by which the page finds their sources: ``<name>-<number>-rate`` (x, right, rate, pred, low,
+            high), ``<name>-<number>-pull`` (x, right, pull_low, pull_high) and ``<name>-spans`` (left, right).
         titles: of the pairs.
         limit: pull beyond which a row is flagged.
         dates: whether x is a time in unix ms; else seconds.
@@ -52,8 +54,8 @@ def viewer(name: str, titles: Sequence[str], *, limit: float, dates: bool) -> st
         rate, pull = (
             ColumnDataSource({key: list(_NOTHING) for key in keys}, name=f"{name}-{number}-{kind}")
             for kind, keys in (
-                ("rate", ("x", "rate", "pred", "low", "high")),
-                ("pull", ("x", "pull_low", "pull_high")),
+                ("rate", ("x", "right", "rate", "pred", "low", "high")),
+                ("pull", ("x", "right", "pull_low", "pull_high")),
             )
         )
         above = _panel(190, across, title=title, dates=dates, spans=spans)
@@ -130,8 +132,9 @@ def _plain_panel(height: int, title: str | None, **settings: Any) -> Figure:  # 
         title=title or None,
         sizing_mode="stretch_width",
         background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=_LINES,
+        border_fill_color=PAPER,
+        border_line_color=None,
+        outline_line_color=None,
         toolbar_location="right",
         **{"tools": "pan,box_zoom,wheel_zoom,reset,save", **settings},
     )
@@ -158,7 +161,9 @@ def _panel(height: int, across: Any, *, title: str | None, dates: bool, spans: C
 
 
 def _draw_rate(panel: Figure, source: ColumnDataSource) -> None:
-    panel.varea_step("x", "low", "high", source=source, step_mode="after", color=BACKGROUND, alpha=0.3)
+    panel.quad(
+        left="x", right="right", bottom="low", top="high", source=source, color=BACKGROUND, alpha=0.3, line_color=None
+    )
     panel.step("x", "rate", source=source, mode="after", color=_MEASURED, line_width=1.2)
     panel.step("x", "pred", source=source, mode="after", color=BACKGROUND, line_width=1.5)
 
@@ -166,7 +171,7 @@ def _draw_rate(panel: Figure, source: ColumnDataSource) -> None:
 def _draw_pull(panel: Figure, source: ColumnDataSource, limit: float) -> None:
     from bokeh.models import Span
 
-    panel.varea_step("x", "pull_low", "pull_high", source=source, step_mode="after", color=_MEASURED)
+    panel.quad(left="x", right="right", bottom="pull_low", top="pull_high", source=source, color=_MEASURED)
     panel.step("x", "pull_high", source=source, mode="after", color=_MEASURED, line_width=1.2)
     for level, color in ((limit, EXCESS), (-limit, DEFICIT)):
         panel.add_layout(Span(location=level, dimension="width", line_color=color, line_dash="dashed"))
@@ -181,7 +186,11 @@ def _tell(panel: Figure, source: ColumnDataSource, told: dict[str, str], height:
     formats = {"@x": "datetime"} if dates else {}
     panel.add_tools(
         HoverTool(
-            renderers=[dots], mode="vline", tooltips=[("at", when), *told.items()], formatters=formats, attachment="above"
+            renderers=[dots],
+            mode="vline",
+            tooltips=[("at", when), *told.items()],
+            formatters=formats,
+            attachment="above",
         )
     )
 
@@ -214,7 +223,11 @@ def _map(image: NDArray[np.float64], source: ColumnDataSource) -> Figure:
     _dots(panel, "longitude", "latitude", source)
     panel.xaxis.axis_label, panel.yaxis.axis_label = "longitude (deg)", "latitude (deg)"
     bar = ColorBar(
-        color_mapper=mapper, width=8, title="Hz", background_fill_color=None, title_text_color=_LINES,
+        color_mapper=mapper,
+        width=8,
+        title="Hz",
+        background_fill_color=None,
+        title_text_color=_LINES,
         major_label_text_color=_LINES,
     )
     panel.add_layout(bar, "right")
