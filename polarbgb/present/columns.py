@@ -109,7 +109,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "time": Column("s", "unix time of the start of the row"),
         "rate": Column("count/s", "measured rate, by bin"),
         "error": Column("count/s", "its counting error, sqrt(RATE/exposure), by bin"),
-        "fracexp": Column("", "live part of the row, by bin"),
+        "deadc": Column("", "live part of the row, by bin; the rates are corrected"),
         "backv": Column("count/s", "predicted background, by bin"),
         "sigma": Column("count/s", "calibrated noise of RATE - BACKV, by bin"),
         "pull": Column("", "(RATE - BACKV)/SIGMA, by bin"),

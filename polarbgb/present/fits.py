@@ -28,10 +28,11 @@ def write_fits(
 ) -> dict[str, int]:
     """Write a run's results as FITS tables.
 
-    Extensions: ``EVENTS`` (a row an event); ``GTI``; ``RATE``, the light curve of the rows that were not dropped;
-    ``BINS``, what the bins are. ``GTI`` (``START``, ``STOP``) and ``RATE`` (``TIME``, ``RATE``, ``ERROR``, ``FRACEXP``,
-    ``BACKV``, and beside what is defined there ``SIGMA`` and ``PULL``: all but the time an array of one number a bin)
-    follow the memo OGIP/93-003. Times are unix seconds: seconds of UTC since MJD 40587, leap seconds not counted.
+    Extensions: ``RATE``, the light curve of the rows that were not dropped, first, as readers of light curves expect;
+    ``GTI``; ``EVENTS`` (a row an event); ``BINS``, what the bins are. ``RATE`` (``TIME``, ``RATE``, ``ERROR``,
+    ``DEADC``, ``BACKV``, and beside what is defined there ``SIGMA`` and ``PULL``: all but the time an array of one
+    number a bin) and ``GTI`` (``START``, ``STOP``) follow the memo OGIP/93-003. Times are unix seconds: seconds of UTC
+    since MJD 40587, leap seconds not counted.
 
     Args:
         path: the file; replaced if it is there.
@@ -56,9 +57,9 @@ def write_fits(
     light_curve = _light_curve(usable, config)
     times = _times(good)
     made = {
-        "EVENTS": ("events", _records(events), {}),
-        "GTI": ("gti", _records(pl.DataFrame(good, schema=["START", "STOP"])), _hduclass("GTI", "STANDARD") | times),
         "RATE": ("light_curve", light_curve, _hduclass("LIGHTCURVE", "TOTAL", "RATE") | times | _rows(config)),
+        "GTI": ("gti", _records(pl.DataFrame(good, schema=["START", "STOP"])), _hduclass("GTI", "STANDARD") | times),
+        "EVENTS": ("events", _records(events), {}),
         "BINS": ("bins", _records(bins), {}),
     }
     primary = fits.PrimaryHDU()
@@ -86,15 +87,15 @@ def _light_curve(usable: pl.LazyFrame, config: Config) -> NDArray[np.void]:
     """Lay the light curve out in FITS's order of bytes, so that no copy is needed to write it."""
     time = usable.select("unix_time").collect()["unix_time"].to_numpy()
     bins = len(config.rates.names)
-    names = ("RATE", "ERROR", "FRACEXP", "BACKV", "SIGMA", "PULL")
+    names = ("RATE", "ERROR", "DEADC", "BACKV", "SIGMA", "PULL")
     records = np.zeros(len(time), [("TIME", ">f8"), *((name, ">f4", (bins,)) for name in names)])
     records["TIME"] = time
     for name, source in zip(names, ("rate", None, "exposure", "pred", "sigma", "pull"), strict=True):
         if source is not None:
             records[name] = usable.select(source).collect()[source].to_numpy()
     # Counts are rate * exposure, and their square root is their error.
-    records["ERROR"] = np.sqrt(records["RATE"] / records["FRACEXP"])
-    records["FRACEXP"] /= config.input.cadence
+    records["ERROR"] = np.sqrt(records["RATE"] / records["DEADC"])
+    records["DEADC"] /= config.input.cadence
     return records
 
 
@@ -139,7 +140,7 @@ def _rows(config: Config) -> dict[str, Any]:
         "TIMEDEL": (config.input.cadence, "s, of a row"),
         "TIMEPIXR": (0.0, "TIME is the start of a row"),
         "BACKAPP": (False, "the background is not subtracted"),
-        "DEADAPP": (True, "rates are counts by live time"),
+        "DEADAPP": (True, "rates are counts by live time, DEADC of the row"),
     }
 
 

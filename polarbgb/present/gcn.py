@@ -67,18 +67,19 @@ def notice(event: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "rate_duration": event["duration"],
         "net_count_rate": (counts - background) / event["duration"],
         "background_count_rate": background / event["duration"],
-        "t90": event["t90"],
     }
+    if not math.isnan(event["t90"]):
+        told["t90"] = event["t90"]
     if "far" in event:
         told["far"] = event["far"] / _DAY
         told["classification"] = {event["class"]: event["probability"], "false alarm": 1 - event["probability"]}
-    if "l_shell" in event:
+    if not math.isnan(event.get("l_shell", math.nan)):
         told |= {"mcilwain_l": event["l_shell"], "geoloc_time": _utc(event["t_peak"])}
     told["additional_info"] = (
         f"{event['class']} by the rule '{event['class_rule']}'; from {_utc(event['t_start'])} "
         f"to {_utc(event['t_stop'])}; rates of {config.rates.titles[best]}"
     )
-    return {key: value for key, value in told.items() if not (isinstance(value, float) and math.isnan(value))}
+    return told
 
 
 def _utc(time: float) -> str:

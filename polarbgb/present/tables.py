@@ -72,6 +72,8 @@ def write_ecsv(path: Path, frame: pl.DataFrame, table: str, provenance: Mapping[
             filled = values.fill_null("").to_numpy().astype(str)
         else:
             filled = values.fill_null(0).to_numpy() if values.null_count() else values.to_numpy()
+        if not len(frame):
+            filled = filled.reshape(0)  # astropy does not read an array back that has no row
         out[name] = MaskedColumn(filled, mask=missing, unit=told.unit or None, description=told.meaning)
     with atomic(path) as temporary:
         out.write(temporary, format="ascii.ecsv", delimiter=",", overwrite=True)

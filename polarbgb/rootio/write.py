@@ -39,7 +39,9 @@ class RootWriter:
                 or strings.
             title: shown by ROOT.
         """
-        _fill(self._file.mktree(name, _types(branches), title=title), branches)
+        tree = self._file.mktree(name, _types(branches), title=title)
+        _make_room(tree)
+        _fill(tree, branches)
 
     def ntuple(self, name: str, fields: Mapping[str, NDArray[Any]], *, title: str = "") -> None:
         """Write an RNTuple; arguments as in :meth:`tree`."""
@@ -120,6 +122,16 @@ def _joined(parts: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, N
             waiting, rows = [], 0
     if waiting:
         yield {key: np.concatenate([one[key] for one in waiting]) for key in waiting[0]}
+
+
+def _make_room(tree: Any) -> None:  # noqa: ANN401 - uproot has no types
+    """Give texts room for a character beside the null that ends them.
+
+    ROOT takes a branch whose texts are all empty, so one byte long, for a number: what selects on it does not compile.
+    """
+    for branch in tree._cascading._branch_data:
+        if branch["dtype"].kind == "U":
+            branch["fLen"] = 2
 
 
 def _fill(tree: Any, branches: Mapping[str, NDArray[Any]]) -> None:  # noqa: ANN401 - uproot has no types
