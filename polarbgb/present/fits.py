@@ -64,7 +64,7 @@ def write_fits(
     }
     primary = fits.PrimaryHDU()
     for key, value in {**provenance, **_observation(good, config)}.items():
-        primary.header[key] = value
+        primary.header[key] = _ascii(value)
     tables = []
     for name, (table, records, cards) in made.items():
         hdu = fits.BinTableHDU(records, name=name)
@@ -107,12 +107,17 @@ def _records(frame: pl.DataFrame) -> NDArray[np.void]:
         values = whole[name].to_numpy()
         if whole[name].dtype == pl.String:
             width = max(1, int(whole[name].str.len_bytes().max() or 0))  # type: ignore[arg-type]
-            values = np.char.encode(values.astype(str), "ascii", "replace").astype(f"S{width}")
+            values = np.array([_ascii(text) for text in values], f"S{width}")
         columns[name] = values
     records = np.zeros(len(whole), [(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
     for name, values in columns.items():
         records[name] = values
     return records
+
+
+def _ascii(text: str) -> str:
+    """Return a text in the only characters that FITS knows."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _hduclass(*classes: str) -> dict[str, str]:

@@ -132,6 +132,7 @@ def _make_room(tree: Any) -> None:  # noqa: ANN401 - uproot has no types
     for branch in tree._cascading._branch_data:
         if branch["dtype"].kind == "U":
             branch["fLen"] = 2
+    tree._cascading.write_updates(tree._file.sink)  # what is filled writes it again; an empty tree has this alone
 
 
 def _fill(tree: Any, branches: Mapping[str, NDArray[Any]]) -> None:  # noqa: ANN401 - uproot has no types

@@ -80,6 +80,8 @@ def export(
     """
     source = run.require("fit", "predict")["input"]
     format = _format(path, format)  # noqa: A001
+    if table is not None and table not in get_args(TableName):
+        raise UserError(f"table {table!r} is not known; there are {', '.join(get_args(TableName))}")
     if table is not None and format not in _OF_ONE_TABLE:
         raise UserError(f"--table goes with {', '.join(_OF_ONE_TABLE)}: {format} has its own tables")
     if path is None:
@@ -131,9 +133,7 @@ def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
         if path is None:
             return "root"
         if path.suffix not in suffixes:
-            raise UserError(
-                f"{path}: the name must end in {', '.join(sorted(suffixes))}, or --format must say what it is"
-            )
+            raise UserError(f"{path}: the name must end in {', '.join(sorted(suffixes))}; --format gcn makes a folder")
         return suffixes[path.suffix]
     if format not in _DEFAULT:
         raise UserError(f"format {format!r} is not known; there are {', '.join(_DEFAULT)}")
@@ -144,8 +144,6 @@ def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
 
 
 def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
-    if table not in get_args(TableName):
-        raise UserError(f"table {table!r} is not known; there are {', '.join(get_args(TableName))}")
     if table == "gti":
         rows = run.scan_frame("prediction.parquet").select("unix_time", "segment").collect()
         return pl.LazyFrame(predicted_intervals(rows, config.input.cadence), schema=["start", "stop"])

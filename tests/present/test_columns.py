@@ -24,7 +24,7 @@ def test_units_and_meanings_fit_in_fits():
     for columns in COLUMNS.values():
         for told in columns.values():
             Unit(told.unit, format="fits")
-            assert fits.Card("TCOMM10", told.meaning).image.strip() == f"TCOMM10 = '{told.meaning:<8}'"
+            assert len(fits.Card("TCOMM10", told.meaning).image) == 80  # one card, nothing continued
 
 
 @pytest.mark.parametrize("table", COLUMNS)

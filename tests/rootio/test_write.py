@@ -61,7 +61,7 @@ def test_rntuples_come_back_with_their_types(tmp_path, monkeypatch, chunk):
             np.testing.assert_array_equal(fields[name].to_numpy(), values)
 
 
-@pytest.mark.parametrize("texts", [["", ""], ["a", ""]])
+@pytest.mark.parametrize("texts", [[], ["", ""], ["a", ""]])
 def test_texts_have_room_for_more_than_the_null_that_ends_them(tmp_path, texts):
     # ROOT takes a leaf /C of length 1 for a number.
     with root_file(tmp_path / "out.root") as file:
