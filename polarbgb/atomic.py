@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 import errno
 import os
@@ -45,10 +45,7 @@ def atomic(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # mkstemp makes private files; give the result the permissions a plain open() would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        _publish(temporary, 0o666)
         temporary.replace(path)
     except OSError as error:
         # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
@@ -58,3 +55,43 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; put it in its place on success, remove it on any failure.
+
+    Args:
+        path: the folder to create or replace, with all that it holds; missing parent folders are made.
+
+    Raises:
+        UserError: where the place cannot be written (permissions, full disk, a file in the way).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as place:
+            temporary, former = Path(place) / "new", Path(place) / "former"
+            temporary.mkdir()
+            yield temporary
+            _publish(temporary, 0o777)
+            if path.exists():
+                path.replace(former)
+            try:
+                temporary.replace(path)
+            except OSError:
+                if former.exists():
+                    former.replace(path)
+                raise
+    except OSError as error:
+        if error.errno in _USER_CAN_MEND:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+        raise
+
+
+def _publish(temporary: Path, mode: int) -> None:
+    """Give what was made in private the permissions that it would have had in the open."""
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(mode & ~mask)

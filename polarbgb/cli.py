@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polarbgb.runfolder import RunFolder
     from polarbgb.simulation.recipe import Quirks
     from polarbgb.terminal import Terminal
+    from polarbgb.verbs.export import Format, TableName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -377,13 +378,41 @@ def evaluate(
 @main.command()
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn"]),
+    help="What is written.  [default: by the suffix of PATH]",
+)
+@click.option(
+    "--table",
+    type=click.Choice(["events", "prediction", "gti", "clusters", "windows"]),
+    help="The one that a csv, ecsv or parquet file holds.  [default: events]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
 @_output
-def export(*, path: Path | None, folder: Path | None, overwrite: bool, terminal: Terminal) -> None:
-    """Write prediction, intervals and events to PATH, or to export.root of the run folder."""
+def export(
+    *,
+    path: Path | None,
+    folder: Path | None,
+    format_name: Format | None,
+    table: TableName | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> None:
+    """Write prediction, intervals and events to PATH, or to export.root of the run folder.
+
+    \b
+    By suffix:
+      .root      TTrees; with --format rntuple, RNTuples
+      .fits      events, good time intervals and light curve
+      .csv .ecsv .parquet
+                 one table
+    and --format gcn makes PATH a folder with a JSON file an event, for GCN.
+    """  # noqa: D301 - click keeps the lines after \b as they are
     from polarbgb.verbs.export import export
 
-    terminal.end(export(_folder(folder), path, overwrite=overwrite))
+    terminal.end(export(_folder(folder), path, format=format_name, table=table, overwrite=overwrite))
 
 
 @main.command()

@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from polarbgb import __version__
 from polarbgb.atomic import atomic
@@ -19,6 +19,8 @@ from polarbgb.errors import UserError
 
 if TYPE_CHECKING:
     import polars as pl
+
+T = TypeVar("T")
 
 SCHEMA = 1
 """Version of the folder's layout; a folder of another one is refused."""
@@ -133,9 +135,25 @@ class RunFolder:
         """
         import polars as pl
 
+        return self._opened(name, pl.read_parquet)
+
+    def scan_frame(self, name: str) -> pl.LazyFrame:
+        """Return a frame of a finished stage that is read as it is used.
+
+        Raises:
+            UserError: if the file is missing or damaged.
+        """
+        import polars as pl
+
+        self._opened(name, pl.read_parquet_schema)
+        return pl.scan_parquet(self.path / name)
+
+    def _opened(self, name: str, read: Callable[[Path], T]) -> T:
+        import polars as pl
+
         path = self.path / name
         try:
-            return pl.read_parquet(path)
+            return read(path)
         except (FileNotFoundError, pl.exceptions.ComputeError, OSError) as error:
             raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
 

@@ -444,15 +444,17 @@ def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:
 @details.register
 def _(result: Exported, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
-    table = _table(["tree"], ["entries"])
-    for name, entries in result.trees.items():
-        table.add_row(name, f"{entries:,}")
+    table = _table(["table"], ["entries"])
+    for name, rows in result.tables.items():
+        table.add_row(name, f"{rows:,}")
     return (table,)
 
 
 @gist.register
 def _(result: Exported) -> str:
-    return f"{len(result.trees)} trees, {result.events} events"
+    held = [f"{rows:,} {name}" for name, rows in result.tables.items()]
+    told = held[0] if len(held) == 1 else f"{len(held)} tables, {result.events} events"
+    return f"{told} as {result.format}"
 
 
 @made.register

@@ -1,12 +1,13 @@
-"""Files appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from polarbgb.atomic import atomic
+from polarbgb.atomic import atomic, atomic_folder
 from polarbgb.errors import UserError
 
 
@@ -138,3 +139,53 @@ def test_another_failure_of_the_system_is_not_the_users(tmp_path):
         raise OSError(errno.EIO, "Input/output error")
     assert not isinstance(raised.value, UserError)
     assert names(tmp_path) == []
+
+
+def test_a_folder_appears_whole_and_takes_the_place_of_the_former(tmp_path):
+    for text in ("first", "second"):
+        with atomic_folder(tmp_path / "deep/result") as temporary:
+            (temporary / f"{text}.txt").write_text(text)
+            assert text == "first" or names(tmp_path / "deep/result") == ["first.txt"]
+    assert names(tmp_path / "deep/result") == ["second.txt"]
+    assert names(tmp_path / "deep") == ["result"]
+    assert (tmp_path / "deep/result").stat().st_mode & 0o777 == tmp_path.joinpath("deep").stat().st_mode & 0o777
+
+
+def test_half_a_folder_leaves_the_former_one(tmp_path):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result/kept").write_text("kept")
+
+    def half():
+        with atomic_folder(tmp_path / "result") as temporary:
+            (temporary / "new").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert names(tmp_path) == ["result"]
+    assert names(tmp_path / "result") == ["kept"]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    (tmp_path / "result").write_text("mine")
+    told = pytest.raises(UserError, match=r"cannot write .*result: Not a directory")
+    with told, atomic_folder(tmp_path / "result"):
+        pytest.fail("the body must not run")
+    assert (tmp_path / "result").read_text() == "mine"
+
+
+def test_a_folder_whose_renaming_fails_is_put_back(tmp_path, monkeypatch):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result/kept").write_text("kept")
+    rename = Path.replace
+
+    def refuse(self, target):
+        if self.name == "new":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(UserError, match="Permission denied"), atomic_folder(tmp_path / "result") as temporary:
+        (temporary / "new").write_text("whole")
+    assert names(tmp_path) == ["result"]
+    assert names(tmp_path / "result") == ["kept"]

@@ -178,7 +178,7 @@ WRONG = {
     "explain before fit": (["explain"], "run 'polarbgb fit -r outputs/polar' first"),
     "export before fit": (["export"], "run 'polarbgb fit -r outputs/polar' first"),
     "predict before fit": (["predict", "-i", "{mission}", "--into", "b"], "run 'polarbgb fit -r outputs/polar' first"),
-    "export to text": (["export", "-r", "{run}", "out.txt"], "must end in .root"),
+    "export to text": (["export", "-r", "{run}", "out.txt"], "must end in .csv, .ecsv, .fits, .parquet, .root"),
     "export to its input": (["export", "-r", "{run}", "{mission}", "--overwrite"], "is the input file"),
     "predict into itself": (["predict", "-r", "{run}", "-i", "{mission}", "--into", "{run}"], "run folder of its own"),
     "storage": (["tune", "-i", "{mission}", "--storage", "{at}/file/x"], "cannot be opened as a study"),
@@ -280,7 +280,7 @@ def test_json_is_all_that_a_program_reads(typed, mission, options, tmp_path):
     assert len(told["detect"]["events"]) == told["export"]["events"]
     assert len(told["explain"]["importance"]) == told["fit"]["features"]
     with uproot.open(tmp_path / "out.root") as file:
-        assert {name: file[name].num_entries for name in told["export"]["trees"]} == told["export"]["trees"]
+        assert {name: file[name].num_entries for name in told["export"]["tables"]} == told["export"]["tables"]
 
 
 def test_quiet_is_silent(typed, mission, options, tmp_path):

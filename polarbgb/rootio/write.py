@@ -1,4 +1,4 @@
-"""Write TTrees that C++ ROOT users can draw from."""
+"""Write TTrees that C++ ROOT users can draw from, and RNTuples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IDENTITY = UUID("6f6c6172-6267-4b00-8000-706f6c617262")  # of every file; by de
 
 
 class RootWriter:
-    """Adds trees and strings to a ROOT file that is being made."""
+    """Adds trees, RNTuples and strings to a ROOT file that is being made."""
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401 - uproot has no types
         self._file = file
@@ -39,11 +39,13 @@ class RootWriter:
                 or strings.
             title: shown by ROOT.
         """
-        types = {key: _branch_type(values) for key, values in branches.items()}
-        tree = self._file.mktree(name, types, title=title)
-        rows = len(next(iter(branches.values())))
-        for start in range(0, rows, CHUNK):
-            tree.extend({key: _chunk(values, start) for key, values in branches.items()})
+        tree = self._file.mktree(name, _types(branches), title=title)
+        _make_room(tree)
+        _fill(tree, branches)
+
+    def ntuple(self, name: str, fields: Mapping[str, NDArray[Any]], *, title: str = "") -> None:
+        """Write an RNTuple; arguments as in :meth:`tree`."""
+        _fill(self._file.mkrntuple(name, _types(fields), title), fields)
 
     def stream(self, name: str, parts: Iterable[Mapping[str, NDArray[Any]]], *, title: str = "") -> int:
         """Write a TTree whose rows come part by part, joined so that no basket is small.
@@ -59,7 +61,7 @@ class RootWriter:
         tree, rows = None, 0
         for chunk in _joined(parts):
             if tree is None:
-                tree = self._file.mktree(name, {k: _branch_type(values) for k, values in chunk.items()}, title=title)
+                tree = self._file.mktree(name, _types(chunk), title=title)
             tree.extend(chunk)
             rows += len(next(iter(chunk.values())))
         return rows
@@ -100,10 +102,10 @@ class _Still(datetime):
 @contextmanager
 def _undated() -> Iterator[None]:
     """Keep uproot, which has no option for it, from writing the time of day into the records of a file."""
-    from uproot.writing import _cascade, _cascadetree, writable
+    from uproot.writing import _cascade, _cascadentuple, _cascadetree, writable
 
     with ExitStack() as stack:
-        for module in (_cascade, _cascadetree, writable):
+        for module in (_cascade, _cascadentuple, _cascadetree, writable):
             if hasattr(module, "datetime"):  # a uproot that takes it from elsewhere writes dates, and no harm is done
                 stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_Still)))
         yield
@@ -120,6 +122,26 @@ def _joined(parts: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, N
             waiting, rows = [], 0
     if waiting:
         yield {key: np.concatenate([one[key] for one in waiting]) for key in waiting[0]}
+
+
+def _make_room(tree: Any) -> None:  # noqa: ANN401 - uproot has no types
+    """Give texts room for a character beside the null that ends them.
+
+    ROOT takes a branch whose texts are all empty, so one byte long, for a number: what selects on it does not compile.
+    """
+    for branch in tree._cascading._branch_data:
+        if branch["dtype"].kind == "U":
+            branch["fLen"] = 2
+    tree._cascading.write_updates(tree._file.sink)  # what is filled writes it again; an empty tree has this alone
+
+
+def _fill(tree: Any, branches: Mapping[str, NDArray[Any]]) -> None:  # noqa: ANN401 - uproot has no types
+    for start in range(0, len(next(iter(branches.values()))), CHUNK):
+        tree.extend({key: _chunk(values, start) for key, values in branches.items()})
+
+
+def _types(branches: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {key: _branch_type(values) for key, values in branches.items()}
 
 
 def _branch_type(values: NDArray[Any]) -> Any:  # noqa: ANN401

@@ -1,16 +1,39 @@
-"""`polarbgb export`: the results as a ROOT file."""
+"""`polarbgb export`: the results in a format that the reader knows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
+
+import polars as pl
 
 from polarbgb import __version__
+from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Classes, Config, Intervals, Trigger
 from polarbgb.errors import UserError
-from polarbgb.present.export import write_root
-from polarbgb.runfolder import RunFolder
+from polarbgb.present.fits import write_fits
+from polarbgb.present.gcn import write_gcn
+from polarbgb.present.root import write_root
+from polarbgb.present.tables import write_csv, write_ecsv, write_parquet
+from polarbgb.runfolder import RunFolder, digest
 from polarbgb.verbs.detect import detect
+
+Format = Literal["root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn"]
+TableName = Literal["events", "prediction", "gti", "clusters", "windows"]
+
+_DEFAULT: dict[Format, str] = {
+    "root": "export.root",
+    "rntuple": "export_rntuple.root",
+    "fits": "export.fits",
+    "csv": "export.csv",
+    "ecsv": "export.ecsv",
+    "parquet": "export.parquet",
+    "gcn": "export_gcn",
+}
+"""Where a format goes in the run folder; its suffix is that of the format."""
+
+_OF_ONE_TABLE = ("csv", "ecsv", "parquet")
 
 
 @dataclass(frozen=True)
@@ -18,55 +41,139 @@ class Exported:
     """What an export came to.
 
     Attributes:
-        path: the file.
-        trees: entries by tree.
-        events: number of events.
+        path: the file, or the folder of notices.
+        format: its format.
+        tables: rows by tree, extension or table.
+        events: number of events of the run.
     """
 
     path: Path
-    trees: dict[str, int]
+    format: Format
+    tables: dict[str, int]
     events: int
 
 
-def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False) -> Exported:
-    """Write prediction, intervals and events of a run to a ROOT file; runs ``detect`` first if it was not run.
+def export(
+    run: RunFolder,
+    path: Path | None = None,
+    *,
+    format: Format | None = None,  # noqa: A002 - the option's name
+    table: TableName | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the results of a run for one kind of reader; runs ``detect`` first if it was not run.
 
     Args:
         run: a fitted or predicted run.
-        path: a ``.root`` file; ``export.root`` of the run folder where None.
+        path: the file, or for ``gcn`` the folder; where None, ``export`` with the format's suffix in the run folder.
+        format: ``root`` (TTrees), ``rntuple``, ``fits``: all of it; ``csv``, ``ecsv``, ``parquet``: one table; ``gcn``:
+            a JSON file an event. Where None, by the suffix of the path, and ``root`` where there is no path.
+        table: which table, where the format holds one; ``events`` where None.
         overwrite: replace a named file that is there; the run folder's own is always replaced.
 
     Returns:
-        The file and its trees.
+        The file and its tables.
 
     Raises:
-        UserError: if the run has no prediction, or the file cannot be written or is in the way.
+        UserError: if the run has no prediction, or no such table; if the format is not known; or if the file cannot be
+            written or is in the way.
     """
     source = run.require("fit", "predict")["input"]
+    format = _format(path, format)  # noqa: A001
+    if table is not None and table not in get_args(TableName):
+        raise UserError(f"table {table!r} is not known; there are {', '.join(get_args(TableName))}")
+    if table is not None and format not in _OF_ONE_TABLE:
+        raise UserError(f"--table goes with {', '.join(_OF_ONE_TABLE)}: {format} has its own tables")
     if path is None:
-        path = run / "export.root"
+        path = run / _DEFAULT[format]
     else:
-        _refuse(path, Path(source["file"]), overwrite)
+        _refuse(path, run, Path(source["file"]), overwrite=overwrite, folder=format == "gcn")
     if run.stage("detect") is None:
         detect(run)
     config = _searched(run)
     events = run.read_frame("events.parquet")
+    tables = _write(run, path, format, table or "events", events=events, config=config)
+    return Exported(path, format, tables, len(events))
+
+
+def _write(
+    run: RunFolder, path: Path, form: Format, table: TableName, *, events: pl.DataFrame, config: Config
+) -> dict[str, int]:
+    provenance = _provenance(run, config)
+    match form:
+        case "root" | "rntuple":
+            return write_root(
+                path,
+                run.read_frame("prediction.parquet"),
+                run.read_frame("clusters.parquet"),
+                events,
+                config=config,
+                provenance=_whole_provenance(run, config),
+                ntuples=form == "rntuple",
+            )
+        case "fits":
+            return write_fits(path, run.scan_frame("prediction.parquet"), events, config=config, provenance=provenance)
+        case "gcn":
+            return {"notices": write_gcn(path, events, config=config)}
+    frame = _table(run, table, config)
+    match form:
+        case "csv":
+            write_csv(path, frame)
+        case "ecsv":
+            write_ecsv(path, frame.collect(), table, provenance)
+        case "parquet":
+            write_parquet(path, frame, provenance)
+    return {table: frame.select(pl.len()).collect().item()}
+
+
+def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
+    """Return the format asked for by name or by suffix, if both agree."""
+    suffixes = {Path(name).suffix: known for known, name in reversed(_DEFAULT.items()) if known != "gcn"}
+    if format is None:
+        if path is None:
+            return "root"
+        if path.suffix not in suffixes:
+            raise UserError(f"{path}: the name must end in {', '.join(sorted(suffixes))}; --format gcn makes a folder")
+        return suffixes[path.suffix]
+    if format not in _DEFAULT:
+        raise UserError(f"format {format!r} is not known; there are {', '.join(_DEFAULT)}")
+    suffix = Path(_DEFAULT[format]).suffix
+    if path is not None and suffix and path.suffix != suffix:
+        raise UserError(f"{path}: the name of a file in format {format} must end in {suffix}")
+    return format
+
+
+def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
+    if table == "gti":
+        rows = run.scan_frame("prediction.parquet").select("unix_time", "segment").collect()
+        return pl.LazyFrame(predicted_intervals(rows, config.input.cadence), schema=["start", "stop"])
+    if table == "windows" and not (run / "windows.parquet").exists():
+        raise UserError(f"{run.path} holds no windows: the published method looks for none")
+    return run.scan_frame(f"{table}.parquet")
+
+
+def _provenance(run: RunFolder, config: Config) -> dict[str, str]:
+    """Return what a header holds: from what, by what, and how; no path tells whose machine it was."""
+    source = run.require("fit", "predict")["input"]
+    elsewhere = {"input": {"path"}, "known_events": {"file"}}
+    return {
+        "CREATOR": f"polarbgb {__version__}",
+        "INFILE": Path(source["file"]).name,
+        "INSHA256": source["sha256"],
+        "CONFIG": digest(config.model_dump(mode="json", exclude=elsewhere)),
+        "METHOD": run.require("detect")["method"],
+    }
+
+
+def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
     stages = {name: run.stage(name) for name in ("tune", "fit", "predict", "detect") if run.stage(name)}
-    trees = write_root(
-        path,
-        run.read_frame("prediction.parquet"),
-        run.read_frame("clusters.parquet"),
-        events,
-        config=config,
-        provenance={
-            "polarbgb": __version__,
-            "bins": list(config.rates.names),
-            "labels": list(config.rates.titles),
-            "config": config.model_dump(mode="json"),
-            "stages": stages,
-        },
-    )
-    return Exported(path, trees, len(events))
+    return {
+        "polarbgb": __version__,
+        "bins": list(config.rates.names),
+        "labels": list(config.rates.titles),
+        "config": config.model_dump(mode="json"),
+        "stages": stages,
+    }
 
 
 def _searched(run: RunFolder) -> Config:
@@ -78,10 +185,14 @@ def _searched(run: RunFolder) -> Config:
     return config.model_copy(update={"intervals": intervals, "trigger": trigger, "classes": classes})
 
 
-def _refuse(path: Path, source: Path, overwrite: bool) -> None:
-    if path.suffix != ".root":
-        raise UserError(f"{path}: the name must end in .root")
-    if path.resolve() == source.resolve():
+def _refuse(path: Path, run: RunFolder, source: Path, *, overwrite: bool, folder: bool) -> None:
+    if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
         raise UserError(f"{path} is the input file; name another")
-    if path.exists() and not overwrite:
+    if not path.exists():
+        return
+    if path.resolve().parent == run.path.resolve() and not path.name.startswith("export"):
+        raise UserError(f"{path} belongs to the run folder; name another, such as export{path.suffix}")
+    if not overwrite:
         raise UserError(f"{path} exists; add --overwrite to replace it")
+    if folder and path.is_dir() and not all(one.is_file() and one.match("EV*.json") for one in path.iterdir()):
+        raise UserError(f"{path} holds more than notices; name another folder")

@@ -45,6 +45,32 @@ def test_trees_come_back_with_their_types(tmp_path, monkeypatch, chunk):
             np.testing.assert_array_equal(values, BRANCHES[name])
 
 
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_rntuples_come_back_with_their_types(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(write, "CHUNK", chunk)
+    texts = np.array([f"{number % 3 * 'é'}" for number in range(50)], object)
+    with root_file(tmp_path / "out.root") as file:
+        file.ntuple("pred_nf1rate", {**BRANCHES, "text": texts}, title="prediction")
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file.classnames(cycle=False) == {"pred_nf1rate": "ROOT::RNTuple"}
+        fields = file["pred_nf1rate"].arrays()
+        assert fields.fields == [*BRANCHES, "text"]
+        assert fields["text"].to_list() == texts.tolist()
+        for name, values in BRANCHES.items():
+            assert fields[name].to_numpy().dtype == values.dtype
+            np.testing.assert_array_equal(fields[name].to_numpy(), values)
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""], ["a", ""]])
+def test_texts_have_room_for_more_than_the_null_that_ends_them(tmp_path, texts):
+    # ROOT takes a leaf /C of length 1 for a number.
+    with root_file(tmp_path / "out.root") as file:
+        file.tree("t", {"text": np.array(texts, object)})
+    with uproot.open(tmp_path / "out.root") as file:
+        assert file["t"]["text"].member("fLeaves")[0].member("fLen") == 2
+        assert file["t"]["text"].array().to_list() == texts
+
+
 def test_equal_contents_give_equal_bytes_whatever_the_name_and_the_time(tmp_path):
     for name in ("one", "other"):
         with root_file(tmp_path / f"{name}.root") as file:

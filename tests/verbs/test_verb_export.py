@@ -5,12 +5,16 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import uproot
+from astropy.io import fits
+from astropy.table import Table
 
 import polarbgb
 from polarbgb.errors import UserError
@@ -19,6 +23,11 @@ from polarbgb.verbs.export import export
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared/data/published_intervals_seed42.root"
 PAIR = ("cluster_inter_nf1rate", "negative_cluster_inter_nf1rate")
+DOCUMENTED = Path(__file__).resolve().parents[2] / "docs/export.md"
+FORMATS = {
+    "root": ".root", "rntuple": ".n.root", "fits": ".fits", "csv": ".csv", "ecsv": ".ecsv", "parquet": ".parquet",
+    "gcn": "",
+}  # fmt: skip
 SET = re.compile(r"\d(_\d)*|#_inter_more_\d")
 
 
@@ -31,9 +40,9 @@ def exported(results):
 def test_trees_are_trees(results, exported):
     classes = exported.classnames(cycle=False)
     assert classes.pop("meta") == "TObjString"
-    assert set(classes) == {"pred_nf1rate", *PAIR, "events", "gti"} == set(results.export.trees)
+    assert set(classes) == {"pred_nf1rate", *PAIR, "events", "gti"} == set(results.export.tables)
     assert set(classes.values()) == {"TTree"}
-    assert {name: exported[name].num_entries for name in classes} == results.export.trees
+    assert {name: exported[name].num_entries for name in classes} == results.export.tables
 
 
 def test_the_prediction_is_a_friend_of_the_input(exported, finished, mission):
@@ -169,7 +178,7 @@ def test_what_is_in_the_way_is_refused(copied, mission, tmp_path):
         with pytest.raises(UserError, match="is the input file; name another"):
             export(copied, path, overwrite=True)
     for name in ("out.txt", "out", "out.root.gz"):
-        with pytest.raises(UserError, match=r"must end in \.root"):
+        with pytest.raises(UserError, match=r"must end in \.csv, \.ecsv, \.fits, \.parquet, \.root; --format gcn"):
             export(copied, tmp_path / name)
     assert mission.read_bytes() == before
 
@@ -194,35 +203,241 @@ def test_export_detects_if_nobody_did(copied):
     assert copied.stage("detect") is not None
 
 
+def test_every_format_has_a_place_of_its_own_and_the_same_bytes_again(copied):
+    def everything():
+        made = [export(copied, format=name).path for name in FORMATS]
+        assert all(path.parent == copied.path and path.name.startswith("export") for path in made)
+        assert len(set(made)) == len(FORMATS)
+        files = [file for path in made for file in (path.iterdir() if path.is_dir() else [path])]
+        return {file: file.read_bytes() for file in files}
+
+    first = everything()
+    time.sleep(1.1)  # dates go by seconds
+    assert everything() == first
+
+
+@pytest.mark.parametrize("table", ["events", "prediction", "gti", "clusters", "windows"])
+def test_a_table_comes_back_in_every_format(copied, tmp_path, exported, table):
+    told = export(copied, tmp_path / "one.parquet", table=table)
+    frame = pl.read_parquet(told.path)
+    assert told.tables == {table: len(frame)}
+    if table == "gti":
+        expected = exported["gti"].arrays(library="np")
+        assert frame["start"].to_list() == expected["start"].tolist()
+        assert frame["stop"].to_list() == expected["stop"].tolist()
+    else:
+        assert frame.equals(copied.read_frame(f"{table}.parquet"))
+    wide = pl.read_csv(export(copied, tmp_path / "one.csv", table=table).path, infer_schema_length=None)
+    for column, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Array):
+            parts = np.column_stack([wide[f"{column}_{k}"].to_numpy() for k in range(dtype.size)])
+            np.testing.assert_array_equal(parts.astype(frame[column].to_numpy().dtype), frame[column].to_numpy())
+        elif dtype != pl.String:
+            assert wide[column].cast(dtype).equals(frame[column], null_equal=True)
+    assert not [name for name, dtype in wide.schema.items() if isinstance(dtype, pl.Array)]
+
+
+def test_a_run_without_any_event_is_written_in_every_format(copied, tmp_path):
+    copied.write_frame("events.parquet", copied.read_frame("events.parquet").clear())
+    told = {name: export(copied, tmp_path / f"x{suffix}", format=name) for name, suffix in FORMATS.items()}
+    assert {one.events for one in told.values()} == {0}
+    assert "events" not in told["rntuple"].tables  # ROOT crashes on an RNTuple without entries
+    assert told["root"].tables["events"] == told["fits"].tables["EVENTS"] == 0
+    assert list(told["gcn"].path.iterdir()) == []
+    assert len(pl.read_parquet(told["parquet"].path)) == len(pl.read_csv(told["csv"].path)) == 0
+    for table in (Table.read(told["ecsv"].path), Table.read(told["fits"].path, hdu="EVENTS")):
+        assert len(table) == 0
+        assert table.colnames == copied.read_frame("events.parquet").columns
+    with uproot.open(told["root"].path) as file:
+        assert file["events"].num_entries == 0
+
+
+def test_an_rntuple_holds_what_the_tree_holds(copied, tmp_path, exported):
+    with uproot.open(export(copied, tmp_path / "n.root", format="rntuple").path) as file:
+        kinds = file.classnames(cycle=False)
+        assert kinds.pop("meta") == "TObjString"
+        assert set(kinds.values()) == {"ROOT::RNTuple"}
+        assert json.loads(file["meta"])["stages"] == json.loads(exported["meta"])["stages"]
+        for name in kinds:
+            tree = exported[name].arrays(library="np")
+            fields = file[name].arrays()
+            assert fields.fields == list(tree)
+            for field, values in tree.items():
+                assert_same(fields[field].to_list(), values.tolist())
+
+
+def assert_same(one, other):
+    if one and isinstance(one[0], str):
+        assert one == other
+    else:
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_light_curve_and_its_intervals_are_those_of_the_tree(copied, tmp_path, exported):
+    path = export(copied, tmp_path / "x.fits").path
+    tree = exported["pred_nf1rate"].arrays(library="np")
+    usable = tree["segment"] >= 0
+    light_curve, good = (Table.read(path, hdu=name) for name in ("RATE", "GTI"))
+    np.testing.assert_array_equal(light_curve["TIME"], tree["unix_time"][usable])
+    np.testing.assert_array_equal(light_curve["BACKV"], tree["pred_rate"][usable])
+    np.testing.assert_array_equal(light_curve["PULL"], tree["pull"][usable])
+    gti = exported["gti"].arrays(library="np")
+    np.testing.assert_array_equal(good["START"], gti["start"])
+    np.testing.assert_array_equal(good["STOP"], gti["stop"])
+    header = fits.getheader(path)
+    assert header["INFILE"] == "nf1rate.root"
+    assert header["INSHA256"] == copied.stage("fit")["input"]["sha256"]
+    assert str(tmp_path.parent).encode() not in path.read_bytes()  # whose machine it was is nobody's business
+
+
+REFUSED = {
+    "a format nobody knows": (
+        "x.root",
+        {"format": "hdf5"},
+        "format 'hdf5' is not known; there are root, rntuple, fits",
+    ),
+    "a table nobody knows": ("x.csv", {"table": "shap"}, "table 'shap' is not known; there are events, prediction"),
+    "a suffix of another format": (
+        "x.fits",
+        {"format": "csv"},
+        r"x\.fits: the name of a file in format csv must end in",
+    ),
+    "a table of a file that holds all": ("x.fits", {"table": "gti"}, "--table goes with csv, ecsv, parquet"),
+    "the run's own file": ("copied/events.parquet", {"overwrite": True}, "belongs to the run folder; name another"),
+    "a folder that holds more": ("copied", {"format": "gcn", "overwrite": True}, "holds more than notices"),
+    "a folder in the way": ("full", {"format": "gcn"}, "full exists; add --overwrite"),
+    "no folder": ("file", {"format": "gcn", "overwrite": True}, "cannot write .*file: Not a directory"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_and_nothing_is_touched(copied, tmp_path, case):
+    name, options, message = REFUSED[case]
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/EV1.json").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=message):
+        export(copied, tmp_path / name, **options)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_input_is_safe_in_every_format(copied, small, tmp_path):
+    for name, suffix in FORMATS.items():
+        link = tmp_path / f"link{suffix}"
+        source = Path(copied.stage("fit")["input"]["file"])
+        link.hardlink_to(source)
+        with pytest.raises(UserError, match="is the input file; name another"):
+            export(copied, link, format=name, overwrite=True)
+
+
+def test_windows_are_asked_of_a_search_that_has_none(copied, tmp_path):
+    (copied / "windows.parquet").unlink()
+    with pytest.raises(UserError, match="holds no windows: the published method looks for none"):
+        export(copied, tmp_path / "x.csv", table="windows")
+
+
+def test_notices_are_replaced_as_a_whole(copied, tmp_path):
+    folder = export(copied, tmp_path / "notices", format="gcn").path
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{name}.json" for name in copied.read_frame("events.parquet")["name"]}
+    (folder / "EV000000.000.json").write_text("old")
+    export(copied, folder, format="gcn", overwrite=True)
+    assert {path.name for path in folder.iterdir()} == names
+
+
+@pytest.fixture
+def beside(copied, mission, tmp_path, monkeypatch):
+    """A folder with the files that the documentation reads, and one stands in it."""
+    for name in FORMATS:
+        export(copied, format=name)
+    folder = copied.path
+    (folder / "nf1rate.root").symlink_to(mission)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def lines_of(language):
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("lines", lines_of("python"))
+def test_the_lines_of_python_in_the_docs_read_it(beside, copied, lines):
+    names = {}
+    exec(compile(lines, str(DOCUMENTED), "exec"), names)  # noqa: S102 - our own documentation
+    assert len([line for line in lines.splitlines() if line]) == 3
+    events = names.get("events", names.get("notices"))
+    length = len(events["id"]) if isinstance(events, dict) else len(events)
+    assert length == len(copied.read_frame("events.parquet")) > 0
+    if "made_from" in names:
+        assert names["made_from"] == "nf1rate.root"
+    if "per_day" in names:
+        np.testing.assert_allclose(names["per_day"], copied.read_frame("events.parquet").sort("name")["far"])
+
+
+needs_root = pytest.mark.skipif(find_spec("ROOT") is None, reason="ROOT itself is not installed (pip install root)")
+
+
+@needs_root
+@pytest.mark.parametrize("lines", [one for one in lines_of("cpp") if "fitsio" not in one and "arrow" not in one])
+def test_the_lines_of_cpp_in_the_docs_read_it(beside, copied, lines):
+    events = copied.read_frame("events.parquet")
+    includes = "\n".join(re.findall(r"#include <.*?>", lines))
+    body = lines.replace("EVENT.json", f"{events['name'][0]}.json")
+    code = f"#include <fstream>\n{includes}\nvoid documented() {{\n{body}\n}}"
+    told = by_root("import sys, ROOT; assert ROOT.gInterpreter.Declare(sys.argv[1]); ROOT.documented()", code)
+    assert (events["name"][0] if "json" in lines else str(len(events))) in told
+
+
+def by_root(code, *arguments):
+    # In a process of its own: ROOT's compiler does not bear other compiled libraries beside it.
+    command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 READ_BY_ROOT = """
 import json, sys
 import ROOT
 ROOT.gROOT.SetBatch(True)
-mission, path = sys.argv[1:]
+mission, trees, ntuples = sys.argv[1:]
 file = ROOT.TFile.Open(mission)
 tree = file.Get("nf1rate")
-tree.AddFriend("pred_nf1rate", path)
-exported = ROOT.TFile.Open(path)
-events = ROOT.RDataFrame("events", path)
+tree.AddFriend("pred_nf1rate", trees)
+exported = ROOT.TFile.Open(trees)
+events = exported.Get("events")
+frames = [(ROOT.RDataFrame("events", path), ROOT.RDataFrame("pred_nf1rate", path)) for path in (trees, ntuples)]
 print(json.dumps({
     "drawn": tree.Draw("rate[0]-pred_nf1rate.pred_rate[0]", "pred_nf1rate.segment>=0", "goff"),
     "misaligned": tree.GetEntries("unix_time!=pred_nf1rate.unix_time"),
-    "events": events.Count().GetValue(),
-    "t_start": events.AsNumpy(["t_start"])["t_start"].tolist(),
-    "intervals": exported.Get("cluster_inter_nf1rate").GetEntries(),
+    "scanned": events.Scan("name:class:matched:significance:counts[0]"),
+    "unmatched": events.Draw("t_start", 'matched==""', "goff"),
+    "t_start": [one.AsNumpy(["t_start"])["t_start"].tolist() for one, _ in frames],
+    "counts": [one.Define("all", "Sum(counts)").Sum("all").GetValue() for one, _ in frames],
+    "names": [
+        [str(name) for name in one.Define("text", text).AsNumpy(["text"])["text"]]
+        for (one, _), text in zip(frames, ("std::string(name.data())", "name"))
+    ],
+    "usable": [rows.Filter("segment >= 0 && pull[0] == pull[0]").Count().GetValue() for _, rows in frames],
+    "intervals": [ROOT.RDataFrame("cluster_inter_nf1rate", path).Count().GetValue() for path in (trees, ntuples)],
+    "gti": [exported.Get("gti").GetEntries(), ROOT.RDataFrame("gti", ntuples).Count().GetValue()],
 }))
 """
 
 
-@pytest.mark.skipif(find_spec("ROOT") is None, reason="ROOT itself is not installed (pip install root)")
-def test_root_itself_reads_it(results, mission):
-    # In a process of its own: ROOT's compiler does not bear other compiled libraries beside it.
-    command = [sys.executable, "-W", "ignore", "-c", READ_BY_ROOT, str(mission), str(results.export.path)]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+@needs_root
+def test_root_itself_reads_it(results, mission, tmp_path):
+    ntuples = export(results.fit.run, tmp_path / "n.root", format="rntuple").path
+    told = json.loads(by_root(READ_BY_ROOT, mission, results.export.path, ntuples).splitlines()[-1])
+    events = results.detect.events
+    assert told.pop("counts") == pytest.approx([events["counts"].to_numpy().sum()] * 2)
     assert told == {
         "drawn": results.fit.rows,
         "misaligned": 0,
-        "events": results.export.events,
-        "t_start": results.detect.events["t_start"].to_list(),
-        "intervals": 2,
+        "scanned": len(events),
+        "unmatched": len(events),
+        "t_start": [events["t_start"].to_list()] * 2,
+        "names": [events["name"].to_list()] * 2,
+        "usable": [results.fit.rows] * 2,
+        "intervals": [2, 2],
+        "gti": [results.export.tables["gti"]] * 2,
     }

@@ -8,7 +8,7 @@ import pytest
 import uproot
 
 from polarbgb.config import validate
-from polarbgb.present.export import write_root
+from polarbgb.present.root import write_root
 
 TIME = 1.5e9 + np.array([0.0, 1.0, 2.0, 3.0, 100.0, 101.0])
 SEGMENT = np.array([0, 0, -1, 1, 2, 2], np.int32)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
+from polarbgb.present.columns import without_null
 from polarbgb.rootio.write import root_file
 from polarbgb.transients.clusters import published_tables
 
@@ -25,8 +26,9 @@ def write_root(
     *,
     config: Config,
     provenance: Mapping[str, Any],
+    ntuples: bool = False,
 ) -> dict[str, int]:
-    """Write a run's results as TTrees.
+    """Write a run's results as TTrees, or as RNTuples.
 
     Trees, for an input tree ``T``: ``pred_T`` (an entry an entry of ``T``, so that it can be its friend: ``unix_time``,
     ``pred_rate[bins]``, and beside what was published ``sigma[bins]``, ``pull[bins]``, ``quality``, ``segment``,
@@ -41,9 +43,11 @@ def write_root(
         events: from :func:`polarbgb.transients.events.find_events`.
         config: the instrument.
         provenance: what ``meta`` holds.
+        ntuples: write RNTuples of the same names and columns, which ``TTree::Draw`` cannot read.
 
     Returns:
-        Entries by tree. A sign without any cluster has no tree: a TTree without branches cannot be written.
+        Entries by tree. A sign without any cluster has no tree: a TTree without branches cannot be written. Nor has an
+        RNTuple without entries: ROOT 6.40 crashes where an RDataFrame is made of one, its own ones too.
 
     Raises:
         UserError: if the file cannot be written.
@@ -62,10 +66,12 @@ def write_root(
     }
     written = {}
     with root_file(path) as file:
+        write = file.ntuple if ntuples else file.tree
         for name, (title, branches) in trees.items():
-            if branches:
-                file.tree(name, branches, title=title)
-                written[name] = len(next(iter(branches.values())))
+            entries = len(next(iter(branches.values()))) if branches else 0
+            if entries or (branches and not ntuples):
+                write(name, branches, title=title)
+                written[name] = entries
         file.text("meta", json.dumps(provenance, default=str))
     return written
 
@@ -84,6 +90,5 @@ def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
 
 
 def _events(events: pl.DataFrame) -> dict[str, NDArray[Any]]:
-    # ROOT has no missing values: a number that is not there is NaN, a text is empty.
-    whole = events.with_columns(pl.col(pl.String).fill_null(""), pl.col(pl.Float64).fill_null(np.nan))
+    whole = without_null(events)
     return {name: whole[name].to_numpy() for name in whole.columns}

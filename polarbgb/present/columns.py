@@ -1,0 +1,133 @@
+"""What the columns of a run's tables mean, in which unit: the one place that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+
+class Column(NamedTuple):
+    """A column.
+
+    Attributes:
+        unit: as FITS writes units; empty for a number without one (sigma, a share), a name or a flag.
+        meaning: in a line that a FITS card holds, so up to 68 characters.
+    """
+
+    unit: str
+    meaning: str
+
+
+_NOTED = {
+    "field_strength": Column("nT", "magnetic field"),
+    "l_shell": Column("", "L shell, in Earth radii"),
+    "sun_elevation": Column("deg", "height of the Sun above the horizon"),
+    "since_switch_on": Column("s", "since the last passage of the anomaly; 21600 if none"),
+    "until_switch_off": Column("s", "until the next passage of the anomaly; 21600 if none"),
+}
+
+COLUMNS: Mapping[str, Mapping[str, Column]] = {
+    "events": {
+        "id": Column("", "number, in time order"),
+        "name": Column("", "EV, date, thousandth of the day; a letter if shared"),
+        "utc": Column("", "start, ISO 8601"),
+        "t_trigger": Column("s", "unix time at which the threshold was first exceeded"),
+        "t_start": Column("s", "unix time of the start"),
+        "t_stop": Column("s", "unix time of the end; the interval is half-open"),
+        "t_peak": Column("s", "unix time of the row with the largest sum of pulls"),
+        "duration": Column("s", "t_stop - t_start"),
+        "t90": Column("s", "from 5 to 95 % of the excess counts"),
+        "timescale": Column("s", "length of the strongest window"),
+        "rows": Column("", "rows of the input"),
+        "significance": Column("", "sigma of the best bin"),
+        "strength": Column("", "sigma of all bins, in units of how far windows stray"),
+        "far": Column("d-1", "false events a day that are as rare"),
+        "probability": Column("", "share of true ones among events as rare"),
+        "bins_flagged": Column("", "numbers of the bins that show it, as 0_1_5"),
+        "counts": Column("count", "counts, by bin"),
+        "background": Column("count", "counts expected, by bin"),
+        "significance_bin": Column("", "sigma of the whole event, by bin"),
+        "hardness": Column("", "classes.hardness of the configuration"),
+        "level": Column("", "mean pull of the best bin, in sigma"),
+        "level_before": Column("", "the same over the 30 s before"),
+        "level_after": Column("", "the same over the 30 s after"),
+        "time_to_gap_before": Column("s", "unbroken data before the start"),
+        "time_to_gap_after": Column("s", "unbroken data after the last row"),
+        **_NOTED,
+        "fold": Column("", "split that predicted the peak; -1 if none"),
+        "flags": Column("", "marks of the configuration that hold"),
+        "class": Column("", "what it is called"),
+        "class_rule": Column("", "rule that held"),
+        "matched": Column("", "known event, or empty"),
+        "matched_dt": Column("s", "t_start less the known event's trigger"),
+    },
+    "prediction": {
+        "row": Column("", "number of the entry in the input, from 0"),
+        "unix_time": Column("s", "unix time of the start of the row"),
+        "segment": Column("", "number of the unbroken stretch; -1 if dropped"),
+        "orbit": Column("", "number of the orbit; -1 if dropped"),
+        "fold": Column("", "split that predicted the row; -1 if none"),
+        "quality": Column("", "bits: why the row was dropped, or what is near"),
+        "rate": Column("count/s", "measured rate, by bin"),
+        "pred": Column("count/s", "predicted background, by bin"),
+        "sigma": Column("count/s", "calibrated noise of rate - pred, by bin"),
+        "pull": Column("", "(rate - pred)/sigma, by bin"),
+        "exposure": Column("s", "live time, by bin"),
+        "baseline": Column("", "factor of the local baseline, part of pred, by bin"),
+        **_NOTED,
+    },
+    "gti": {
+        "start": Column("s", "unix time of the start of unbroken data"),
+        "stop": Column("s", "unix time of the end; the interval is half-open"),
+    },
+    "clusters": {
+        "sign": Column("", "1 excess, -1 deficit"),
+        "kind": Column("", "bin: one bin; pure: a set of bins; more: more than n bins"),
+        "name": Column("", "the set of bins, as 0_1 or #_inter_more_3"),
+        "start": Column("s", "unix time of the first row"),
+        "stop": Column("s", "unix time of the last row, itself included"),
+        "first": Column("", "number of the first entry in the input"),
+        "last": Column("", "number of the last entry in the input"),
+        "rows": Column("", "rows flagged"),
+    },
+    "windows": {
+        "sign": Column("", "1 excess, -1 deficit"),
+        "scale": Column("s", "longest window of the search that found it"),
+        "series": Column("", "bin, or sum of bins, by number"),
+        "t_start": Column("s", "unix time of the start"),
+        "t_stop": Column("s", "unix time of the end; the interval is half-open"),
+        "significance": Column("", "sigma in its own bin or sum"),
+        "strength": Column("", "sigma of all bins, in units of how far windows stray"),
+        "rarity": Column("d-1", "deficits a day as strong at its scale, where as restless"),
+        "far": Column("d-1", "false events a day that are as rare"),
+        "group": Column("", "number shared by windows that overlap"),
+    },
+    "light_curve": {
+        "time": Column("s", "unix time of the start of the row"),
+        "rate": Column("count/s", "measured rate, by bin"),
+        "error": Column("count/s", "its counting error, sqrt(RATE/exposure), by bin"),
+        "deadc": Column("", "live part of the row, by bin; the rates are corrected"),
+        "backv": Column("count/s", "predicted background, by bin"),
+        "sigma": Column("count/s", "calibrated noise of RATE - BACKV, by bin"),
+        "pull": Column("", "(RATE - BACKV)/SIGMA, by bin"),
+    },
+    "bins": {
+        "bin": Column("", "number, as in the arrays"),
+        "name": Column("", "column of the input"),
+        "label": Column("", "what it counts"),
+    },
+}
+"""By table: those of the run folder, ``gti``, and ``light_curve`` and ``bins``, whose names FITS writes in capitals."""
+
+
+def column(table: str, name: str) -> Column:
+    """Return what a column means; what the table does not list is a context column of the configuration."""
+    return COLUMNS[table].get(name, Column("", "context column of the configuration"))
+
+
+def without_null(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table for formats that know no missing value: a number that is not there is NaN, a text is empty."""
+    return frame.with_columns(pl.col(pl.String).fill_null(""), pl.col(pl.Float32, pl.Float64).fill_null(np.nan))
