@@ -53,12 +53,17 @@ def plain_numbers(axis: Axis) -> None:
 
 def logarithmic(panel: Axes, low: float, high: float) -> None:
     """Give a panel a logarithmic height that holds the numbers from ``low`` > 0 to ``high``, some of them written."""
-    from matplotlib.ticker import LogLocator
-
     panel.set_yscale("log")
     panel.set_ylim(low / 1.15, 1.15 * high)
-    panel.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
-    plain_numbers(panel.yaxis)
+    plain_steps(panel.yaxis, low, high)
+
+
+def plain_steps(axis: Axis, low: float, high: float) -> None:
+    """Write some numbers from ``low`` to ``high`` on a logarithmic axis: 1, 2 and 5 of a decade where there are few."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high > 200 * low else (1.0, 2.0, 5.0)))
+    plain_numbers(axis)
 
 
 def pull_scale(panel: Axes, low: Values, high: Values, sigma: float) -> None:

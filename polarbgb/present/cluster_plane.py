@@ -63,14 +63,17 @@ def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, config: Config
     """Draw the clusters of one bin, and say how many excesses lie beyond the deficits."""
     above, below = excess.filter(pl.col("sign") > 0), excess.filter(pl.col("sign") < 0)
     for clusters, colour, marker, label in ((above, EXCESS, ".", "excess"), (below, DEFICIT, "x", "deficit")):
-        duration, counts = (clusters[name].to_numpy() for name in ("duration", "excess"))
-        panel.plot(duration, counts, marker, ms=3, mew=0.6, color=colour, alpha=0.6, ls="none", label=label)
+        at = clusters.select("duration", "excess").to_numpy().T
+        panel.plot(*at, marker, ms=3.5, mew=0.7, color=colour, alpha=0.7, label=label)
     outer = frontier(below["duration"].to_numpy(), below["excess"].to_numpy())
     if len(outer):
         panel.plot(*_staircase(outer), color=LIMIT, lw=0.7, ls=(0, (4, 3)), label="outermost deficits")
     named = pl.Series([bool(name) for name in _names(above, known, config)], dtype=pl.Boolean)
-    at = above.filter(named).select("duration", "excess").to_numpy().T
-    panel.plot(*at, "*", ms=7, mew=0.8, mfc="none", color=MEASURED, ls="none", label="known event")
+    if named.any():
+        at = above.filter(named).select("duration", "excess").to_numpy().T
+        panel.plot(*at, "*", ms=7, mew=0.8, mfc="none", color=MEASURED, label="known event")
+    if not len(outer):
+        return f"{len(above):,} excesses, no deficit"
     beyond = np.count_nonzero(surpassing(above["duration"].to_numpy(), above["excess"].to_numpy(), outer))
     return f"{beyond:,} of {len(above):,} excesses beyond"
 

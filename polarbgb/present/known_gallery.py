@@ -48,7 +48,7 @@ def known_gallery(
     for panel, one in zip(panels, drawn.iter_rows(named=True), strict=True):
         _draw_trigger(panel, one["time"], events)
         draw_rate(panel, near[one["name"]], number, one["time"], config.input.cadence)
-        panel.set_title(wrapped(_title(one), columns), fontsize=7)
+        panel.set_title(wrapped(_title(one, config), columns), fontsize=7)
     absent = [name for name in known["name"] if not len(near[name])]
     said = f"; no data: {', '.join(map(_short, absent))}" if absent else ""
     figure.supxlabel(wrapped(f"time since the trigger (s){said}", 1), fontsize=8)
@@ -79,5 +79,7 @@ def _short(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _title(one: dict[str, Any]) -> str:
-    return f"{_short(one['name'])}\n{one['event'] or 'not found'}"
+def _title(one: dict[str, Any], config: Config) -> str:
+    """Say which known event it is, and which event was found there."""
+    reach = config.known_events.match if config.known_events else 0.0
+    return f"{_short(one['name'])}\n{one['event'] or f'none within {reach:g} s'}"

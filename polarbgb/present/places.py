@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config, Position
-from polarbgb.present.axes import plain_numbers
+from polarbgb.present.axes import logarithmic, plain_steps
 from polarbgb.present.style import EXCESS, MEASURED_FAINT, SERIES, legend, notice, page, styled
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
     _image(figure, panel, mean, edges, f"mean rate (Hz), {config.rates.titles[number]}")
     for of_class, looks in _by_class(events):
         panel.plot(*_place(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
-    panel.set_xlabel("longitude (degrees east)")
+    panel.set_xlabel("longitude (degrees east); white: no data")
     panel.set_ylabel("latitude (degrees north)")
     panel.set_xlim(-180, 180)
-    panel.locator_params(nbins=7)
     panel.set_xticks(np.arange(-180, 181, 60))
     legend(figure, [panel], columns=4)
     return figure
@@ -81,13 +80,17 @@ def mean_map(east: Values, north: Values, values: NDArray[Any]) -> tuple[Values,
 
 
 def _image(figure: Figure, panel: Axes, mean: Values, edges: tuple[Values, Values], label: str) -> None:
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, LogNorm
 
+    # The faintest grey is no white: that is where nothing was measured. A few cells by the anomaly outshine all others.
+    greys = ListedColormap(colormaps["Greys"](np.linspace(0.15, 0.75, 256)))
     shown = mean[mean > 0]
-    norm = LogNorm(shown.min(), shown.max()) if len(shown) and shown.max() > shown.min() else Normalize()
-    mesh = panel.pcolormesh(*edges, np.ma.masked_invalid(mean).T, cmap="Greys", norm=norm, rasterized=True, alpha=0.8)
-    bar = figure.colorbar(mesh, ax=panel, label=label, pad=0.01, aspect=30)
-    plain_numbers(bar.ax.yaxis)
+    low, high = np.quantile(shown, [0.01, 0.99]) if len(shown) else (1.0, 1.0)
+    norm = LogNorm(low, max(high, 1.01 * low))
+    mesh = panel.pcolormesh(*edges, np.ma.masked_invalid(mean).T, cmap=greys, norm=norm, rasterized=True)
+    bar = figure.colorbar(mesh, ax=panel, label=label, pad=0.01, aspect=30, extend="both")
+    plain_steps(bar.ax.yaxis, low, high)
 
 
 @styled
@@ -123,14 +126,17 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
     for (column, label), above, below in zip(shown.items(), panels[0], panels[1], strict=True):
         for of_class, looks in _by_class(events):
             above.plot(of_class[column], of_class["significance"], ls="none", ms=4, mew=0, alpha=0.8, **looks)
-        edges = _edges(rows[column].to_numpy())
-        found, even = counted_by(events[column].to_numpy(), rows[column].to_numpy(), edges)
+        of_events, of_rows = events[column].to_numpy(), rows[column].to_numpy()
+        edges = _edges(of_events, of_rows)
+        found, even = counted_by(of_events, of_rows, edges)
         below.stairs(even, edges, color=MEASURED_FAINT, fill=True, alpha=0.5, label="evenly in live time")
         below.stairs(found, edges, color=EXCESS, lw=1.0, label="events")
         below.set_xlabel(label)
-        below.set_xlim(edges[0], edges[-1])
-    panels[0, 0].set_yscale("log")
-    plain_numbers(panels[0, 0].yaxis)
+        margin = 0.02 * (edges[-1] - edges[0])
+        below.set_xlim(edges[0] - margin, edges[-1] + margin)
+    best = events.filter(pl.col("significance") > 0)["significance"].to_numpy()
+    if len(best):
+        logarithmic(panels[0, 0], best.min(), best.max())
     panels[0, 0].set_ylabel(r"significance ($\sigma$)")
     panels[1, 0].set_ylabel("events per step")
     panels[1, 0].set_ylim(bottom=0)
@@ -157,10 +163,11 @@ def counted_by(of_events: Values, of_rows: NDArray[Any], edges: Values) -> tuple
     return found, time * (found.sum() / time.sum()) if time.sum() else time
 
 
-def _edges(values: NDArray[Any]) -> Values:
-    """Divide the range of most values into equal steps; L has no upper end."""
-    known = values[np.isfinite(values)]
-    low, high = np.quantile(known, [0.0005, 0.9995]) if len(known) else (0.0, 1.0)
+def _edges(of_events: Values, of_rows: NDArray[Any]) -> Values:
+    """Divide the range of the events and of most rows into equal steps; L has no upper end."""
+    known, found = (values[np.isfinite(values)] for values in (of_rows, of_events))
+    most = np.quantile(known, [0.0005, 0.9995]) if len(known) else np.array([0.0, 1.0])
+    low, high = np.concatenate([most, found]).min(), np.concatenate([most, found]).max()
     return np.linspace(low, high if high > low else low + 1.0, _STEPS + 1)
 
 
