@@ -44,7 +44,7 @@ def cluster_plane(excess: pl.DataFrame, known: pl.DataFrame, config: Config) -> 
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for number, (panel, title) in enumerate(zip(panels, titles, strict=False)):
         beyond = _draw(panel, excess.filter(bin=number), known, config)
-        panel.set_title(wrapped(f"{title}: {beyond}", columns))
+        panel.set_title(wrapped(f"{title}\n{beyond}", columns))
         panel.tick_params(labelbottom=number + columns >= len(titles))
     for unused in panels[len(titles) :]:
         unused.remove()

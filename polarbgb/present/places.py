@@ -40,9 +40,9 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
         One panel.
     """
     number = len(config.rates.titles) // 2
-    rows = prediction.filter(pl.col("segment") >= 0)
-    rate = rows["rate"].arr.get(number).to_numpy()
-    east, north = _place(rows, position)
+    usable = prediction["segment"] >= 0
+    rate = prediction["rate"].arr.get(number).filter(usable).to_numpy()
+    east, north = _place(prediction.select(position.longitude, position.latitude).filter(usable), position)
     if not np.isfinite(east + north).any():
         return notice(f"{config.name}: no row has a position")
     mean, edges = mean_map(east, north, rate)
@@ -110,7 +110,7 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
     """
     if events.is_empty():
         return notice(f"{config.name}: no events")
-    rows = prediction.filter(pl.col("segment") >= 0)
+    usable = prediction["segment"] >= 0
     shown = {
         column: label
         for column, label in (
@@ -118,7 +118,7 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
             ("field_strength", "field strength (nT)"),
             ("l_shell", "L (Earth radii)"),
         )
-        if column in rows.columns and column in events.columns
+        if column in prediction.columns and column in events.columns
     }
     figure = page(4.6)
     shared: dict[str, Any] = {"sharex": "col", "sharey": "row"}
@@ -126,7 +126,7 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
     for (column, label), above, below in zip(shown.items(), panels[0], panels[1], strict=True):
         for of_class, looks in _by_class(events):
             above.plot(of_class[column], of_class["significance"], ls="none", ms=4, mew=0, alpha=0.8, **looks)
-        of_events, of_rows = events[column].to_numpy(), rows[column].to_numpy()
+        of_events, of_rows = events[column].to_numpy(), prediction[column].filter(usable).to_numpy()
         edges = _edges(of_events, of_rows)
         found, even = counted_by(of_events, of_rows, edges)
         below.stairs(even, edges, color=MEASURED_FAINT, fill=True, alpha=0.5, label="evenly in live time")

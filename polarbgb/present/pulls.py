@@ -36,7 +36,7 @@ def pull_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
         A panel a bin.
     """
     labels = r"pull, (rate $-$ background) / $\sigma$", f"rows per {_STEP:g} of pull"
-    return _by_bin(prediction.select("segment", "pull"), _pull, _draw_pulls, labels, config)
+    return _by_bin(prediction, _pull, _draw_pulls, labels, config)
 
 
 @styled
@@ -54,35 +54,34 @@ def residual_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
         A panel a bin.
     """
     labels = r"rate $-$ background (Hz)", rf"rows per {_STEP:g} $\sigma$"
-    return _by_bin(prediction.select("segment", "rate", "pred"), _residual, _draw_residuals, labels, config)
+    return _by_bin(prediction, _residual, _draw_residuals, labels, config)
 
 
-def _pull(rows: pl.DataFrame, number: int) -> Values:
-    return rows["pull"].arr.get(number).to_numpy()
+def _pull(prediction: pl.DataFrame, number: int) -> pl.Series:
+    return prediction["pull"].arr.get(number)
 
 
-def _residual(rows: pl.DataFrame, number: int) -> Values:
-    rate, pred = (rows[name].arr.get(number).to_numpy() for name in ("rate", "pred"))
-    return np.asarray(rate - pred)
+def _residual(prediction: pl.DataFrame, number: int) -> pl.Series:
+    return prediction["rate"].arr.get(number) - prediction["pred"].arr.get(number)
 
 
 def _by_bin(
     prediction: pl.DataFrame,
-    values_of: Callable[[pl.DataFrame, int], Values],
+    values_of: Callable[[pl.DataFrame, int], pl.Series],
     draw: Callable[[Axes, Values, float], None],
     labels: tuple[str, str],
     config: Config,
 ) -> Figure:
     """Draw the values of the usable rows, a panel a bin; what is no number is left out."""
-    usable = prediction.filter(pl.col("segment") >= 0)
-    if usable.is_empty():
+    usable = prediction["segment"] >= 0
+    if not usable.any():
         return notice(f"{config.name}: no usable rows")
     titles = config.rates.titles
     rows, columns = grid(len(titles))
     figure = page(2.2 * rows + 0.4)
     panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(titles))]
     for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        values = values_of(usable, number)
+        values = values_of(prediction, number).filter(usable).to_numpy()
         draw(panel, values[np.isfinite(values)], config.intervals.sigma)
         panel.set_title(wrapped(title, columns))
     across, up = labels
@@ -120,7 +119,7 @@ def _draw_residuals(panel: Axes, residual: Values, sigma: float) -> None:
     _draw_limits(panel, fit.mean - sigma * unit, fit.mean + sigma * unit, rf"±{sigma:g} $\sigma$")
     panel.set_xlim(x[0], x[-1])
     panel.locator_params(axis="x", nbins=5)
-    told = f"mean {fit.mean:.3g} Hz\n$\\sigma$ {fit.sigma:.3g} Hz"
+    told = f"$\\mu$ {fit.mean:.2g} Hz\n$\\sigma$ {fit.sigma:.3g} Hz"
     panel.text(0.5, 0.05, told, ha="center", fontsize=7, transform=panel.transAxes)
 
 

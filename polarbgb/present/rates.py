@@ -38,16 +38,18 @@ def rates_plot(prediction: pl.DataFrame, config: Config) -> Figure:
     when = dates(drawn.edges())
     figure = page(1.15 * len(titles) + 0.6)
     panels: NDArray[Any] = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
+    ends = []
     for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
         rate = prediction["rate"].arr.get(number).filter(usable).to_numpy()
         if width is not None:
-            ends = drawn.steps(drawn.lowest(rate)), drawn.steps(drawn.highest(rate))
-            panel.fill_between(when, *ends, color=MEASURED_FAINT, alpha=0.6, lw=0.3, label="range")
+            low, high = drawn.steps(drawn.lowest(rate)), drawn.steps(drawn.highest(rate))
+            panel.fill_between(when, low, high, color=MEASURED_FAINT, alpha=0.6, lw=0.3, label="range")
         panel.plot(when, drawn.steps(drawn.mean(rate)), color=MEASURED, lw=0.5, label="mean")
         panel.set_title(title, loc="left")
-        low, high = float(rate.min()), float(rate.max())
-        if low > 0:
-            logarithmic(panel, low, high)
+        ends.append((float(rate.min()), float(rate.max())))
+    if min(ends)[0] > 0:
+        for panel, reached in zip(panels, ends, strict=True):
+            logarithmic(panel, *reached)
     utc_axis(panels[-1], time[0], time[-1] + cadence)
     figure.supylabel("rate (Hz)", fontsize=8)
     if width is not None:

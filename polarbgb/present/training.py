@@ -9,6 +9,7 @@ import polars as pl
 
 from polarbgb.background.losses import GROWING, STOPPING
 from polarbgb.config import Config
+from polarbgb.present.axes import plain_numbers
 from polarbgb.present.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def loss_curves(training: pl.DataFrame, config: Config) -> Figure:
                 _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
         panel.set_xscale("log")
         panel.set_yscale("log")
+        plain_numbers(panel.xaxis)
         panel.set_title(wrapped(title, columns))
     figure.supxlabel("trees", fontsize=8)
     figure.supylabel(_UNITS[config.model.objective], fontsize=8)

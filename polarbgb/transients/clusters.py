@@ -90,13 +90,14 @@ def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Con
         A row a cluster of kind 'bin': ``sign``, ``bin`` (number), ``t_start``, ``t_stop`` (unix s, half-open),
         ``duration`` (s) and ``excess`` (counts, above 0 also where they are missing).
     """
-    usable = prediction.select("row", "segment", "rate", "pred", "exposure").filter(pl.col("segment") >= 0)
-    row = usable["row"].to_numpy()
+    usable = prediction["segment"] >= 0
+    row = prediction["row"].filter(usable).to_numpy()
     tables = []
     for (name,), of_bin in clusters.filter(kind="bin").group_by("name", maintain_order=True):
         number = int(str(name))
         rate, pred, exposure = (
-            usable[column].arr.get(number).cast(pl.Float64).to_numpy() for column in ("rate", "pred", "exposure")
+            prediction[column].arr.get(number).filter(usable).cast(pl.Float64).to_numpy()
+            for column in ("rate", "pred", "exposure")
         )
         running = np.concatenate([[0.0], np.cumsum((rate - pred) * exposure)])
         first, last = (np.searchsorted(row, of_bin[edge].to_numpy()) for edge in ("first", "last"))
