@@ -108,8 +108,6 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
     Returns:
         A pair of panels a quantity.
     """
-    if events.is_empty():
-        return notice(f"{config.name}: no events")
     usable = prediction["segment"] >= 0
     shown = {
         column: label
@@ -120,6 +118,8 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
         )
         if column in prediction.columns and column in events.columns
     }
+    if events.is_empty() or not shown:
+        return notice(f"{config.name}: no {'events' if shown else 'place of the events is known'}")
     figure = page(4.6)
     shared: dict[str, Any] = {"sharex": "col", "sharey": "row"}
     panels: NDArray[Any] = figure.subplots(2, len(shown), squeeze=False, height_ratios=[3, 2], **shared)

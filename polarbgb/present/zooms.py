@@ -73,7 +73,7 @@ def _orbits(usable: pl.DataFrame, cadence: float) -> list[Zoom]:
     )
     chosen: dict[int, str] = {}
     for place, name in ((0, "quietest"), (len(orbits) - 1, "worst"), ((len(orbits) - 1) // 2, "median")):
-        if place >= 0:
+        if 0 <= place < len(orbits):
             chosen.setdefault(place, name)
     return [
         Zoom(

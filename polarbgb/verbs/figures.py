@@ -13,6 +13,7 @@ import polars as pl
 
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
+from polarbgb.errors import UserError
 from polarbgb.present.cluster_plane import cluster_plane
 from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
@@ -93,14 +94,13 @@ class _Results:
     @cached_property
     def _config(self) -> Config:
         """The configuration of the fit, with the settings that the events were found at."""
-        found = self._run.stage("detect") or {}
-        config = self._run.config()
-        sections = {
-            name: type(getattr(config, name)).model_validate(found[name])
-            for name in ("intervals", "trigger", "classes")
-            if name in found
-        }
-        return config.model_copy(update=sections)
+        return self._as_asked("detect", "intervals", "trigger", "classes")
+
+    def _as_asked(self, stage: str, *sections: str) -> Config:
+        """Return the configuration of the fit, some of its sections as a later stage had them."""
+        config, asked = self._run.config(), self._run.stage(stage) or {}
+        given = {name: type(getattr(config, name)) for name in sections if name in asked}
+        return config.model_copy(update={name: section.model_validate(asked[name]) for name, section in given.items()})
 
     @cached_property
     def _prediction(self) -> pl.DataFrame:
@@ -140,7 +140,7 @@ class _Results:
         yield "light_curve_events", partial(light_curve, prediction, config, events=events)
         yield "clusters", lambda: cluster_plane(self._excess(), known, config)
         if config.known_events is not None:
-            yield "known_events", partial(self._known, known)
+            yield "known_events", partial(self._known, events, known)
         position = config.position
         columns = {*prediction.columns} & {*events.columns}
         if position is not None and {position.latitude, position.longitude} <= columns:
@@ -150,10 +150,9 @@ class _Results:
     def _excess(self) -> pl.DataFrame:
         return cluster_excess(self._prediction, self._run.read_frame("clusters.parquet"), self._config)
 
-    def _known(self, known: pl.DataFrame) -> Figure:
-        assert self._events is not None  # noqa: S101 - only then is it a drawing
-        summary = known_summary(self._prediction, self._events, known, self._config)
-        return known_gallery(self._prediction, self._events, summary, self._config)
+    def _known(self, events: pl.DataFrame, known: pl.DataFrame) -> Figure:
+        summary = known_summary(self._prediction, events, known, self._config)
+        return known_gallery(self._prediction, events, summary, self._config)
 
     def _of_explanation(self) -> Iterator[Drawing]:
         if self._run.stage("explain"):
@@ -166,17 +165,26 @@ class _Results:
         of_bins = [np.abs(shap.filter(bin=name).select(columns).to_numpy()) for name in config.rates.names]
         means = np.column_stack([one.mean(axis=0, dtype=np.float64) for one in of_bins])
         errors = np.column_stack([one.std(axis=0, dtype=np.float64) for one in of_bins]) / np.sqrt(rows)
+        if rows == (self._prediction["segment"] >= 0).sum():
+            errors = np.zeros_like(means)  # there is no other sample
         return shap_bars(means, errors, [name.removeprefix("shap_") for name in columns], config)
 
     def _of_evaluation(self) -> Iterator[Drawing]:
         if self._run.stage("evaluate") is None:
             return
-        told: dict[str, Any] = json.loads((self._run / "evaluation.json").read_text(encoding="utf-8"))
+        told, config = self._evaluation(), self._as_asked("evaluate", "inject", "trigger")
         errors = {name: [Score(**one) for one in ones] for name, ones in told["errors"].items()}
         regimes = {name: [Performance.from_dict(one) for one in ones] for name, ones in told["regimes"].items()}
-        yield "evaluation", partial(evaluation_plot, errors, regimes, self._config)
+        yield "evaluation", partial(evaluation_plot, errors, regimes, config)
         if "efficiency" in told:
-            found = told["efficiency"]
-            bursts = self._run.read_frame("injections.parquet")
+            found, bursts = told["efficiency"], self._run.read_frame("injections.parquet")
             result = Efficiency(bursts, found["events_per_day"], found["far"], found["days"])
-            yield "efficiency", partial(efficiency_plot, result, self._config)
+            yield "efficiency", partial(efficiency_plot, result, config)
+
+    def _evaluation(self) -> dict[str, Any]:
+        path = self._run / "evaluation.json"
+        try:
+            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: missing or damaged; run 'polarbgb evaluate' again") from error
+        return told
