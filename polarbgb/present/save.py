@@ -72,7 +72,7 @@ def save(figure: Figure, path: Path) -> Path:
 def _settled(figure: Figure, dpi: float) -> Iterator[None]:
     """Lay a figure out in round numbers: the solver leaves the last digits to chance, of which SVG makes names."""
     engine, before = figure.get_layout_engine(), figure.dpi
-    if engine is None:
+    if engine is None or not figure.axes:
         yield
         return
     figure.set_dpi(dpi)
