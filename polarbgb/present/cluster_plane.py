@@ -1,4 +1,4 @@
-"""Clusters by their length and integral: what stands out from the deficits, which nothing real makes."""
+"""Clusters by their length and integral: what stands out from the deficits, which no transient makes."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, config: Config
         at = above.filter(named).select("duration", "excess").to_numpy().T
         panel.plot(*at, "*", ms=7, mew=0.8, mfc="none", color=MEASURED, label="known event")
     if not len(outer):
-        return f"{len(above):,} excesses, no deficit"
+        return f"excesses: {len(above):,}, no deficit"
     beyond = np.count_nonzero(surpassing(above["duration"].to_numpy(), above["excess"].to_numpy(), outer))
-    return f"{beyond:,} of {len(above):,} excesses beyond"
+    return f"excesses beyond: {beyond:,} of {len(above):,}"
 
 
 def _ends(values: pl.Series) -> tuple[float, float]:

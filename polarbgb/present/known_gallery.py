@@ -38,19 +38,19 @@ def known_gallery(
         A panel a known event that has rows; those without are named in the last line.
     """
     number = _best_bin(events, known) if number is None else number
-    near = {one["name"]: rows_near(prediction, _moment(one), BESIDE) for one in known.iter_rows(named=True)}
-    drawn = known.filter(pl.Series([len(near[name]) > 0 for name in known["name"]], dtype=pl.Boolean))
-    if drawn.is_empty():
+    near = [(one, rows_near(prediction, _moment(one), BESIDE)) for one in known.iter_rows(named=True)]
+    drawn = [(one, there) for one, there in near if not there.is_empty()]
+    if not drawn:
         return notice(f"{config.name}: no data within {BESIDE:g} s of a known event")
     rows, columns = grid(len(drawn), _ABREAST)
     figure = page(1.5 * rows + 0.7)
     panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(drawn))]
-    for panel, one in zip(panels, drawn.iter_rows(named=True), strict=True):
+    for panel, (one, there) in zip(panels, drawn, strict=True):
         _draw_trigger(panel, one["time"], events)
-        draw_rate(panel, near[one["name"]], number, one["time"], config.input.cadence)
+        draw_rate(panel, there, number, one["time"], config.input.cadence)
         panel.set_title(wrapped(_title(one, config), columns), fontsize=7)
-    absent = [name for name in known["name"] if not len(near[name])]
-    said = f"; no data: {', '.join(map(_short, absent))}" if absent else ""
+    absent = [_short(one["name"]) for one, there in near if there.is_empty()]
+    said = f"; no data: {', '.join(absent)}" if absent else ""
     figure.supxlabel(wrapped(f"time since the trigger (s){said}", 1), fontsize=8)
     figure.supylabel("rate (Hz)", fontsize=8)
     legend(figure, panels, title=f"known events, {config.rates.titles[number]}")

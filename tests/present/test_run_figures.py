@@ -271,8 +271,8 @@ def test_the_plane_holds_all_clusters_and_marks_the_known(config):
         assert panel.get_title().startswith(config.rates.titles[number])
     assert said(drawn(cluster_plane(excess.clear(), known, config))) == ["TOY: no clusters"]
     only = drawn(cluster_plane(excess.filter(sign=1, bin=1).head(1), known.clear(), config))
-    assert only.axes[1].get_title() == "hard\n1 excesses, no deficit"
-    assert only.axes[0].get_title() == "soft\n0 excesses, no deficit"
+    assert only.axes[1].get_title() == "hard\nexcesses: 1, no deficit"
+    assert only.axes[0].get_title() == "soft\nexcesses: 0, no deficit"
 
 
 # Known events
