@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polarbgb.verbs.export import export as export
     from polarbgb.verbs.fit import fit as fit
     from polarbgb.verbs.inspect import inspect as inspect
+    from polarbgb.verbs.plot import plot as plot
     from polarbgb.verbs.predict import predict as predict
     from polarbgb.verbs.report import report as report
     from polarbgb.verbs.run import run as run
@@ -40,6 +41,7 @@ _HOME = {
             "export",
             "fit",
             "inspect",
+            "plot",
             "predict",
             "report",
             "run",

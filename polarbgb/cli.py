@@ -376,6 +376,23 @@ def evaluate(
 
 
 @main.command()
+@_options(_run)
+@click.option(
+    "--format",
+    type=click.Choice(["png", "pdf", "svg"]),
+    default="png",
+    show_default=True,
+    help="Pictures, or figures for a paper.",
+)
+@_output
+def plot(*, folder: Path | None, format: Literal["png", "pdf", "svg"], terminal: Terminal) -> None:  # noqa: A002
+    """Draw every figure that the results of a run allow into its folder plots."""
+    from polarbgb.verbs.plot import plot
+
+    terminal.end(plot(_folder(folder), format=format, track=terminal.track))
+
+
+@main.command()
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option(

@@ -40,8 +40,8 @@ class RunFolder:
     """A folder with a manifest: which stages are done, from what, with what.
 
     Files: ``manifest.json``, ``config.toml`` (resolved), ``known_events.csv``, ``best.toml``, ``models/``,
-    ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``windows.parquet``, ``events.parquet``,
-    ``shap.parquet``, ``evaluation.json``, ``injections.parquet``, ``plots/``.
+    ``training.parquet``, ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``windows.parquet``,
+    ``events.parquet``, ``shap.parquet``, ``evaluation.json``, ``injections.parquet``, ``plots/``.
     A stage counts only once the manifest names it, and the manifest is written last.
     """
 

@@ -23,6 +23,7 @@ from polarbgb.verbs.explain import Explained
 from polarbgb.verbs.export import Exported
 from polarbgb.verbs.fit import FAIR_PARTS, Fitted
 from polarbgb.verbs.inspect import Inspection
+from polarbgb.verbs.plot import Drawn
 from polarbgb.verbs.predict import Predicted
 from polarbgb.verbs.report import Reported
 from polarbgb.verbs.tune import Tuned
@@ -198,7 +199,7 @@ def _(result: Fitted) -> str:
 
 
 @made.register
-def _(result: Fitted | Predicted | Detected | Explained | Evaluated) -> Sequence[Path]:
+def _(result: Fitted | Predicted | Detected | Explained | Evaluated | Drawn) -> Sequence[Path]:
     return result.files
 
 
@@ -436,6 +437,20 @@ def _found(result: Evaluated) -> str:
 
 def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:
     return any(a.weighted_error < b.weighted_error for a, b in zip(scores, over, strict=True))
+
+
+# plot
+
+
+@details.register
+def _(result: Drawn, *, verbose: bool) -> Sequence[RenderableType]:
+    del result, verbose
+    return ()
+
+
+@gist.register
+def _(result: Drawn) -> str:
+    return f"{len(result.files)} figures drawn"
 
 
 # export

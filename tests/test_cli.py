@@ -176,6 +176,8 @@ WRONG = {
     "absent bin": (["detect", "-r", "{run}", "--set", "trigger.sums=[[0, 6]]"], "there is no bin 6"),
     "detect before fit": (["detect"], "run 'polarbgb fit -r outputs/polar' first"),
     "explain before fit": (["explain"], "run 'polarbgb fit -r outputs/polar' first"),
+    "plot before fit": (["plot"], "run 'polarbgb fit -r outputs/polar' first"),
+    "unknown format": (["plot", "-r", "{run}", "--format", "gif"], "svg"),
     "export before fit": (["export"], "run 'polarbgb fit -r outputs/polar' first"),
     "predict before fit": (["predict", "-i", "{mission}", "--into", "b"], "run 'polarbgb fit -r outputs/polar' first"),
     "export to text": (["export", "-r", "{run}", "out.txt"], "must end in .csv, .ecsv, .fits, .parquet, .root"),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.losses import GROWING, STOPPING, Losses, deviance_of, marks
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 from polarbgb.memory import scratch
@@ -47,9 +48,15 @@ _LIGHTGBM = {"poisson": "poisson", "gamma": "gamma", "squared": "regression"}
 
 
 class Booster(Protocol):
-    """One trained regressor: one bin, one fold."""
+    """One trained regressor: one bin, one fold.
+
+    Attributes:
+        trees: that it has.
+        losses: what was evaluated while it grew; nothing for one that was read from a file.
+    """
 
     trees: int
+    losses: Losses
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the (rows,) sum of leaves: Hz for objective 'squared', else log Hz."""
@@ -271,10 +278,11 @@ def _xgboost_parameters(model: Model, mean: float) -> dict[str, Any]:
 
 
 class _XGBoost:
-    def __init__(self, booster: Any, device: str) -> None:  # noqa: ANN401 - xgboost has no types
+    def __init__(self, booster: Any, device: str, losses: Losses | None = None) -> None:  # noqa: ANN401 - no types
         self._booster = booster
         self._device = device
         self.trees = int(booster.num_boosted_rounds())
+        self.losses = losses or {}
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         import xgboost
@@ -330,15 +338,45 @@ class _XGBoostSet:
 
         for matrix, targets in ((self._grow, grow), (self._stop, stop)):
             matrix.set_info(label=targets.label, weight=targets.weight)
+        looked_at, whole = marks(model.trees), self._grow
+        growing: dict[int, float] = {}
+
+        class Looks(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost has no types
+            """Evaluates the growing rows now and then."""
+
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401
+                del evals_log
+                if epoch + 1 in looked_at:
+                    growing[epoch + 1] = float(model.eval_set([(whole, GROWING)], epoch).rpartition(":")[2])
+                return False
+
+        history: dict[str, dict[str, list[float]]] = {}
         booster = xgboost.train(
             _xgboost_parameters(model, grow.mean),
             self._grow,
             model.trees,
-            evals=[(self._stop, "stop")],
+            evals=[(self._stop, STOPPING)],
             early_stopping_rounds=model.patience,
+            evals_result=history,
             verbose_eval=False,
+            callbacks=[Looks()],
         )
-        return _XGBoost(booster[: booster.best_iteration + 1], model.device)
+        losses = _losses(history, stop, growing, grow)
+        return _XGBoost(booster[: booster.best_iteration + 1], model.device, losses)
+
+
+def _losses(
+    history: dict[str, dict[str, list[float]]],
+    stop: Targets,
+    growing: dict[int, float] | None = None,
+    grow: Targets | None = None,
+) -> Losses:
+    """Return the deviances of the stopping rows, as a library recorded their metric, and of the growing ones."""
+    ((metric, values),) = history[STOPPING].items()
+    losses = {STOPPING: deviance_of(metric, dict(enumerate(values, start=1)), stop)}
+    if growing is not None and grow is not None:
+        losses[GROWING] = deviance_of(metric, growing, grow)
+    return losses
 
 
 def _lightgbm_bins(model: Model) -> dict[str, Any]:
@@ -373,10 +411,11 @@ def _lightgbm_parameters(model: Model) -> dict[str, Any]:
 
 
 class _LightGBM:
-    def __init__(self, booster: Any, threads: int) -> None:  # noqa: ANN401 - lightgbm is optional to mypy
+    def __init__(self, booster: Any, threads: int, losses: Losses | None = None) -> None:  # noqa: ANN401 - no types
         self._booster = booster
         self._threads = threads
         self.trees = int(booster.current_iteration())
+        self.losses = losses or {}
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         margin = self._booster.predict(values, raw_score=True, num_threads=self._threads)
@@ -420,22 +459,34 @@ class _LightGBMSet:
             dataset.set_label(targets.label)
             # set_field, not set_weight: the latter leaves the last bin's weights in place when it sees ones.
             dataset.set_field("weight", targets.weight)
+        looked_at = marks(model.trees)
+        growing: dict[int, float] = {}
+
+        def look(state: Any) -> None:  # noqa: ANN401 - LightGBM's CallbackEnv
+            if state.iteration + 1 in looked_at:
+                ((_, _, growing[state.iteration + 1], _),) = state.model.eval_train()
+
+        history: dict[str, dict[str, list[float]]] = {}
         booster = lightgbm.train(
             _lightgbm_parameters(model),
             self._grow,
             model.trees,
             valid_sets=[self._stop],
-            valid_names=["stop"],
-            callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
+            valid_names=[STOPPING],
+            callbacks=[
+                lightgbm.early_stopping(model.patience, verbose=False),
+                lightgbm.record_evaluation(history),
+                look,
+            ],
         )
-        return _best_trees(booster, model)
+        return _best_trees(booster, model, _losses(history, stop, growing, grow))
 
 
-def _best_trees(booster: Any, model: Model) -> _LightGBM:  # noqa: ANN401
+def _best_trees(booster: Any, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
     import lightgbm
 
     best = booster.best_iteration or booster.current_iteration()
-    return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), model.threads)
+    return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), model.threads, losses)
 
 
 def train_together(
@@ -458,12 +509,16 @@ def train_together(
         for values, own in zip(rows, targets, strict=True)
     ]
     if model.backend == "xgboost":
-        return _xgboost_together(client, given, targets[0].mean, names, model)
-    return _lightgbm_together(client, given, names, model)
+        return _xgboost_together(client, given, targets, names, model)
+    return _lightgbm_together(client, given, targets, names, model)
 
 
 def _xgboost_together(
-    client: Client, given: list[tuple[Array, Array, Array]], mean: float, names: tuple[str, ...], model: Model
+    client: Client,
+    given: list[tuple[Array, Array, Array]],
+    targets: tuple[Targets, Targets],
+    names: tuple[str, ...],
+    model: Model,
 ) -> Booster:
     from xgboost import dask
 
@@ -471,20 +526,25 @@ def _xgboost_together(
     (rows, label, weight), (others, their_label, their_weight) = given
     growing = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, **shape)
     stopping = dask.DaskQuantileDMatrix(client, others, their_label, weight=their_weight, ref=growing, **shape)
-    booster = dask.train(
+    grown = dask.train(
         client,
-        _xgboost_parameters(model, mean),
+        _xgboost_parameters(model, targets[0].mean),
         growing,
         model.trees,
-        evals=[(stopping, "stop")],
+        evals=[(stopping, STOPPING)],
         early_stopping_rounds=model.patience,
         verbose_eval=False,
-    )["booster"]
-    return _XGBoost(booster[: booster.best_iteration + 1], model.device)
+    )
+    booster = grown["booster"]
+    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], targets[1]))
 
 
 def _lightgbm_together(
-    client: Client, given: list[tuple[Array, Array, Array]], names: tuple[str, ...], model: Model
+    client: Client,
+    given: list[tuple[Array, Array, Array]],
+    targets: tuple[Targets, Targets],
+    names: tuple[str, ...],
+    model: Model,
 ) -> Booster:
     import lightgbm
 
@@ -498,7 +558,8 @@ def _lightgbm_together(
             sample_weight=weight,
             eval_set=[(others, their_label)],
             eval_sample_weight=[their_weight],
+            eval_names=[STOPPING],
             feature_name=list(names),
             callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
         )
-    return _best_trees(regressor.booster_, model)
+    return _best_trees(regressor.booster_, model, _losses(regressor.evals_result_, targets[1]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +122,12 @@ class Performance:
         plain: dict[str, object] = asdict(self)
         del plain["score"]
         return {**self.score.as_dict(), **plain}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return what :meth:`as_dict` was made from."""
+        of_score = {field.name: plain[field.name] for field in fields(Score)}
+        return cls(Score(**of_score), **{name: value for name, value in plain.items() if name not in of_score})
 
 
 def performance(

@@ -12,6 +12,7 @@ from polarbgb.present.cells import Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 
 def dates(unix: Values) -> Values:
@@ -40,6 +41,29 @@ def utc_axis(panel: Axes, start: float, stop: float) -> None:
     panel.xaxis.set_major_formatter(ticks)
     panel.set_xlim(*dates(np.array([start, stop])))
     panel.set_xlabel(f"time (UTC), from {datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}")
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Write 0.1 and 100 on a logarithmic axis instead of powers of ten."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def logarithmic(panel: Axes, low: float, high: float) -> None:
+    """Give a panel a logarithmic height that holds the numbers from ``low`` > 0 to ``high``, some of them written."""
+    panel.set_yscale("log")
+    panel.set_ylim(low / 1.15, 1.15 * high)
+    plain_steps(panel.yaxis, low, high)
+
+
+def plain_steps(axis: Axis, low: float, high: float) -> None:
+    """Write some numbers from ``low`` to ``high`` on a logarithmic axis: 1, 2 and 5 of a decade where there are few."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high > 200 * low else (1.0, 2.0, 5.0)))
+    plain_numbers(axis)
 
 
 def pull_scale(panel: Axes, low: Values, high: Values, sigma: float) -> None:

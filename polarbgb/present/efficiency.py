@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.present.axes import plain_numbers
 from polarbgb.present.style import BACKGROUND, DEFICIT, EVENT, EXCESS, LIMIT, MEASURED, MEASURED_FAINT, page, styled
 from polarbgb.transients.efficiency import FIXED, FOCUS, METHODS, PUBLISHED, TITLES, Efficiency
 from polarbgb.transients.inject import spectra_of
@@ -18,7 +19,6 @@ from polarbgb.transients.logistic import fit_sensitivity, proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
@@ -86,8 +86,8 @@ def efficiency_plot(result: Efficiency, config: Config) -> Figure:
     _against(others[1], bursts["duration"].to_numpy(), lasts)
     others[1].set_xlabel("injected duration, s")
     others[1].set_ylabel("duration of the event found, s")
-    _plain(others[1].xaxis)
-    _plain(others[1].yaxis)
+    plain_numbers(others[1].xaxis)
+    plain_numbers(others[1].yaxis)
     _prices(others[2], result)
     figure.suptitle(
         f"{config.name}: {len(bursts):,} bursts injected into {result.days:.1f} days; "
@@ -121,7 +121,7 @@ def _map(panel: Axes, bursts: pl.DataFrame, widest: int, edges: Sequence[Array])
     panel.set_ylim(edges[1][0], edges[1][-1])
     panel.set_facecolor(_EMPTY)
     panel.fill_between([], [], color=_EMPTY, label="no burst")
-    _plain(panel.xaxis)
+    plain_numbers(panel.xaxis)
     return mesh
 
 
@@ -176,7 +176,7 @@ def _by_duration(panel: Axes, lines: Sequence[_Line], span: Array) -> None:
     edges = _edges(span, _STEPS)
     _shares(panel, lines, "duration", edges)
     panel.set_xlim(edges[0], edges[-1])
-    _plain(panel.xaxis)
+    plain_numbers(panel.xaxis)
     panel.set_xlabel("duration, s")
     panel.set_ylabel(f"share found, {_BRIGHT:g} sigma and more")
 
@@ -236,17 +236,9 @@ def _prices(panel: Axes, result: Efficiency) -> None:
     panel.set_xlim(0.1, 1000)
     panel.set_xticks(10.0 ** np.arange(-1, 4))
     panel.set_ylim(-0.03, 1.08)
-    _plain(panel.xaxis)
+    plain_numbers(panel.xaxis)
     panel.set_xlabel("events a day without injections")
     panel.set_ylabel(f"share found, {_BRIGHT:g} sigma and more")
-
-
-def _plain(axis: Axis) -> None:
-    """Write 0.1 and 100 instead of powers of ten."""
-    from matplotlib.ticker import NullFormatter, StrMethodFormatter
-
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _edges(values: Array, steps: int) -> Array:

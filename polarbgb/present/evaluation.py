@@ -9,12 +9,10 @@ import numpy as np
 
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
-from polarbgb.present.style import LIMIT, MEASURED_FAINT, page, styled, wrapped
+from polarbgb.present.style import LIMIT, MEASURED_FAINT, SERIES, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 
 
 @styled
@@ -37,7 +35,7 @@ def evaluation_plot(
     above, below = figure.subplots(2, 1, sharex=True)
     for number, (method, scores) in enumerate(errors.items()):
         ratio = [one.weighted_error / one.noise for one in scores]
-        above.plot(place, ratio, "o", ms=4.5, color=_COLOURS[number % len(_COLOURS)], label=method)
+        above.plot(place, ratio, "o", ms=4.5, color=SERIES[number % len(SERIES)], label=method)
     above.set_yscale("log")
     above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
     above.set_ylabel("weighted error / counting noise")
@@ -48,7 +46,7 @@ def evaluation_plot(
     for number, (regime, ones) in enumerate(regimes.items()):
         marker = "osD^v<>pP"[number % 9]
         widths = [one.pull_width for one in ones]
-        below.plot(place + offset[number], widths, marker, ms=4, color=_COLOURS[number % 6], label=regime)
+        below.plot(place + offset[number], widths, marker, ms=4, color=SERIES[number % 6], label=regime)
     below.set_ylabel("width of calibrated pulls")
     below.set_xticks(place, titles)
     below.legend(ncols=5, loc="upper left", bbox_to_anchor=(0, -0.22))

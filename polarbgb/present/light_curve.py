@@ -58,19 +58,24 @@ def light_curve(
     *,
     events: pl.DataFrame | None = None,
     bins: Sequence[int] | None = None,
+    most: int = ACROSS,
+    title: str = "",
 ) -> Figure:
     """Draw rate, background and pull of the whole file; a file of many rows in cells of equal time.
 
     Rates are averaged over a cell, of pulls the whole range is shown: an excess of one row stays visible.
     Where a cell would be longer than an eighth of an orbit, rates are averaged over whole orbits, with the
     range that the background runs through: anything between would show beats of orbit and cell.
+    Where every row is drawn, so is one sigma of a row on either side of the background.
 
     Args:
-        prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` (Hz) and ``pull``.
+        prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
         config: gives titles, cadence and the pull that flags a row.
         events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade; up to 20 are named by their
             ``matched`` or ``class``, where there are such columns.
         bins: bins to show; the first, the middle and the last one where not given.
+        most: rows that are drawn one by one at most.
+        title: what stands above the legend.
 
     Returns:
         A pair of panels a bin: rate above pull.
@@ -83,17 +88,17 @@ def light_curve(
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
     time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
-    steps = steps_of(time, segment, config)
+    steps = steps_of(time, segment, config, most=most)
 
     figure = page(_INCHES_A_BIN * len(shown) + 0.6)
     panels: NDArray[Any] = figure.subplots(
         2 * len(shown), 1, sharex=True, squeeze=False, height_ratios=[3, 2] * len(shown)
     )[:, 0]
     for number, above, below in zip(shown, panels[::2], panels[1::2], strict=True):
-        rate, pred, pull = (
-            prediction[name].arr.get(number).filter(usable).to_numpy() for name in ("rate", "pred", "pull")
+        rate, pred, sigma, pull = (
+            prediction[name].arr.get(number).filter(usable).to_numpy() for name in ("rate", "pred", "sigma", "pull")
         )
-        _draw_rate(above, steps, rate, pred)
+        _draw_rate(above, steps, rate, pred, sigma)
         above.set_title(config.rates.titles[number], loc="left")
         _draw_pull(below, steps.pull, pull, config.intervals.sigma)
     for panel in panels:
@@ -101,7 +106,7 @@ def light_curve(
     _name(panels[0], events)
     utc_axis(panels[-1], time[0], time[-1] + config.input.cadence)
     figure.align_ylabels()
-    _legend(figure, panels, config.intervals.sigma, note_of(steps))
+    _legend(figure, panels, config.intervals.sigma, "\n".join(filter(None, (title, note_of(steps)))))
     return figure
 
 
@@ -114,10 +119,10 @@ def _shown(bins: Sequence[int] | None, total: int) -> list[int]:
     return list(bins)
 
 
-def steps_of(time: Values, segment: NDArray[np.int32], config: Config) -> Steps:
-    """Divide (rows,) times, unix s, into as many steps as a page has room for."""
+def steps_of(time: Values, segment: NDArray[np.int32], config: Config, *, most: int = ACROSS) -> Steps:
+    """Divide (rows,) times, unix s, into steps: rows, if there are no more than ``most``, else what a page can show."""
     cadence, period = config.input.cadence, config.orbit.period
-    if len(time) <= ACROSS:
+    if len(time) <= most:
         rows = cells(time, segment, cadence)
         return Steps(rows, rows, None, None)
     width = max((time[-1] + cadence - time[0]) / ACROSS, cadence)
@@ -135,9 +140,12 @@ def note_of(steps: Steps) -> str:
     return f"means over {rate}, band: range of the background; pulls: range over {pull}"
 
 
-def _draw_rate(panel: Axes, steps: Steps, rate: Values, pred: Values) -> None:
+def _draw_rate(panel: Axes, steps: Steps, rate: Values, pred: Values, sigma: Values) -> None:
     drawn = steps.rate
     when = dates(drawn.edges())
+    if steps.rate_width is None:
+        low, high = drawn.steps(pred - sigma), drawn.steps(pred + sigma)
+        panel.fill_between(when, low, high, color=BACKGROUND, alpha=0.35, lw=0, zorder=2.05, label=r"$\pm 1\,\sigma$")
     if steps.rate_width != steps.pull_width:
         low, high = drawn.steps(drawn.lowest(pred)), drawn.steps(drawn.highest(pred))
         panel.fill_between(when, low, high, color=BACKGROUND, alpha=0.2, lw=0, label="range")

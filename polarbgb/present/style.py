@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -23,6 +24,8 @@ EVENT = "#E69F00"
 EXCESS = "#D55E00"
 DEFICIT = "#56B4E9"
 LIMIT = "#000000"
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+"""Of what has no colour of its own, one after the other."""
 
 _STYLE: dict[str, Any] = {
     "font.size": 8.0,
@@ -68,6 +71,16 @@ def notice(text: str) -> Figure:
     figure = page(1.2)
     figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     return figure
+
+
+def legend(figure: Figure, panels: Iterable[Axes], *, columns: int = 6, title: str | None = None) -> None:
+    """Write above a figure what is drawn in any of its panels, each thing once."""
+    artists = {
+        label: artist for panel in panels for artist, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    if artists:
+        ncols = min(columns, len(artists))
+        figure.legend(list(artists.values()), list(artists), loc="outside upper center", ncols=ncols, title=title)
 
 
 def wrapped(title: str, columns: int) -> str:

@@ -77,6 +77,45 @@ def published_excesses(prediction: pl.DataFrame, config: Config) -> pl.DataFrame
     return chosen.select(t_start="start", t_stop=pl.col("stop") + config.input.cadence)
 
 
+def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """Measure the clusters of single bins: how long they last, and the counts in them that the background is short of.
+
+    Args:
+        prediction: ``row``, ``segment`` (-1 where the row was dropped), and per bin ``rate``, ``pred`` (Hz) and
+            ``exposure`` (s).
+        clusters: from :func:`find_clusters` on the same prediction.
+        config: gives the cadence.
+
+    Returns:
+        A row a cluster of kind 'bin': ``sign``, ``bin`` (number), ``t_start``, ``t_stop`` (unix s, half-open),
+        ``duration`` (s) and ``excess`` (counts, above 0 also where they are missing).
+    """
+    usable = prediction["segment"] >= 0
+    row = prediction["row"].filter(usable).to_numpy()
+    tables = []
+    for (name,), of_bin in clusters.filter(kind="bin").group_by("name", maintain_order=True):
+        number = int(str(name))
+        rate, pred, exposure = (
+            prediction[column].arr.get(number).filter(usable).cast(pl.Float64).to_numpy()
+            for column in ("rate", "pred", "exposure")
+        )
+        running = np.concatenate([[0.0], np.cumsum((rate - pred) * exposure)])
+        first, last = (np.searchsorted(row, of_bin[edge].to_numpy()) for edge in ("first", "last"))
+        tables.append(
+            of_bin.select(
+                "sign",
+                pl.lit(number, pl.Int32).alias("bin"),
+                t_start="start",
+                t_stop=pl.col("stop") + config.input.cadence,
+                duration=pl.col("stop") - pl.col("start") + config.input.cadence,
+                excess=pl.col("sign") * pl.Series(running[last + 1] - running[first]),
+            )
+        )
+    numbers = dict.fromkeys(("t_start", "t_stop", "duration", "excess"), pl.Float64)
+    schema = {"sign": pl.Int8, "bin": pl.Int32, **numbers}
+    return pl.concat([pl.DataFrame(schema=schema), *tables])
+
+
 def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.float64]]:
     """Lay the intervals of sets of bins out as POLAR published them.
 

@@ -14,6 +14,7 @@ from polarbgb.atomic import atomic
 from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
 from polarbgb.background.crossfit import Scheduler, cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
+from polarbgb.background.losses import training_frame
 from polarbgb.background.purify import Round
 from polarbgb.background.score import Score, score
 from polarbgb.cluster import open_scheduler
@@ -123,6 +124,7 @@ def _fit(
     run.write_config(config)
     files = [
         *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
+        run.write_frame("training.parquet", training_frame(crossed.boosters, config.rates.names)),
         *write_prediction(run, concluded.frame, config),
         run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
     ]

@@ -15,9 +15,11 @@ import polarbgb
 from polarbgb.background.peer import write_peer
 from polarbgb.cli import main
 from polarbgb.errors import UserError
+from polarbgb.present.save import save
 from polarbgb.runfolder import RunFolder
 from polarbgb.summary import details, gist
 from polarbgb.terminal import plain
+from polarbgb.verbs.figures import figures
 
 
 def test_the_model_is_scored_as_fit_scored_it(finished, results):
@@ -81,6 +83,12 @@ def test_bursts_that_were_injected_are_kept_counted_and_drawn(with_bursts):
     assert {path.name for path in found.files} >= {"injections.parquet", "efficiency.png", "evaluation.json"}
     assert all(path.exists() for path in found.files)
     assert run.stage("evaluate")["inject"]["bursts"] == 12
+    # Drawn again from what is kept, the figures are the same.
+    again = {name: figure for name, figure in figures(run) if name in {"evaluation", "efficiency"}}
+    for name, figure in again.items():
+        drawn = (run / f"plots/{name}.png").read_bytes()
+        assert save(figure, run / f"plots/{name}.png").read_bytes() == drawn
+    assert len(again) == 2
     # The published method as `detect` has it: its events on the rows as they are.
     published = polarbgb.detect(run, method="published")
     assert told["events_per_day"]["published"] * told["days"] == pytest.approx(len(published.events))

@@ -1,0 +1,66 @@
+"""How the boosters learnt: their error against the number of trees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from polarbgb.background.losses import GROWING, STOPPING
+from polarbgb.config import Config
+from polarbgb.present.axes import plain_numbers
+from polarbgb.present.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LOOKS = {
+    GROWING: (MEASURED_FAINT, "rows that grow trees"),
+    STOPPING: (BACKGROUND, "held-out rows that say when to stop"),
+}
+_UNITS = {
+    "gamma": "gamma deviance (squared relative error)",
+    "poisson": "Poisson deviance (Hz)",
+    "squared": r"weighted squared error (Hz$^2$)",
+}
+
+
+@styled
+def loss_curves(training: pl.DataFrame, config: Config) -> Figure:
+    """Draw the deviance against the number of trees, a line a fold, and the number of trees that was kept.
+
+    Args:
+        training: from :func:`polarbgb.background.losses.training_frame`.
+        config: names the rates and the objective.
+
+    Returns:
+        A panel a bin.
+    """
+    if training.is_empty():
+        return notice(f"{config.name}: nothing was evaluated while the trees grew")
+    titles = config.rates.titles
+    rows, columns = grid(len(titles))
+    figure = page(2.0 * rows + 0.6)
+    panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(titles))]
+    for panel, name, title in zip(panels, config.rates.names, titles, strict=True):
+        for part in _LOOKS:
+            for _, curve in training.filter(bin=name, part=part).group_by("fold", maintain_order=True):
+                _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        plain_numbers(panel.xaxis)
+        panel.set_title(wrapped(title, columns))
+    figure.supxlabel("trees", fontsize=8)
+    figure.supylabel(_UNITS[config.model.objective], fontsize=8)
+    legend(figure, panels)
+    return figure
+
+
+def _draw(panel: Axes, trees: np.ndarray, loss: np.ndarray, part: str) -> None:
+    colour, label = _LOOKS[part]
+    panel.plot(trees, loss, color=colour, lw=0.8, label=label)
+    if part == STOPPING:
+        best = int(np.argmin(loss))
+        panel.plot(trees[best], loss[best], "o", ms=3, color=EXCESS, zorder=3, label="trees kept, a dot a fold")

@@ -1,0 +1,190 @@
+"""Every figure that a run's results allow, one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from polarbgb.background.score import Performance, Score
+from polarbgb.config import Config
+from polarbgb.errors import UserError
+from polarbgb.present.cluster_plane import cluster_plane
+from polarbgb.present.efficiency import efficiency_plot
+from polarbgb.present.evaluation import evaluation_plot
+from polarbgb.present.gallery import event_gallery
+from polarbgb.present.known_gallery import known_gallery
+from polarbgb.present.light_curve import light_curve
+from polarbgb.present.places import event_map, events_by_place
+from polarbgb.present.pulls import pull_histograms, residual_histograms
+from polarbgb.present.rates import rates_plot
+from polarbgb.present.save import save
+from polarbgb.present.shap_plots import shap_bars
+from polarbgb.present.training import loss_curves
+from polarbgb.present.zooms import Zoom, choose_zooms
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder
+from polarbgb.timeline.known import known_events
+from polarbgb.transients.clusters import cluster_excess
+from polarbgb.transients.efficiency import Efficiency
+from polarbgb.transients.match import known_summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Format = Literal["png", "pdf", "svg"]
+
+Drawing = tuple[str, "Callable[[], Figure]"]
+"""A figure's name, and what draws it."""
+
+
+def figures(run: RunFolder) -> Iterator[tuple[str, Figure]]:
+    """Draw what a run holds, one figure at a time.
+
+    Figures of stages that were not run are left out, and those of places where no position is configured, or is not
+    among the context of the events. The swarms of SHAP values are drawn by ``explain`` alone, which has the features.
+
+    Args:
+        run: with a prediction.
+
+    Yields:
+        The name of each figure, without a suffix, as the verbs write them, and the figure.
+
+    Raises:
+        UserError: if the run has no prediction, or its files are damaged.
+    """
+    for name, drawn in _Results(run).drawings():
+        yield name, drawn()
+
+
+def draw(run: RunFolder, format: Format, *, track: Track = silent) -> tuple[Path, ...]:  # noqa: A002 - as the option is called
+    """Draw what a run holds into files ``plots/<name>.<format>``.
+
+    Args:
+        run: with a prediction.
+        format: of the files.
+        track: watches the figures.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: as :func:`figures`, or if the folder cannot be written.
+    """
+    drawings = _Results(run).drawings()
+    run.begin()
+    return tuple(
+        save(drawn(), run / f"plots/{name}.{format}")
+        for name, drawn in track(drawings, label="draw", total=len(drawings))
+    )
+
+
+class _Results:
+    """What a run holds, read when it is first needed."""
+
+    def __init__(self, run: RunFolder) -> None:
+        run.require("fit", "predict")
+        self._run = run
+
+    @cached_property
+    def _config(self) -> Config:
+        """The configuration of the fit, with the settings that the events were found at."""
+        return self._as_asked("detect", "intervals", "trigger", "classes")
+
+    def _as_asked(self, stage: str, *sections: str) -> Config:
+        """Return the configuration of the fit, some of its sections as a later stage had them."""
+        config, asked = self._run.config(), self._run.stage(stage) or {}
+        given = {name: type(getattr(config, name)) for name in sections if name in asked}
+        return config.model_copy(update={name: section.model_validate(asked[name]) for name, section in given.items()})
+
+    @cached_property
+    def _prediction(self) -> pl.DataFrame:
+        return self._run.read_frame("prediction.parquet")
+
+    @cached_property
+    def _events(self) -> pl.DataFrame | None:
+        return self._run.read_frame("events.parquet") if self._run.stage("detect") else None
+
+    def drawings(self) -> list[Drawing]:
+        """List the figures, in the order in which one would look at them."""
+        return [*self._of_fit(), *self._of_events(), *self._of_explanation(), *self._of_evaluation()]
+
+    def _of_fit(self) -> Iterator[Drawing]:
+        prediction, config = self._prediction, self._config
+        if self._run.stage("fit") and (self._run / "training.parquet").exists():
+            yield "loss", lambda: loss_curves(self._run.read_frame("training.parquet"), config)
+        yield "rates", partial(rates_plot, prediction, config)
+        yield "light_curve", partial(light_curve, prediction, self._run.config())
+        for zoom in choose_zooms(prediction, config):
+            yield zoom.name, partial(self._zoomed, zoom)
+        yield "pulls", partial(pull_histograms, prediction, self._run.config())
+        yield "residuals", partial(residual_histograms, prediction, config)
+
+    def _zoomed(self, zoom: Zoom) -> Figure:
+        rows, events = zoom.of(self._prediction), self._events
+        if events is not None:
+            events = events.filter(pl.col("t_stop") > zoom.start, pl.col("t_start") < zoom.stop)
+        return light_curve(rows, self._config, events=events, most=len(rows), title=zoom.title)
+
+    def _of_events(self) -> Iterator[Drawing]:
+        prediction, config, events = self._prediction, self._config, self._events
+        if events is None:
+            return
+        known = known_events(config)
+        yield "events", partial(event_gallery, prediction, events, config)
+        yield "light_curve_events", partial(light_curve, prediction, config, events=events)
+        yield "clusters", lambda: cluster_plane(self._excess(), known, config)
+        if config.known_events is not None:
+            yield "known_events", partial(self._known, events, known)
+        position = config.position
+        columns = {*prediction.columns} & {*events.columns}
+        if position is not None and {position.latitude, position.longitude} <= columns:
+            yield "event_map", partial(event_map, prediction, events, config, position)
+            yield "event_places", partial(events_by_place, prediction, events, config, position)
+
+    def _excess(self) -> pl.DataFrame:
+        return cluster_excess(self._prediction, self._run.read_frame("clusters.parquet"), self._config)
+
+    def _known(self, events: pl.DataFrame, known: pl.DataFrame) -> Figure:
+        summary = known_summary(self._prediction, events, known, self._config)
+        return known_gallery(self._prediction, events, summary, self._config)
+
+    def _of_explanation(self) -> Iterator[Drawing]:
+        if self._run.stage("explain"):
+            yield "shap_bars", self._shap_bars
+
+    def _shap_bars(self) -> Figure:
+        config, shap = self._config, self._run.read_frame("shap.parquet")
+        columns = [name for name in shap.columns if name.startswith("shap_")]
+        rows = len(shap) // len(config.rates.names)
+        of_bins = [np.abs(shap.filter(bin=name).select(columns).to_numpy()) for name in config.rates.names]
+        means = np.column_stack([one.mean(axis=0, dtype=np.float64) for one in of_bins])
+        errors = np.column_stack([one.std(axis=0, dtype=np.float64) for one in of_bins]) / np.sqrt(rows)
+        if rows == (self._prediction["segment"] >= 0).sum():
+            errors = np.zeros_like(means)  # there is no other sample
+        return shap_bars(means, errors, [name.removeprefix("shap_") for name in columns], config)
+
+    def _of_evaluation(self) -> Iterator[Drawing]:
+        if self._run.stage("evaluate") is None:
+            return
+        told, config = self._evaluation(), self._as_asked("evaluate", "inject", "trigger")
+        errors = {name: [Score(**one) for one in ones] for name, ones in told["errors"].items()}
+        regimes = {name: [Performance.from_dict(one) for one in ones] for name, ones in told["regimes"].items()}
+        yield "evaluation", partial(evaluation_plot, errors, regimes, config)
+        if "efficiency" in told:
+            found, bursts = told["efficiency"], self._run.read_frame("injections.parquet")
+            result = Efficiency(bursts, found["events_per_day"], found["far"], found["days"])
+            yield "efficiency", partial(efficiency_plot, result, config)
+
+    def _evaluation(self) -> dict[str, Any]:
+        path = self._run / "evaluation.json"
+        try:
+            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: missing or damaged; run 'polarbgb evaluate' again") from error
+        return told

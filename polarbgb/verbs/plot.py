@@ -1,0 +1,26 @@
+"""`polarbgb plot`: every figure of a run as files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from polarbgb.progress import Track, silent
+from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.figures import Format, draw
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn.
+
+    Attributes:
+        files: the figures.
+    """
+
+    files: tuple[Path, ...]
+
+
+def plot(run: RunFolder, *, format: Format = "png", track: Track = silent) -> Drawn:  # noqa: A002 - as the option
+    """Draw what a run holds; see :func:`polarbgb.verbs.figures.draw`."""
+    return Drawn(draw(run, format, track=track))

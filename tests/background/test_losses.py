@@ -1,0 +1,83 @@
+"""Losses are those of the trees as they grew: scored again by other means, and alike in both libraries."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from polarbgb.background.boosters import quantise
+from polarbgb.background.losses import GROWING, STOPPING, marks, training_frame
+from polarbgb.background.targets import Targets
+from polarbgb.config import Model
+
+ROWS, TREES = 3000, 30
+
+
+@pytest.fixture(scope="module")
+def sample():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(ROWS, 3)).astype(np.float32)
+    rate = rng.poisson(50 * np.exp(0.3 * values[:, 0])) + 1.0
+    grow = np.arange(ROWS) < 2000
+    return values, rate, rng.uniform(0.5, 1.5, ROWS), grow
+
+
+def trained(backend, objective, sample, trees=TREES, patience=1000):
+    values, rate, weight, grow = sample
+    model = Model(backend=backend, objective=objective, trees=trees, patience=patience, threads=1, depth=3)
+    mean = float(np.average(rate[grow], weights=weight[grow]))
+    targets = [Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), mean) for rows in (grow, ~grow)]
+    booster = quantise(values, grow, ~grow, ("a", "b", "c"), model).train(*targets, model)
+    return booster, model
+
+
+def deviance(objective, rate, predicted, weight):
+    """Twice what scipy's likelihoods (or plain squares) lack to those of the labels themselves."""
+    if objective == "squared":
+        each = (rate - predicted) ** 2
+    elif objective == "gamma":  # of shape 1: exponential
+        each = 2 * (stats.expon.logpdf(rate, scale=rate) - stats.expon.logpdf(rate, scale=predicted))
+    else:
+        each = 2 * (stats.poisson.logpmf(rate, rate) - stats.poisson.logpmf(rate, predicted))
+    return np.average(each, weights=weight)
+
+
+@pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("objective", ["gamma", "poisson", "squared"])
+def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sample):
+    values, rate, weight, grow = sample
+    # A second fit is stopped where the first one was best: all its trees are kept.
+    trees = trained(backend, objective, sample)[0].trees
+    booster, model = trained(backend, objective, sample, trees=trees)
+    assert booster.trees == trees
+    margin = booster.margin(values)
+    predicted = margin if model.objective == "squared" else np.exp(margin)
+    for part, rows in ((GROWING, grow), (STOPPING, ~grow)):
+        expected = deviance(objective, rate[rows], predicted[rows], weight[rows])
+        assert booster.losses[part][trees] == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
+def test_trees_kept_are_those_with_the_least_loss(backend, sample):
+    booster, _ = trained(backend, "gamma", sample, trees=200, patience=10)
+    stopping, growing = booster.losses[STOPPING], booster.losses[GROWING]
+    assert min(stopping, key=stopping.get) == booster.trees < 190
+    assert list(stopping) == list(range(1, booster.trees + 11))
+    assert set(growing) == marks(200) & set(stopping)
+    assert np.all(np.diff(list(growing.values())) < 0)
+
+
+@pytest.mark.parametrize("trees", [1, 2, 7, 20, 800])
+def test_growing_rows_are_looked_at_twenty_times_at_most_and_at_the_end(trees):
+    assert {1, trees} <= marks(trees) <= set(range(1, trees + 1))
+    assert len(marks(trees)) <= 20
+
+
+def test_the_frame_has_a_row_a_fold_bin_part_and_tree(sample):
+    booster, _ = trained("xgboost", "gamma", sample, trees=3)
+    frame = training_frame([(booster, booster)] * 2, ["x", "y"])
+    assert len(frame) == 2 * 2 * 2 * 3
+    (value,) = frame.filter(fold=1, bin="y", part=GROWING, trees=2)["loss"]
+    assert value == booster.losses[GROWING][2]
+    assert training_frame([], []).schema == frame.schema
+    assert isinstance(frame, pl.DataFrame)
