@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from polarbgb.config import Config as Config
     from polarbgb.config import load as load
     from polarbgb.errors import UserError as UserError
+    from polarbgb.opened import open as open
     from polarbgb.verbs.demo import demo as demo
     from polarbgb.verbs.detect import detect as detect
     from polarbgb.verbs.evaluate import evaluate as evaluate
@@ -29,6 +30,7 @@ _HOME = {
     "Config": "polarbgb.config",
     "load": "polarbgb.config",
     "UserError": "polarbgb.errors",
+    "open": "polarbgb.opened",
     **{
         verb: f"polarbgb.verbs.{verb}"
         for verb in (

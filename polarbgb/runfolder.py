@@ -50,9 +50,39 @@ class RunFolder:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest: ``schema``, ``polarbgb`` (the version) and ``stages``, empty where there is none yet.
+
+        Raises:
+            UserError: if the folder or its manifest cannot be read.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
+        unreadable = UserError(f"{self._manifest}: not a readable manifest; name another --run folder")
+        try:
+            manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
+        except NotADirectoryError as error:
+            raise UserError(
+                f"{self.path}: a part of that is a file, not a run folder; name another with --run"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise unreadable from error
+        if not isinstance(manifest, dict):
+            raise unreadable
+        if manifest.get("schema") != SCHEMA:
+            raise UserError(
+                f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
+                "fit again in another folder"
+            )
+        if not isinstance(manifest.get("stages"), dict):
+            raise unreadable
+        return manifest
+
     def stage(self, name: str) -> Mapping[str, Any] | None:
         """Return what the manifest holds of a stage, or None where it is not done."""
-        found: Mapping[str, Any] | None = self._read()["stages"].get(name)
+        found: Mapping[str, Any] | None = self.manifest()["stages"].get(name)
         return found
 
     def require(self, *names: str) -> Mapping[str, Any]:
@@ -73,18 +103,18 @@ class RunFolder:
         Raises:
             UserError: if it cannot.
         """
-        self._write(self._read())
+        self._write(self.manifest())
 
     def forget(self, name: str) -> None:
         """Take a stage, and all that was made from it, out of the manifest: its files are about to change."""
-        manifest = self._read()
+        manifest = self.manifest()
         for stage in (name, *_FALL_WITH[name]):
             manifest["stages"].pop(stage, None)
         self._write(manifest)
 
     def finish(self, name: str, started: float, **facts: object) -> None:
         """Record a stage as done, with the facts about it and how long it took since ``started`` (monotonic s)."""
-        manifest = self._read()
+        manifest = self.manifest()
         manifest["stages"][name] = {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - started, 2),
@@ -138,31 +168,6 @@ class RunFolder:
             return pl.read_parquet(path)
         except (FileNotFoundError, pl.exceptions.ComputeError, OSError) as error:
             raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
-
-    def _read(self) -> dict[str, Any]:
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
-        unreadable = UserError(f"{self._manifest}: not a readable manifest; name another --run folder")
-        try:
-            manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
-        except NotADirectoryError as error:
-            raise UserError(
-                f"{self.path}: a part of that is a file, not a run folder; name another with --run"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise unreadable from error
-        if not isinstance(manifest, dict):
-            raise unreadable
-        if manifest.get("schema") != SCHEMA:
-            raise UserError(
-                f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
-                "fit again in another folder"
-            )
-        if not isinstance(manifest.get("stages"), dict):
-            raise unreadable
-        return manifest
 
     def _write(self, manifest: dict[str, Any]) -> None:
         manifest["polarbgb"] = __version__

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from polarbgb.config import Config
-from polarbgb.present.cells import cells
-from polarbgb.present.style import BACKGROUND, EVENT, MEASURED, grid, notice, page, styled, wrapped
+from polarbgb.present.event import around, draw_rate, frame_event, rows_near, to_the_second
+from polarbgb.present.style import grid, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,23 +57,11 @@ def event_gallery(
 def _draw_event(
     panel: Axes, prediction: pl.DataFrame, event: dict[str, Any], config: Config, margin: float | None
 ) -> None:
-    start, stop = event["t_start"], event["t_stop"]
-    around = max(60.0, 3 * (stop - start)) if margin is None else margin
-    panel.axvspan(0, stop - start, facecolor=EVENT, alpha=0.35, lw=0, label="event")
-    shown = pl.col("unix_time").is_between(start - around, stop + around, closed="left")
-    near = prediction.filter(shown & (pl.col("segment") >= 0))
+    beside = around(event, margin)
+    frame_event(panel, event, beside)
+    near = rows_near(prediction, event, beside)
     if not near.is_empty():
-        _draw_rate(panel, near, _best_bin(event), start, config.input.cadence)
-    panel.set_xlim(-around, stop - start + around)
-
-
-def _draw_rate(panel: Axes, near: pl.DataFrame, number: int, start: float, cadence: float) -> None:
-    drawn = cells(near["unix_time"].to_numpy(), near["segment"].to_numpy(), cadence)
-    seconds = drawn.edges() - start
-    rate, pred, sigma = (drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma"))
-    panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$")
-    panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
-    panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
+        draw_rate(panel, near, _best_bin(event), event["t_start"], config.input.cadence)
 
 
 def _best_bin(event: dict[str, Any]) -> int:
@@ -82,6 +70,5 @@ def _best_bin(event: dict[str, Any]) -> int:
 
 def _title(event: dict[str, Any], config: Config) -> str:
     known = f" = {event['matched']}" if event["matched"] else ""
-    to_the_second = event["utc"].replace("T", " ").removesuffix("Z").partition(".")[0]
     seen = f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[_best_bin(event)]}"
-    return f"{event['name']}{known}\n{to_the_second} UTC\n{seen}"
+    return f"{event['name']}{known}\n{to_the_second(event)} UTC\n{seen}"
