@@ -16,6 +16,7 @@ from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config, load
 from polarbgb.errors import UserError
+from polarbgb.settings import to_toml
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,14 +126,13 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Write the resolved configuration, with a copy of the known events, so that the folder stands alone."""
-        import tomlkit
-
-        plain = config.model_dump(mode="json", exclude_none=True)
-        if config.known_events is not None:
+        known = config.known_events
+        if known is not None:
             with atomic(self.path / "known_events.csv") as temporary:
-                shutil.copyfile(config.known_events.file, temporary)
-            plain["known_events"]["file"] = "known_events.csv"
-        self.write_text("config.toml", tomlkit.dumps(plain))
+                shutil.copyfile(known.file, temporary)
+            beside = known.model_copy(update={"file": Path("known_events.csv")})
+            config = config.model_copy(update={"known_events": beside})
+        self.write_text("config.toml", to_toml(config))
 
     def config(self, overrides: Sequence[str] = ()) -> Config:
         """Return the configuration the run was made with, some of its settings overridden.
