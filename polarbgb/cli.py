@@ -402,7 +402,7 @@ def export(*, path: Path | None, folder: Path | None, overwrite: bool, terminal:
     """Write prediction, intervals and events to PATH, or to export.root of the run folder."""
     from polarbgb.verbs.export import export
 
-    terminal.end(export(_folder(folder), path, overwrite=overwrite))
+    terminal.end(export(_folder(folder), path, overwrite=overwrite, track=terminal.track))
 
 
 @main.command(epilog=_example("polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi"))

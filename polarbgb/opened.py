@@ -135,7 +135,7 @@ class Run:
         return pull_histograms(self.prediction, self.config)
 
     def __repr__(self) -> str:
-        return self._shown().export_text().rstrip()
+        return "\n".join(line.rstrip() for line in self._shown().export_text().splitlines())
 
     def _repr_html_(self) -> str:
         return self._shown().export_html(inline_styles=True, code_format="<pre>{code}</pre>")

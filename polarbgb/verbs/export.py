@@ -9,6 +9,7 @@ from polarbgb import __version__
 from polarbgb.config import Classes, Config, Intervals, Trigger
 from polarbgb.errors import UserError
 from polarbgb.present.export import write_root
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.detect import detect
 
@@ -28,13 +29,14 @@ class Exported:
     events: int
 
 
-def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False) -> Exported:
+def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False, track: Track = silent) -> Exported:
     """Write prediction, intervals and events of a run to a ROOT file; runs ``detect`` first if it was not run.
 
     Args:
         run: a fitted or predicted run.
         path: a ``.root`` file; ``export.root`` of the run folder where None.
         overwrite: replace a named file that is there; the run folder's own is always replaced.
+        track: watches the search, if there has to be one, and the writing.
 
     Returns:
         The file and its trees.
@@ -48,24 +50,25 @@ def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False)
     else:
         _refuse(path, Path(source["file"]), overwrite)
     if run.stage("detect") is None:
-        detect(run)
+        detect(run, track=track)
     config = _searched(run)
     events = run.read_frame("events.parquet")
     stages = {name: run.stage(name) for name in ("tune", "fit", "predict", "detect") if run.stage(name)}
-    trees = write_root(
-        path,
-        run.read_frame("prediction.parquet"),
-        run.read_frame("clusters.parquet"),
-        events,
-        config=config,
-        provenance={
-            "polarbgb": __version__,
-            "bins": list(config.rates.names),
-            "labels": list(config.rates.titles),
-            "config": config.model_dump(mode="json"),
-            "stages": stages,
-        },
-    )
+    with watched(track, f"write {path.name}"):
+        trees = write_root(
+            path,
+            run.read_frame("prediction.parquet"),
+            run.read_frame("clusters.parquet"),
+            events,
+            config=config,
+            provenance={
+                "polarbgb": __version__,
+                "bins": list(config.rates.names),
+                "labels": list(config.rates.titles),
+                "config": config.model_dump(mode="json"),
+                "stages": stages,
+            },
+        )
     return Exported(path, trees, len(events))
 
 
