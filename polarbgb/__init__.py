@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polarbgb.config import load as load
     from polarbgb.errors import UserError as UserError
     from polarbgb.opened import open as open  # noqa: A004 - polarbgb.open(...)
+    from polarbgb.runfolder import RunFolder as RunFolder
     from polarbgb.verbs.config import init_config as init_config
     from polarbgb.verbs.demo import demo as demo
     from polarbgb.verbs.detect import detect as detect
@@ -31,6 +32,7 @@ _HOME = {
     "Config": "polarbgb.config",
     "load": "polarbgb.config",
     "UserError": "polarbgb.errors",
+    "RunFolder": "polarbgb.runfolder",
     "open": "polarbgb.opened",
     "init_config": "polarbgb.verbs.config",
     **{

@@ -20,7 +20,7 @@ _PLACEHOLDERS: dict[str, Any] = {
     "features": {"columns": ["glat", "glon", "altitude"]},
     "position": {"latitude": "glat", "longitude": "glon"},
     "orbit": {"period": 5600.0},
-    "intervals": {"more_than": 1},
+    "intervals": {"more_than": 1, "context": ["glat", "glon"]},
 }
 
 
