@@ -1,20 +1,25 @@
 """The documentation says what the program does: its commands parse, its pages are up to date, its code runs."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import click
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import polarbgb
 from polarbgb.cli import main
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.runfolder import RunFolder
+from polarbgb.terminal import Terminal
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 import generate
@@ -38,12 +43,13 @@ COMMANDS = dict(leaves())
 
 def understood(words):
     """Parse what is typed after ``polarbgb``, without doing it."""
-    context = click.Context(main, info_name="polarbgb")
+    context = click.Context(main, info_name="polarbgb", **main.context_settings)
     command = main
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, command, words = command.resolve_command(context, words)
         context = click.Context(command, info_name=name, parent=context)
-    command.parse_args(context, list(words))
+    if words or not isinstance(command, click.Group):
+        command.parse_args(context, list(words))
 
 
 def typed(text):
@@ -62,8 +68,10 @@ def test_every_command_line_in_the_documentation_is_understood(page):
     for words in typed(page.read_text()):
         try:
             understood(words)
-        except click.exceptions.Exit:
+        except click.exceptions.Exit:  # --help, --version
             pass
+        except click.MissingParameter:  # a verb that is spoken of, as `polarbgb simulate`
+            assert tuple(words) in COMMANDS, words
         except click.UsageError as error:
             pytest.fail(f"{page.name}: polarbgb {' '.join(words)}: {error.format_message()}")
 
@@ -97,6 +105,34 @@ def test_the_pages_made_from_the_code_are_up_to_date():
     for name, page in (("commands", generate.commands()), ("configuration", generate.configuration())):
         told = f"docs/{name}.md is not what the code says: run 'python docs/generate.py'"
         assert (ROOT / f"docs/{name}.md").read_text() == page, told
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_can_answer_a_program(path):
+    assert "--json" in {option for parameter in COMMANDS[path].params for option in parameter.opts}
+
+
+def test_what_is_piped_has_no_colours_and_no_bars_drawn_over(mission):
+    command = [sys.executable, "-m", "polarbgb", "inspect", "-i", str(mission)]
+    for extra in ({}, {"TERM": "xterm-256color", "COLORTERM": "truecolor"}):
+        done = subprocess.run(command, capture_output=True, env={**os.environ, **extra}, check=True)
+        for text in (done.stdout, done.stderr):
+            assert text
+            assert not set(b"\x1b\r") & set(text)
+
+
+def test_a_terminal_with_no_color_has_no_colours(monkeypatch):
+    shown = {}
+    for name, value in (("TERM", "xterm-256color"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+        out = Console(force_terminal=True, file=StringIO())
+        monkeypatch.setattr("polarbgb.terminal.Console", lambda out=out, **_: out)
+        assert Terminal()._out is out
+        list(Terminal().track(range(2), label="work", total=2))
+        shown[name] = out.file.getvalue()
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
+    assert colour.search(shown["TERM"])
+    assert not colour.search(shown["NO_COLOR"])
 
 
 def test_every_function_of_expressions_is_one():
