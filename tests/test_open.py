@@ -49,6 +49,17 @@ def test_a_fit_alone_can_be_looked_at(copied):
     run.plot_light_curve()
 
 
+def test_a_predicted_run_names_its_models(copied):
+    stages = copied.manifest()["stages"]
+    copied.forget("fit")
+    copied.finish("predict", 0.0, input=stages["fit"]["input"], models={"run": "/elsewhere/run"})
+    run = polarbgb.open(copied.path)
+    assert "/elsewhere/run" in repr(run)
+    assert len(run.prediction) == stages["fit"]["input"]["entries"]
+    with pytest.raises(polarbgb.UserError, match="no finished fit"):
+        _ = run.metrics
+
+
 def test_windows_of_the_published_method_are_told_not_to_exist(copied):
     polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
     run = polarbgb.open(copied.path)
