@@ -65,7 +65,7 @@ class Run:
     @cached_property
     def windows(self) -> pl.DataFrame:
         """Every window that the search by Poisson-FOCuS found, deficits too."""
-        if self.folder.require("detect").get("method") == "published":
+        if self.folder.require("detect").get("method") != "focus":
             raise UserError(
                 f"{self.folder.path} was searched by the published method, which has no windows; "
                 f"run 'polarbgb detect -r {self.folder.path}'"
@@ -178,17 +178,17 @@ class Run:
         classes = self.events.group_by("class").len().sort("len", "class", descending=[True, False]).rows()
         kinds = ", ".join(f"{number} {name}" for name, number in classes)
         price = "by the published method"
-        if stage.get("method") != "published":
+        if stage.get("method") == "focus":
             price = f"at most {stage['trigger']['far']:g} false a day"
         return f"{len(self.events)} ({kinds}), {price}" if kinds else f"none, {price}"
 
     def _event(self, event: int | str) -> dict[str, Any]:
-        if isinstance(event, int):
-            chosen = self.events.filter(pl.col("id") == event)
-            told = f"; ids are 0 to {len(self.events) - 1}" if len(self.events) else ""
-        else:
+        if isinstance(event, str):
             chosen = self.events.filter((pl.col("name") == event) | (pl.col("matched") == event))
             told = nearest(event, [*self.events["name"], *self.events["matched"].drop_nulls()])
+        else:
+            chosen = self.events.filter(pl.col("id") == event)
+            told = f"; ids are 0 to {len(self.events) - 1}" if len(self.events) else ""
         if chosen.is_empty():
             raise UserError(f"{self.folder.path} holds {len(self.events)} events, but no event {event}{told}")
         return chosen.row(0, named=True)

@@ -107,7 +107,7 @@ def test_figures_show_themselves(opened):
 
 def test_an_event_is_found_by_number_name_and_known_name(opened, copied):
     event = opened.events.row(0, named=True)
-    for key in (event["id"], event["name"]):
+    for key in (event["id"], np.int64(event["id"]), event["name"]):
         assert event["name"] in legend(opened.plot_event(key))
     events = copied.read_frame("events.parquet").with_columns(matched=pl.lit("GRB 170101A"))
     copied.write_frame("events.parquet", events)
