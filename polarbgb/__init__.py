@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from polarbgb.config import Config as Config
     from polarbgb.config import load as load
     from polarbgb.errors import UserError as UserError
+    from polarbgb.opened import open as open  # noqa: A004 - polarbgb.open(...)
+    from polarbgb.runfolder import RunFolder as RunFolder
+    from polarbgb.verbs.config import init_config as init_config
     from polarbgb.verbs.demo import demo as demo
     from polarbgb.verbs.detect import detect as detect
     from polarbgb.verbs.evaluate import evaluate as evaluate
@@ -31,6 +34,9 @@ _HOME = {
     "Config": "polarbgb.config",
     "load": "polarbgb.config",
     "UserError": "polarbgb.errors",
+    "RunFolder": "polarbgb.runfolder",
+    "open": "polarbgb.opened",
+    "init_config": "polarbgb.verbs.config",
     **{
         verb: f"polarbgb.verbs.{verb}"
         for verb in (

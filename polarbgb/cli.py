@@ -73,6 +73,11 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+def _example(*lines: str) -> str:
+    """Return the end of a command's help."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+
+
 _FILE = click.Path(path_type=Path)
 _config = click.option(
     "-c",
@@ -119,7 +124,12 @@ _scheduler = click.option(
 )
 
 
-@main.command()
+@main.command(
+    epilog=_example(
+        "polarbgb simulate mission.root --days 10 --seed 1",
+        "polarbgb simulate storm.root --days 2 --set particles=5 --quirks none",
+    )
+)
 @click.argument("path", type=_FILE)
 @click.option("--days", default=10.0, show_default=True, help="Length of the mission.")
 @click.option("--seed", default=0, show_default=True, help="Of all randomness.")
@@ -174,7 +184,7 @@ def simulate(
     )
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb inspect -c configs/rhessi.toml -i rhessi.root"))
 @_options(_config, _input, _set, _output)
 def inspect(
     *,
@@ -189,7 +199,7 @@ def inspect(
     terminal.end(inspect(_load(config_path, overrides), path=path, track=terminal.track))
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb tune -i mission.root -r outputs/a --trials 30"))
 @_options(_config, _input, _run, _model)
 @click.option("--trials", type=click.IntRange(1), help="Trials in all, earlier ones included.")
 @click.option("--timeout", type=float, help="Start no trial after so many seconds.")
@@ -215,7 +225,11 @@ def tune(
     terminal.end(tune(config, _folder(folder, config), path=path, storage=storage, track=terminal.track))
 
 
-@main.command()
+@main.command(
+    epilog=_example(
+        "polarbgb fit -i mission.root -r outputs/a", "polarbgb fit -i mission.root -r outputs/b --set model.seed=1"
+    )
+)
 @_options(_config, _input, _run, _model)
 @click.option("--params", "parameters", type=_FILE, help="A best.toml.  [default: the run folder's, if tuned]")
 @_options(_scheduler, _set, _output)
@@ -247,7 +261,7 @@ def fit(
     )
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb predict -r outputs/a -i later.root --into outputs/later"))
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, required=True, help="ROOT file to predict.")
 @click.option("--into", type=_FILE, required=True, help="New run folder for the result.")
@@ -268,7 +282,12 @@ def predict(
     terminal.end(predict(_folder(folder), RunFolder(into), path=path, device=device, track=terminal.track))
 
 
-@main.command()
+@main.command(
+    epilog=_example(
+        "polarbgb detect -r outputs/a --far 0.3",
+        "polarbgb detect -r outputs/a --method published --set intervals.sigma=4",
+    )
+)
 @_options(_run)
 @click.option(
     "--far",
@@ -298,7 +317,7 @@ def detect(
     terminal.end(detect(_folder(folder), far=far, method=method, overrides=overrides, track=terminal.track))
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb explain -r outputs/a --rows 10000"))
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
@@ -329,7 +348,7 @@ def explain(
     )
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb evaluate -r outputs/a --inject --stability outputs/b"))
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option(
@@ -375,7 +394,7 @@ def evaluate(
     )
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb plot -r outputs/a --format pdf"))
 @_options(_run)
 @click.option(
     "--format",
@@ -392,7 +411,7 @@ def plot(*, folder: Path | None, format: Literal["png", "pdf", "svg"], terminal:
     terminal.end(plot(_folder(folder), format=format, track=terminal.track))
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb export -r outputs/a result.root --overwrite"))
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option(
@@ -429,25 +448,36 @@ def export(
     """  # noqa: D301 - click keeps the lines after \b as they are
     from polarbgb.verbs.export import export
 
-    terminal.end(export(_folder(folder), path, format=format_name, table=table, overwrite=overwrite))
+    terminal.end(
+        export(_folder(folder), path, format=format_name, table=table, overwrite=overwrite, track=terminal.track)
+    )
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb report -r outputs/a --plots pdf"))
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option(
     "--events", type=click.IntRange(0), default=40, show_default=True, help="Events drawn, the rarest; all are listed."
 )
+@click.option("--plots", type=click.Choice(["png", "pdf", "svg"]), help="Also every figure as files, as plot does.")
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
 @_output
-def report(*, path: Path | None, folder: Path | None, events: int, overwrite: bool, terminal: Terminal) -> None:
+def report(
+    *,
+    path: Path | None,
+    folder: Path | None,
+    events: int,
+    plots: Literal["png", "pdf", "svg"] | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> None:
     """Write one HTML page to PATH, or to report.html of the run folder: it opens anywhere, without a network."""
     from polarbgb.verbs.report import report
 
-    terminal.end(report(_folder(folder), path, events=events, overwrite=overwrite, track=terminal.track))
+    terminal.end(report(_folder(folder), path, events=events, plots=plots, overwrite=overwrite, track=terminal.track))
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi"))
 @_options(_config, _input, _run, _model, _scheduler, _set, _output)
 def run(
     *,
@@ -476,7 +506,7 @@ def run(
     terminal.close()
 
 
-@main.command()
+@main.command(epilog=_example("polarbgb demo --days 1 -r outputs/demo"))
 @click.option("-r", "--run", "folder", default="outputs/demo", show_default=True, type=_FILE, help="Run folder.")
 @click.option("--days", default=2.0, show_default=True, help="Length of the simulated mission.")
 @click.option("--seed", default=0, show_default=True, help="Of the simulation.")
@@ -494,6 +524,39 @@ def demo(*, folder: Path, days: float, seed: int, terminal: Terminal) -> None:
         track=terminal.track,
     )
     terminal.close()
+
+
+@main.group("config")
+def configuration() -> None:
+    """Print a configuration as it is resolved, or begin one for another detector."""
+
+
+@configuration.command("show", epilog=_example("polarbgb config show -c configs/rhessi.toml --set trigger.far=1"))
+@_options(_config, _set, _output)
+def show_config(*, config_path: Path, overrides: tuple[str, ...], terminal: Terminal) -> None:
+    """Print a configuration with every default written out, as TOML."""
+    from polarbgb.settings import to_toml
+
+    config = _load(config_path, overrides)
+    terminal.text(to_toml(config), config.model_dump(mode="json"))
+
+
+@configuration.command(
+    "init",
+    epilog=_example("polarbgb config init mine.toml -i mine.root", "polarbgb config init mine.toml --from rhessi"),
+)
+@click.argument("path", type=_FILE)
+@click.option(
+    "--from", "base", type=click.Choice(["polar", "rhessi"]), help="Begin with its settings.  [default: made-up names]"
+)
+@click.option("-i", "--input", "source", type=_FILE, help="ROOT file of the detector, whose branches are listed.")
+@click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
+@_output
+def init_config(*, path: Path, base: str | None, source: Path | None, overwrite: bool, terminal: Terminal) -> None:
+    """Write a configuration to PATH, to be edited, with a comment on every key."""
+    from polarbgb.verbs.config import init_config
+
+    terminal.end(init_config(path, base=base, source=source, overwrite=overwrite))
 
 
 def _load(path: Path, overrides: tuple[str, ...], **chosen: str | float | None) -> Config:

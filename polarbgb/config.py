@@ -89,7 +89,7 @@ class Rates(Section):
 class History(Section):
     """Features from a column's past: each names itself after the column, what was done, and the horizon."""
 
-    columns: tuple[Name, ...] = Field(min_length=1)
+    columns: tuple[Name, ...] = Field(min_length=1, description="branches or derived columns whose past is used")
     lags: tuple[Positive, ...] = Field((), description="value so many seconds ago")
     differences: tuple[Positive, ...] = Field((), description="change over the last so many seconds")
     means: tuple[Positive, ...] = Field((), description="mean of the last so many seconds")
@@ -178,25 +178,25 @@ class Folds(Section):
     group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
     block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
-    seed: Seed = 0
+    seed: Seed = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
 
 
 class Model(Section):
     """The boosted trees, one regressor a bin and fold."""
 
-    backend: Literal["xgboost", "lightgbm"] = "xgboost"
+    backend: Literal["xgboost", "lightgbm"] = Field("xgboost", description="the library that grows the trees")
     objective: Literal["poisson", "gamma", "squared"] = Field(
         "poisson",
         description="poisson: Poisson likelihood of the counts; gamma: relative error, where what is not explained "
         "grows with the rate; squared: squared error weighted by 1/error**2",
     )
-    device: Device = "cpu"
+    device: Device = Field("cpu", description="where trees grow; cuda: a GPU")
     rows: Count = Field(
         200_000, description="rows that grow trees at most, drawn evenly: neighbours in an orbit tell little more"
     )
     trees: Count = Field(300, description="largest number of trees")
-    learning_rate: Fraction = 0.1
-    depth: Annotated[int, Field(ge=1, le=16)] = 6
+    learning_rate: Fraction = Field(0.1, description="share of each tree that is added")
+    depth: Annotated[int, Field(ge=1, le=16)] = Field(6, description="splits from root to leaf at most")
     min_rows: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")
     row_fraction: Fraction = Field(1.0, description="rows drawn for each tree")
     column_fraction: Fraction = Field(1.0, description="features drawn for each tree")
@@ -207,7 +207,7 @@ class Model(Section):
         0.1, description="part of the training orbits (or days) that decides when to stop"
     )
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
-    seed: Seed = 0
+    seed: Seed = Field(0, description="of the rows and features that trees draw, and of the study")
 
 
 class Purify(Section):
@@ -346,7 +346,7 @@ class Inject(Section):
     spectra: Mapping[str, tuple[NotNegative, ...]] = Field(
         {}, description="counts that a burst adds to each bin, over the background's; not given: as the background"
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="of times, brightness and shapes")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -363,7 +363,7 @@ class Inject(Section):
 class Tune(Section):
     """The Optuna study."""
 
-    trials: Count = 20
+    trials: Count = Field(20, description="trials in all, those of an earlier start included")
     timeout: Positive | None = Field(None, description="s after which no new trial starts")
     rows: Count = Field(200_000, description="rows the study uses at most, drawn evenly over the mission")
     folds: Count = Field(2, description="folds of [folds] that a trial is scored on at most")
@@ -377,7 +377,7 @@ class Explain(Section):
 
     rows: Count = Field(3000, description="rows explained, a stratified sample; more for finer means")
     shown: Count = Field(15, description="features shown in the plots")
-    seed: Seed = 0
+    seed: Seed = Field(0, description="of the sample")
 
 
 class Config(Section):

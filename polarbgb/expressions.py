@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 _LONGEST = 2000
 _DEEPEST = 60
 _CONSTANTS = {"pi": math.pi}
-_FUNCTIONS: dict[str, int] = {
+FUNCTIONS: dict[str, int] = {
     "abs": 1, "sqrt": 1, "exp": 1, "log": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
     "atan": 1, "atan2": 2, "floor": 1, "ceil": 1, "min": 2, "max": 2, "where": 3,
 }  # fmt: skip
+"""Functions that an expression may call, and how many arguments each takes."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,10 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> None:
                 _refuse(text, "only < <= > >= == != compare")
             children = [left, *comparators]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-            if name not in _FUNCTIONS:
-                _refuse(text, f"unknown function '{name}'{nearest(name, _FUNCTIONS)}")
-            if len(args) != _FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
-                _refuse(text, f"{name}() takes {_FUNCTIONS[name]} argument(s)")
+            if name not in FUNCTIONS:
+                _refuse(text, f"unknown function '{name}'{nearest(name, FUNCTIONS)}")
+            if len(args) != FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
+                _refuse(text, f"{name}() takes {FUNCTIONS[name]} argument(s)")
             children = args
         case _:
             _refuse(text, f"'{ast.unparse(node)}' is not allowed here")

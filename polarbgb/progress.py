@@ -1,6 +1,7 @@
 """How long work reports where it is, without knowing who watches."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -18,3 +19,12 @@ def silent(steps: Iterable[T], *, label: str, total: int) -> Iterator[T]:
     """Watch nothing: the default of every library function."""
     del label, total
     yield from steps
+
+
+@contextmanager
+def watched(track: Track, label: str) -> Iterator[None]:
+    """Let somebody watch one piece of work that has no steps, the body of a ``with`` block."""
+    only = track(range(1), label=label, total=1)
+    next(only)
+    yield
+    next(only, None)

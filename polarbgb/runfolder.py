@@ -16,6 +16,7 @@ from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config, load
 from polarbgb.errors import UserError
+from polarbgb.settings import to_toml
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,9 +53,39 @@ class RunFolder:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest: ``schema``, ``polarbgb`` (the version) and ``stages``, empty where there is none yet.
+
+        Raises:
+            UserError: if the folder or its manifest cannot be read.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
+        unreadable = UserError(f"{self._manifest}: not a readable manifest; name another --run folder")
+        try:
+            manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
+        except NotADirectoryError as error:
+            raise UserError(
+                f"{self.path}: a part of that is a file, not a run folder; name another with --run"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise unreadable from error
+        if not isinstance(manifest, dict):
+            raise unreadable
+        if manifest.get("schema") != SCHEMA:
+            raise UserError(
+                f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
+                "fit again in another folder"
+            )
+        if not isinstance(manifest.get("stages"), dict):
+            raise unreadable
+        return manifest
+
     def stage(self, name: str) -> Mapping[str, Any] | None:
         """Return what the manifest holds of a stage, or None where it is not done."""
-        found: Mapping[str, Any] | None = self._read()["stages"].get(name)
+        found: Mapping[str, Any] | None = self.manifest()["stages"].get(name)
         return found
 
     def require(self, *names: str) -> Mapping[str, Any]:
@@ -75,18 +106,18 @@ class RunFolder:
         Raises:
             UserError: if it cannot.
         """
-        self._write(self._read())
+        self._write(self.manifest())
 
     def forget(self, name: str) -> None:
         """Take a stage, and all that was made from it, out of the manifest: its files are about to change."""
-        manifest = self._read()
+        manifest = self.manifest()
         for stage in (name, *_FALL_WITH[name]):
             manifest["stages"].pop(stage, None)
         self._write(manifest)
 
     def finish(self, name: str, started: float, **facts: object) -> None:
         """Record a stage as done, with the facts about it and how long it took since ``started`` (monotonic s)."""
-        manifest = self._read()
+        manifest = self.manifest()
         manifest["stages"][name] = {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - started, 2),
@@ -97,14 +128,13 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Write the resolved configuration, with a copy of the known events, so that the folder stands alone."""
-        import tomlkit
-
-        plain = config.model_dump(mode="json", exclude_none=True)
-        if config.known_events is not None:
+        known = config.known_events
+        if known is not None:
             with atomic(self.path / "known_events.csv") as temporary:
-                shutil.copyfile(config.known_events.file, temporary)
-            plain["known_events"]["file"] = "known_events.csv"
-        self.write_text("config.toml", tomlkit.dumps(plain))
+                shutil.copyfile(known.file, temporary)
+            beside = known.model_copy(update={"file": Path("known_events.csv")})
+            config = config.model_copy(update={"known_events": beside})
+        self.write_text("config.toml", to_toml(config))
 
     def config(self, overrides: Sequence[str] = ()) -> Config:
         """Return the configuration the run was made with, some of its settings overridden.
@@ -156,31 +186,6 @@ class RunFolder:
             return read(path)
         except (FileNotFoundError, pl.exceptions.ComputeError, OSError) as error:
             raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
-
-    def _read(self) -> dict[str, Any]:
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is a file, not a run folder; name another with --run")
-        unreadable = UserError(f"{self._manifest}: not a readable manifest; name another --run folder")
-        try:
-            manifest: Any = json.loads(self._manifest.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {"schema": SCHEMA, "polarbgb": __version__, "stages": {}}
-        except NotADirectoryError as error:
-            raise UserError(
-                f"{self.path}: a part of that is a file, not a run folder; name another with --run"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise unreadable from error
-        if not isinstance(manifest, dict):
-            raise unreadable
-        if manifest.get("schema") != SCHEMA:
-            raise UserError(
-                f"{self.path} was written by polarbgb {manifest.get('polarbgb')} in another layout; "
-                "fit again in another folder"
-            )
-        if not isinstance(manifest.get("stages"), dict):
-            raise unreadable
-        return manifest
 
     def _write(self, manifest: dict[str, Any]) -> None:
         manifest["polarbgb"] = __version__

@@ -17,6 +17,7 @@ from polarbgb.background.score import Score
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
 from polarbgb.transients.stability import SURE, Stability
+from polarbgb.verbs.config import Begun
 from polarbgb.verbs.detect import Detected
 from polarbgb.verbs.evaluate import MODEL, Evaluated
 from polarbgb.verbs.explain import Explained
@@ -71,6 +72,29 @@ def _table(left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
 
 def _four_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 1e3 else f"{value:.4g}"
+
+
+# config init
+
+
+@details.register
+def _(result: Begun, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    branches = _table([f"branch of {result.tree}", "type"], [])
+    for branch in result.branches:
+        branches.add_row(branch.name, branch.type)
+    then = f"edit it, then look at your file through it: polarbgb inspect -c {result.path}"
+    return (branches, then) if result.branches else (then,)
+
+
+@gist.register
+def _(result: Begun) -> str:
+    return f"a configuration to edit{f', for tree {result.tree}' if result.tree else ''}: written"
+
+
+@made.register
+def _(result: Begun) -> Sequence[Path]:
+    return (result.path,)
 
 
 # inspect

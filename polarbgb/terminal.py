@@ -83,6 +83,12 @@ class Terminal:
         if self._as_json:
             print(json.dumps(plain(result)))
 
+    def text(self, text: str, result: object) -> None:
+        """Show a text as it stands, fit for a file; as JSON, the result that it tells of."""
+        self._out.print(text, end="", soft_wrap=True)
+        if self._as_json:
+            print(json.dumps(plain(result)))
+
     def close(self) -> None:
         """Show the summary of the verbs told of, and where their files are."""
         table = Table(title="summary", title_justify="left", title_style="bold")

@@ -61,9 +61,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def page(height: float, width: float = PAGE) -> Figure:
     """Return an empty figure that lays its panels out without overlap; sizes in inches."""
-    from matplotlib.figure import Figure
+    from polarbgb.present.picture import Picture
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def notice(text: str) -> Figure:

@@ -118,6 +118,17 @@ def read_columns(
     return pl.DataFrame(out)
 
 
+def list_trees(path: Path) -> list[str]:
+    """Return the names of the TTrees of a file.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
+    with _opened(path) as file, _damage_reported(path):
+        classes = file.classnames(recursive=True, cycle=False)
+    return [name for name, kind in classes.items() if kind == "TTree"]
+
+
 def list_branches(path: Path, tree: str) -> tuple[int, list[Branch]]:
     """Return the number of entries of a TTree and its branches.
 

@@ -107,13 +107,13 @@ def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         config: the instrument, its searches, and its section inject.
-        track: watches the rounds.
+        track: watches the search without bursts, and the rounds.
 
     Raises:
         UserError: if there is no place for a burst.
     """
     ground, section = ground_of(prediction, config), config.inject
-    before, control = _searched(prediction, config, None)
+    before, control = _searched(prediction, config, None, track)
     days = len(ground.counts.time) * config.input.cadence / 86_400
     each = max(1, round(section.per_day * days))
     rounds = -(-section.bursts // each)
@@ -131,10 +131,10 @@ def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track
 
 
 def _searched(
-    prediction: pl.DataFrame, config: Config, control: Control | None
+    prediction: pl.DataFrame, config: Config, control: Control | None, track: Track = silent
 ) -> tuple[dict[str, pl.DataFrame], Control]:
     """Return the events of every method, and the control of the first."""
-    found = find_transients(prediction, config, control=control)
+    found = find_transients(prediction, config, control=control, track=track)
     return {
         FOCUS: found.events.with_columns(excess=pl.col("counts") - pl.col("background")),
         PUBLISHED: published_excesses(prediction, config),

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from polarbgb.config import Config
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.price import Alarms, Control, group_windows, learn_control, rarities
@@ -44,7 +44,7 @@ def find_transients(
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         config: the instrument and its section trigger.
         control: of the same rows before something was added to their counts; learnt from this prediction where None.
-        track: watches the searches.
+        track: watches the searches and their pricing.
 
     Returns:
         Events with the columns of :func:`polarbgb.transients.events.describe_events`, of the rows from the first to the
@@ -67,9 +67,10 @@ def find_transients(
     """
     counts = counts_of(prediction, config)
     search = find_windows(counts, config, track=track)
-    grouped = group_windows(search.windows, counts, config)
     own = control is None
-    control = control or learn_control(grouped, search.days)
+    with watched(track, "Price of events"):
+        grouped = group_windows(search.windows, counts, config)
+        control = control or learn_control(grouped, search.days)
     alarms, rarity = control.alarms, rarities(grouped, control, own=own)
     windows = grouped.with_columns(rarity=rarity, far=alarms.per_day(rarity))
     rare = windows.filter(pl.col("far") <= config.trigger.far)

@@ -20,6 +20,7 @@ from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
+from polarbgb.progress import Track, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.prepare import Prepared
 
@@ -118,10 +119,11 @@ def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Co
     return noise_cells(prediction, near, latitude)
 
 
-def write_prediction(run: RunFolder, frame: pl.DataFrame, config: Config) -> list[Path]:
+def write_prediction(run: RunFolder, frame: pl.DataFrame, config: Config, track: Track) -> list[Path]:
     """Write ``prediction.parquet`` and its plots, and return their paths."""
-    return [
-        run.write_frame("prediction.parquet", frame),
-        save(light_curve(frame, config), run / "plots/light_curve.png"),
-        save(pull_histograms(frame, config), run / "plots/pulls.png"),
-    ]
+    with watched(track, "write and draw"):
+        return [
+            run.write_frame("prediction.parquet", frame),
+            save(light_curve(frame, config), run / "plots/light_curve.png"),
+            save(pull_histograms(frame, config), run / "plots/pulls.png"),
+        ]

@@ -13,7 +13,7 @@ import polars as pl
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.classify import classify
@@ -88,8 +88,9 @@ def detect(
     )
     started = time.monotonic()
     run.begin()
-    prediction = run.read_frame("prediction.parquet")
-    clusters = find_clusters(prediction, config)
+    with watched(track, "published intervals"):
+        prediction = run.read_frame("prediction.parquet")
+        clusters = find_clusters(prediction, config)
     intervals = _counts(clusters)
     files = []
     if method == "published":
@@ -108,9 +109,12 @@ def detect(
     files += [
         run.write_frame("clusters.parquet", clusters),
         run.write_frame("events.parquet", events),
-        save(event_gallery(prediction, events, config), run / "plots/events.png"),
-        save(light_curve(prediction, config, events=events), run / "plots/light_curve_events.png"),
     ]
+    with watched(track, "draw"):
+        files += [
+            save(event_gallery(prediction, events, config), run / "plots/events.png"),
+            save(light_curve(prediction, config, events=events), run / "plots/light_curve_events.png"),
+        ]
     run.finish(
         "detect",
         started,

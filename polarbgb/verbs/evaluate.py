@@ -25,7 +25,7 @@ from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
 from polarbgb.present.save import save
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder, file_digest
 from polarbgb.timeline.clean import Timeline
 from polarbgb.transients.efficiency import Efficiency, measure_efficiency
@@ -88,7 +88,7 @@ def evaluate(
         stability: another run on the same file, with another seed, say: its list of events is compared with this run's,
             by :func:`polarbgb.transients.stability.measure_stability`.
         overrides: ``inject.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
-        track: watches the reading.
+        track: watches reading, baselines, regimes and injections.
 
     Returns:
         Scores beside the peers and the baselines of :mod:`polarbgb.background.baselines`, and performance by regime.
@@ -115,11 +115,11 @@ def evaluate(
         fair &= fold == BLOCK_PARTS.index("test")
     others = _peers(peers, timeline, config)
     scored = _predicted_by_all(others, fair)
-    made, missing = _baselines(rates, timeline, fold, config)
+    made, missing = _baselines(rates, timeline, fold, config, track)
     names = config.rates.names
     methods = {MODEL: prediction, **others, **made}
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
-    of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config)
+    of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
     efficiency = measure_efficiency(whole, config, track=track) if inject else None
     again = None if other is None else measure_stability(whole, other, config, track=track)
     run.forget("evaluate")
@@ -181,7 +181,7 @@ def _predicted_by_all(peers: Mapping[str, NDArray[np.float64]], fair: NDArray[np
 
 
 def _baselines(
-    rates: Measured, timeline: Timeline, fold: NDArray[np.int8], config: Config
+    rates: Measured, timeline: Timeline, fold: NDArray[np.int8], config: Config, track: Track
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Make every baseline that the columns allow: (rows, bins) Hz by name, and a line on each that they do not."""
     time, learn = timeline.usable_time, ~timeline.known
@@ -194,13 +194,16 @@ def _baselines(
             timeline.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
             for name in (config.position.latitude, config.position.longitude)
         )
-        track = ground_track(time, timeline.segment, latitude, longitude)
-        fallback = climatology(rates.rate, track, fold, learn)
+        course = ground_track(time, timeline.segment, latitude, longitude)
+        with watched(track, CLIMATOLOGY):
+            fallback = climatology(rates.rate, course, fold, learn)
         made[CLIMATOLOGY] = fallback
-        made[SAME_GROUND] = same_ground(
-            rates.rate, time, track, fold, learn, period=config.orbit.period, otherwise=fallback
-        )
-    made[POLYNOMIAL] = polynomial(rates.rate, time, learn, hole=config.intervals.longest / 2, otherwise=fallback)
+        with watched(track, SAME_GROUND):
+            made[SAME_GROUND] = same_ground(
+                rates.rate, time, course, fold, learn, period=config.orbit.period, otherwise=fallback
+            )
+    with watched(track, POLYNOMIAL):
+        made[POLYNOMIAL] = polynomial(rates.rate, time, learn, hole=config.intervals.longest / 2, otherwise=fallback)
     return made, missing
 
 
@@ -212,6 +215,7 @@ def _regimes(
     *,
     fair: NDArray[np.bool_],
     config: Config,
+    track: Track,
 ) -> dict[str, list[Performance]]:
     """Judge every bin in its own regimes."""
     time = timeline.usable_time
@@ -221,7 +225,8 @@ def _regimes(
         latitude = timeline.frame[config.position.latitude].cast(pl.Float64).fill_null(np.nan).to_numpy()
     pull = frame["pull"].to_numpy()
     found: dict[str, list[Performance]] = {}
-    for number, name in enumerate(config.rates.names):
+    names = config.rates.names
+    for number, name in track(enumerate(names), label="regimes", total=len(names)):
         one = slice(number, number + 1)
         of_bin = Measured(rates.rate[:, one], rates.error[:, one], rates.exposure[:, one])
         for regime, rows in regimes(prediction[:, number], near, latitude, fair).items():
@@ -237,4 +242,4 @@ def _regimes(
                     part=regime,
                 )
             )
-    return {regime: ones for regime, ones in found.items() if len(ones) == len(config.rates.names)}
+    return {regime: ones for regime, ones in found.items() if len(ones) == len(names)}

@@ -19,7 +19,7 @@ from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
 from polarbgb.present.save import save
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import prepare, require_same_file
@@ -86,7 +86,8 @@ def explain(
     require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
     run.begin()
     load_contract(run).check(prepared.matrix, str(path))
-    boosters = load_models(run, config)
+    with watched(track, "read models"):
+        boosters = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)
     # In scheme 'blocks' one model predicts all parts.

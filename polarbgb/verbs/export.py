@@ -16,6 +16,7 @@ from polarbgb.present.fits import write_fits
 from polarbgb.present.gcn import write_gcn
 from polarbgb.present.root import write_root
 from polarbgb.present.tables import write_csv, write_ecsv, write_parquet
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder, digest
 from polarbgb.verbs.detect import detect
 
@@ -60,6 +61,7 @@ def export(
     format: Format | None = None,  # noqa: A002 - the option's name
     table: TableName | None = None,
     overwrite: bool = False,
+    track: Track = silent,
 ) -> Exported:
     """Write the results of a run for one kind of reader; runs ``detect`` first if it was not run.
 
@@ -70,6 +72,7 @@ def export(
             a JSON file an event. Where None, by the suffix of the path, and ``root`` where there is no path.
         table: which table, where the format holds one; ``events`` where None.
         overwrite: replace a named file that is there; the run folder's own is always replaced.
+        track: watches the search, if there has to be one, and the writing.
 
     Returns:
         The file and its tables.
@@ -89,10 +92,11 @@ def export(
     else:
         _refuse(path, run, Path(source["file"]), overwrite=overwrite, folder=format == "gcn")
     if run.stage("detect") is None:
-        detect(run)
+        detect(run, track=track)
     config = _searched(run)
     events = run.read_frame("events.parquet")
-    tables = _write(run, path, format, table or "events", events=events, config=config)
+    with watched(track, f"write {path.name}"):
+        tables = _write(run, path, format, table or "events", events=events, config=config)
     return Exported(path, format, tables, len(events))
 
 

@@ -21,7 +21,7 @@ from polarbgb.cluster import open_scheduler
 from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.prepare import Prepared, prepare
@@ -117,7 +117,8 @@ def _fit(
     prepared = replace(prepared, timeline=timeline.kept_out(found))
     folds = make_folds(timeline.usable_time, timeline.known | found, config)
     crossed = cross_fit(prepared.matrix, measured, folds, model, memory=config.memory, track=track, scheduler=elsewhere)
-    concluded = conclude(prepared, crossed.prediction, folds.fold, config)
+    with watched(track, "calibrate"):
+        concluded = conclude(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
     run.forget("fit")
@@ -125,7 +126,7 @@ def _fit(
     files = [
         *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
         run.write_frame("training.parquet", training_frame(crossed.boosters, config.rates.names)),
-        *write_prediction(run, concluded.frame, config),
+        *write_prediction(run, concluded.frame, config, track),
         run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
     ]
     run.finish(

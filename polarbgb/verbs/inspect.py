@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polarbgb.background.measured import measured
 from polarbgb.config import Config
 from polarbgb.features.matrix import absent_names, feature_names
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.rootio.read import Branch, input_path, list_branches
 from polarbgb.timeline.segments import good_time_intervals
 from polarbgb.verbs.prepare import read_timeline
@@ -87,9 +87,10 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
     path = input_path(config, path)
     entries, branches = list_branches(path, config.input.tree)
     timeline = read_timeline(config, path, track=track)
-    rates = measured(timeline, config)
     intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
-    quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
+    with watched(track, "rates"):
+        rates = measured(timeline, config)
+        quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
     return Inspection(
         path=str(path),
         tree=config.input.tree,

@@ -11,7 +11,7 @@ import numpy as np
 from polarbgb.background.crossfit import predict_mean
 from polarbgb.config import Device
 from polarbgb.errors import UserError
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.fit import load_contract, load_models, on_device
@@ -74,12 +74,14 @@ def predict(
     outside = int(load_contract(models).check(prepared.matrix, str(path)).sum())
     run.begin()
     boosters = load_models(models, config)
-    prediction = predict_mean(boosters, prepared.matrix.values, config.model)
+    with watched(track, "predict"):
+        prediction = predict_mean(boosters, prepared.matrix.values, config.model)
     nobody = np.full(len(prediction), -1, np.int8)
-    concluded = conclude(prepared, prediction, nobody, config)
+    with watched(track, "calibrate"):
+        concluded = conclude(prepared, prediction, nobody, config)
     run.forget("predict")
     run.write_config(config)
-    files = write_prediction(run, concluded.frame, config)
+    files = write_prediction(run, concluded.frame, config, track)
     run.finish(
         "predict",
         started,

@@ -10,7 +10,7 @@ from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
 from polarbgb.memory import room_for
-from polarbgb.progress import Track, silent
+from polarbgb.progress import Track, silent, watched
 from polarbgb.rootio.read import input_path, read_input
 from polarbgb.runfolder import digest, file_digest
 from polarbgb.timeline.clean import Timeline, clean
@@ -67,7 +67,9 @@ def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timel
     Raises:
         UserError: if the file or the configuration does not fit, or no row is usable.
     """
-    timeline = clean(read_input(config, path, track=track), config)
+    columns = read_input(config, path, track=track)
+    with watched(track, "judge rows"):
+        timeline = clean(columns, config)
     require_cadence(timeline.usable_time, config.input.cadence, str(path))
     return timeline
 
@@ -105,7 +107,8 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     rates = measured(timeline, config)
     each = 4 * features + _BESIDE * len(config.rates.names)
     on_disk = not room_for(each * len(timeline.row), config.memory)
-    matrix = build_matrix(timeline, config, on_disk=on_disk)
+    with watched(track, "features"):
+        matrix = build_matrix(timeline, config, on_disk=on_disk)
     # All columns of a long mission would stand in memory beside the matrix that was made from them.
     place = () if config.position is None else (config.position.latitude,)
     context = timeline.frame.select(list(dict.fromkeys((*config.intervals.context, *place))))

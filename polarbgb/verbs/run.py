@@ -50,6 +50,6 @@ def run(
     tell(fit(config, run, path=path, scheduler=scheduler, track=track))
     tell(detect(run, track=track))
     tell(explain(run, announce=announce, track=track))
-    exported = export(run)
+    exported = export(run, track=track)
     tell(exported)
     return exported
