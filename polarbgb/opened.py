@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from io import StringIO
@@ -55,7 +54,7 @@ class Run:
     def metrics(self) -> pl.DataFrame:
         """Errors of the fit by bin on rows that the models never saw."""
         self.folder.require("fit")
-        return pl.DataFrame(self._json("metrics.json"))
+        return pl.DataFrame(self.folder.read_json("metrics.json"))
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -91,7 +90,7 @@ class Run:
     def evaluation(self) -> Mapping[str, Any]:
         """Errors beside other backgrounds and by regime, and what ``evaluate`` was asked for beside them."""
         self.folder.require("evaluate")
-        found: Mapping[str, Any] = self._json("evaluation.json")
+        found: Mapping[str, Any] = self.folder.read_json("evaluation.json")
         return found
 
     def plot_event(self, event: int | str, *, margin: float | None = None) -> Figure:
@@ -196,13 +195,6 @@ class Run:
     def _frame(self, name: str, *stages: str) -> pl.DataFrame:
         self.folder.require(*stages)
         return self.folder.read_frame(name)
-
-    def _json(self, name: str) -> Any:  # noqa: ANN401 - whatever the file holds
-        path = self.folder / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
 
 
 def open(path: str | Path) -> Run:  # noqa: A001 - polarbgb.open(...)

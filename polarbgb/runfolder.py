@@ -178,6 +178,18 @@ class RunFolder:
         self._opened(name, pl.read_parquet_schema)
         return pl.scan_parquet(self.path / name)
 
+    def read_json(self, name: str) -> Any:  # noqa: ANN401 - whatever the verb wrote
+        """Read a JSON file of a finished stage.
+
+        Raises:
+            UserError: if the file is missing or damaged.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
+
     def _opened(self, name: str, read: Callable[[Path], T]) -> T:
         import polars as pl
 

@@ -514,4 +514,4 @@ def _(result: Reported) -> str:
 
 @made.register
 def _(result: Reported) -> Sequence[Path]:
-    return (result.path,)
+    return (result.path, *result.figures)

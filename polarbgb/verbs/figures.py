@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
-from polarbgb.errors import UserError
 from polarbgb.present.cluster_plane import cluster_plane
 from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
@@ -172,7 +170,7 @@ class _Results:
     def _of_evaluation(self) -> Iterator[Drawing]:
         if self._run.stage("evaluate") is None:
             return
-        told, config = self._evaluation(), self._as_asked("evaluate", "inject", "trigger")
+        told, config = self._run.read_json("evaluation.json"), self._as_asked("evaluate", "inject", "trigger")
         errors = {name: [Score(**one) for one in ones] for name, ones in told["errors"].items()}
         regimes = {name: [Performance.from_dict(one) for one in ones] for name, ones in told["regimes"].items()}
         yield "evaluation", partial(evaluation_plot, errors, regimes, config)
@@ -180,11 +178,3 @@ class _Results:
             found, bursts = told["efficiency"], self._run.read_frame("injections.parquet")
             result = Efficiency(bursts, found["events_per_day"], found["far"], found["days"])
             yield "efficiency", partial(efficiency_plot, result, config)
-
-    def _evaluation(self) -> dict[str, Any]:
-        path = self._run / "evaluation.json"
-        try:
-            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: missing or damaged; run 'polarbgb evaluate' again") from error
-        return told

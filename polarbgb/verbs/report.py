@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,34 @@ from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
 from polarbgb.present.report.page import Page, Picture, Table, render
 from polarbgb.present.report.panels import dependence, sky, viewer
-from polarbgb.progress import Track, silent
+from polarbgb.present.zooms import choose_zooms
+from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
+from polarbgb.settings import to_toml
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.efficiency import TITLES
 from polarbgb.transients.match import known_summary
 from polarbgb.verbs.detect import detect
+from polarbgb.verbs.figures import Format, draw
 
 SHOWN = 40
 """Events drawn, if not asked for more."""
+_FIGURES = (
+    ("curve", "rates", "Measured rate of every bin against time."),
+    ("evaluation", "evaluation", "Error beside other backgrounds, and width of the pulls by regime."),
+    ("pulls", "pulls", "Pulls of every bin beside the Gaussian of unit width, and the width of the Gaussian fitted."),
+    ("pulls", "residuals", "Residuals of every bin, with the Gaussian fitted to their core."),
+    ("training", "loss", "Loss against the number of trees, a line a fold: rows learnt from, and rows that stop it."),
+    ("shap", "shap_groups", "Mean |SHAP| of the groups of features."),
+    ("shap", "shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error."),
+    ("shap", "shap_attribution", "SHAP values of the groups along the orbit and along the mission."),
+    ("swarms", "shap_bin*", "SHAP values, a dot a row."),
+    ("clusters", "clusters", "Clusters of rows beyond the limit: duration and counts in excess."),
+    ("known", "known_events", "Around the known events."),
+    ("places", "event_places", "Where events are, beside live time."),
+    ("efficiency", "efficiency", "Share of the added bursts that is found."),
+)
+"""Section, file and caption of the figures that do not zoom."""
 _FEATURES = 20
 """Features whose dependence is drawn."""
 
@@ -40,12 +58,14 @@ class Reported:
         events: listed.
         drawn: of them, with light curves.
         size: bytes.
+        figures: files that were asked for beside it.
     """
 
     path: Path
     events: int
     drawn: int
     size: int
+    figures: tuple[Path, ...]
 
 
 def report(
@@ -53,6 +73,7 @@ def report(
     path: Path | None = None,
     *,
     events: int = SHOWN,
+    plots: Format | None = None,
     overwrite: bool = False,
     track: Track = silent,
 ) -> Reported:
@@ -62,8 +83,9 @@ def report(
         run: a fitted or predicted run. What ``explain`` and ``evaluate`` left is shown where they were run.
         path: a ``.html`` file; ``report.html`` of the run folder where None.
         events: how many are drawn, the rarest first; all are listed.
+        plots: draw every figure as a file of this format too, into ``plots/`` of the run folder.
         overwrite: replace a named file that is there; the run folder's own is always replaced.
-        track: watches the search, if there is one.
+        track: watches the search, if there is one, and the drawing.
 
     Returns:
         The page and its size.
@@ -80,12 +102,16 @@ def report(
         raise UserError(f"{path} exists; add --overwrite to replace it")
     if run.stage("detect") is None:
         detect(run, track=track)
+    files = draw(run, "png", track=track)  # those that do not zoom stand in the page
+    if plots is not None and plots != "png":
+        files += draw(run, plots, track=track)
     found = run.read_frame("events.parquet")
     drawn = content.rarest(found, events)
-    page = render(_page(run, found, drawn))
+    with watched(track, "write the page"):
+        page = render(_page(run, found, drawn))
     with atomic(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return Reported(path, len(found), len(drawn), path.stat().st_size)
+    return Reported(path, len(found), len(drawn), path.stat().st_size, files if plots else ())
 
 
 def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
@@ -95,8 +121,8 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
     prediction = run.read_frame("prediction.parquet")
     curves = Curves.of(prediction)
     titles = config.rates.titles
-    metrics = _json(run, "metrics.json") if run.stage("fit") else []
-    evaluation = _json(run, "evaluation.json") if run.stage("evaluate") else {}
+    metrics = run.read_json("metrics.json") if run.stage("fit") else []
+    evaluation = run.read_json("evaluation.json") if run.stage("evaluate") else {}
     days = len(curves.time) * config.input.cadence / 86_400
     columns, rows = content.event_list(events)
     source = Path(stage["input"]["file"]).name
@@ -118,7 +144,7 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
         known=content.known_table(known_summary(prediction, events, known_events(config), config)),
         control=content.control_table(searched, days),
         injections=content.injection_table(evaluation["efficiency"], TITLES) if "efficiency" in evaluation else None,
-        pictures=_pictures(run, evaluation),
+        pictures=_pictures(run),
         slopes=None,
         provenance=_provenance(run, stage),
         config=_plain(config),
@@ -146,7 +172,7 @@ def _drawn(
         "whole": [curves.whole(number, config) for number in range(len(titles))] if some else [],
         "note": curves.note(config),
         "spans": {"left": (drawn["t_start"] * 1e3).to_list(), "right": (drawn["t_stop"] * 1e3).to_list()},
-        "zooms": content.zooms(curves, config),
+        "zooms": content.zooms(curves, choose_zooms(prediction, config), config),
         "windows": {str(key): value for key, value in content.event_windows(curves, drawn, config).items()},
     }
 
@@ -219,45 +245,17 @@ def _provenance(run: RunFolder, stage: Mapping[str, Any]) -> Table:
 
 def _plain(config: Config) -> str:
     """Return the configuration as TOML, without the folders of its files."""
-    import tomlkit
-
-    plain = config.model_dump(mode="json", exclude_none=True)
-    plain["input"]["path"] = Path(plain["input"]["path"]).name
-    if "known_events" in plain:
-        plain["known_events"]["file"] = Path(plain["known_events"]["file"]).name
-    return tomlkit.dumps(plain)
+    changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": Path(config.input.path.name)})}
+    if config.known_events is not None:
+        file = Path(config.known_events.file.name)
+        changed["known_events"] = config.known_events.model_copy(update={"file": file})
+    return to_toml(config.model_copy(update=changed))
 
 
-def _pictures(run: RunFolder, evaluation: Mapping[str, Any]) -> dict[str, list[Picture]]:
-    """Return the plots that the verbs left, by section."""
-    wanted: dict[str, list[tuple[str, str]]] = {
-        "pulls": [
-            ("pulls", "Pulls of every bin against the Gaussian of unit width, and the width of the Gaussian fitted.")
-        ]
-    }
-    if run.stage("explain") is not None:
-        bins = len(run.config().rates.names)
-        wanted["shap"] = [
-            ("shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error.")
-        ]
-        wanted["swarms"] = [(f"shap_bin{number}", "SHAP values, a dot a row.") for number in range(bins)]
-    if evaluation:
-        wanted["evaluation"] = [("evaluation", "Error and width of the pulls by regime.")]
-    if "efficiency" in evaluation:
-        wanted["efficiency"] = [("efficiency", "Share of the added bursts that is found.")]
-    found = {
-        section: [
-            Picture((run / f"plots/{name}.png").read_bytes(), caption)
-            for name, caption in pictures
-            if (run / f"plots/{name}.png").is_file()
-        ]
-        for section, pictures in wanted.items()
-    }
+def _pictures(run: RunFolder) -> dict[str, list[Picture]]:
+    """Return the figures of the run that the page shows, by section."""
+    found: dict[str, list[Picture]] = {}
+    for section, name, caption in _FIGURES:
+        files = sorted((run / "plots").glob(f"{name}.png"))
+        found.setdefault(section, []).extend(Picture(file.read_bytes(), caption) for file in files)
     return {section: pictures for section, pictures in found.items() if pictures}
-
-
-def _json(run: RunFolder, name: str) -> Any:  # noqa: ANN401 - whatever the verb wrote
-    try:
-        return json.loads((run / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{run / name}: missing or damaged; run the verb that makes it again") from error

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
+from polarbgb.present.columns import column
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.present.report.page import Table
+from polarbgb.present.zooms import Zoom
 
 _DEGREES = 5
 """Side of a cell of the map."""
@@ -70,13 +72,16 @@ def rarest(events: pl.DataFrame, count: int) -> pl.DataFrame:
 
 
 def facts(event: Mapping[str, Any], titles: Sequence[str]) -> list[tuple[str, str]]:
-    """Return all that is known of an event as name and value; arrays bin by bin."""
+    """Return all that is known of an event as name and value with its unit; arrays bin by bin."""
     told = []
     for name, value in event.items():
+        unit = column("events", name).unit
         if isinstance(value, list):
-            told += [(f"{name}, {title}", number(each, 4)) for title, each in zip(titles, value, strict=True)]
+            each = zip(titles, value, strict=True)
+            told += [(f"{name}, {title}", f"{number(one, 4)} {unit}".rstrip()) for title, one in each]
         elif isinstance(value, float):
-            told.append((name, f"{value:.3f}" if name.startswith("t_") else number(value, 4)))
+            digits = f"{value:.3f}" if name.startswith("t_") else number(value, 4)
+            told.append((name, f"{digits} {unit}".rstrip()))
         elif value not in {None, ""}:
             told.append((name, str(value)))
     return told
@@ -93,15 +98,15 @@ def event_windows(curves: Curves, events: pl.DataFrame, config: Config) -> dict[
     return drawn
 
 
-def zooms(curves: Curves, config: Config) -> list[dict[str, Any]]:
-    """Return the light curves of telling orbits."""
+def zooms(curves: Curves, chosen: Sequence[Zoom], config: Config) -> list[dict[str, Any]]:
+    """Return the light curves of some stretches of time."""
     return [
         {
-            "name": name,
-            "when": f"from {utc(start)} UTC",
-            "curves": curves.window(start, stop + config.input.cadence, start, config),
+            "name": zoom.name.replace("_", " "),
+            "when": f"{zoom.title}; from {utc(zoom.start)} UTC",
+            "curves": curves.window(zoom.start, zoom.stop, zoom.start, config),
         }
-        for name, (start, stop) in curves.telling_orbits().items()
+        for zoom in chosen
     ]
 
 

@@ -26,7 +26,6 @@ class Curves:
     Attributes:
         time: (rows,) start of each, unix s.
         segment: (rows,) unbroken stretch.
-        orbit: (rows,) revolution.
         rate: (rows, bins) Hz.
         pred: (rows, bins) background, Hz.
         sigma: (rows, bins) noise expected about it, Hz.
@@ -35,7 +34,6 @@ class Curves:
 
     time: Values
     segment: NDArray[np.int32]
-    orbit: NDArray[np.int32]
     rate: NDArray[np.float32]
     pred: NDArray[np.float32]
     sigma: NDArray[np.float32]
@@ -45,7 +43,7 @@ class Curves:
     def of(cls, prediction: pl.DataFrame) -> Self:
         """Take them from :func:`polarbgb.background.prediction.prediction_frame`."""
         usable = prediction.filter(pl.col("segment") >= 0)
-        names = ("unix_time", "segment", "orbit", "rate", "pred", "sigma", "pull")
+        names = ("unix_time", "segment", "rate", "pred", "sigma", "pull")
         return cls(*(usable[name].to_numpy() for name in names))
 
     def whole(self, number: int, config: Config) -> dict[str, Any]:
@@ -98,24 +96,6 @@ class Curves:
             pulls = {"pull_low": drawn.lowest(pull), "pull_high": drawn.highest(pull)}
             panels.append({"rate": _stairs(drawn, origin, 1.0, **curve), "pull": _stairs(drawn, origin, 1.0, **pulls)})
         return panels
-
-    def telling_orbits(self) -> dict[str, tuple[float, float]]:
-        """Return the (start, stop), unix s, of the revolutions with the smallest, the median and the largest pulls.
-
-        Pulls are judged by the mean of their squares over rows and bins; revolutions of less than half as many rows as
-        the longest one are not looked at.
-        """
-        if not len(self.time):
-            return {}
-        first = np.flatnonzero(np.diff(self.orbit, prepend=self.orbit[0] - 1))
-        rows = np.diff(first, append=len(self.time))
-        squares = np.add.reduceat(np.square(self.pull, dtype=np.float64).mean(axis=1), first) / rows
-        whole = np.flatnonzero(rows >= rows.max() / 2)
-        ranked = whole[np.argsort(squares[whole], kind="stable")]
-        chosen = {"quietest orbit": ranked[0], "median orbit": ranked[len(ranked) // 2], "worst orbit": ranked[-1]}
-        return {
-            name: (float(self.time[first[n]]), float(self.time[first[n] + rows[n] - 1])) for name, n in chosen.items()
-        }
 
 
 def packed(values: NDArray[Any], dtype: type = np.float32) -> dict[str, str]:
