@@ -490,7 +490,7 @@ def run(
     overrides: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
-    """Do it all on one file: inspect, tune, fit, detect, explain, export."""
+    """Do it all on one file: inspect, tune, fit, detect, explain, export, report."""
     from polarbgb.verbs.run import run
 
     config = _load(config_path, overrides, backend=backend, device=device)

@@ -1,4 +1,4 @@
-"""`polarbgb run`: the whole way, from a ROOT file of rates to a ROOT file of intervals."""
+"""`polarbgb run`: the whole way, from a ROOT file of rates to a ROOT file of intervals and a page to read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from polarbgb.verbs.explain import explain
 from polarbgb.verbs.export import Exported, export
 from polarbgb.verbs.fit import fit
 from polarbgb.verbs.inspect import inspect
+from polarbgb.verbs.report import report
 from polarbgb.verbs.tune import tune
 
 
@@ -27,7 +28,7 @@ def run(
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> Exported:
-    """Inspect, tune, fit, detect, explain and export, one after the other.
+    """Inspect, tune, fit, detect, explain, export and report, one after the other.
 
     Args:
         config: the instrument.
@@ -39,7 +40,7 @@ def run(
         track: watches all of it.
 
     Returns:
-        The last result: the exported file.
+        The exported file.
 
     Raises:
         UserError: as the verbs do.
@@ -52,4 +53,5 @@ def run(
     tell(explain(run, announce=announce, track=track))
     exported = export(run, track=track)
     tell(exported)
+    tell(report(run, track=track))
     return exported
