@@ -62,7 +62,7 @@ def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, o
     run = RunFolder(tmp_path / "b")
     polarbgb.predict(finished, run, path=other)
     exported = polarbgb.export(run)
-    assert exported.trees["pred_nf1rate"] == len(run.read_frame("prediction.parquet"))
+    assert exported.tables["pred_nf1rate"] == len(run.read_frame("prediction.parquet"))
     with pytest.raises(UserError, match="was predicted by the models of .*: explain there"):
         polarbgb.explain(run)
 

@@ -56,7 +56,7 @@ def test_an_evaluation_is_drawn_again_as_it_was(copied):
     (figure,) = (figure for name, figure in figures(copied) if name == path.stem == "evaluation")
     assert save(figure, path).read_bytes() == drawn
     (copied / "evaluation.json").write_text("{")
-    with pytest.raises(UserError, match="run 'polarbgb evaluate' again"):
+    with pytest.raises(UserError, match="missing or damaged"):
         draw(copied, "png")
 
 
