@@ -39,7 +39,9 @@ class RunFolder:
 
     Files: ``manifest.json``, ``config.toml`` (resolved), ``known_events.csv``, ``best.toml``, ``models/``,
     ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``windows.parquet``, ``events.parquet``,
-    ``shap.parquet``, ``evaluation.json``, ``injections.parquet``, ``plots/``.
+    ``shap.parquet``, ``importance.parquet``, ``groups.parquet``, ``slopes.parquet``, ``dependence.parquet``,
+    ``attribution.parquet``, ``fold_shares.parquet``, ``stability.json``, ``event_shap.parquet``, ``evaluation.json``,
+    ``injections.parquet``, ``plots/``.
     A stage counts only once the manifest names it, and the manifest is written last.
     """
 

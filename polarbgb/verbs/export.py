@@ -7,10 +7,10 @@ from pathlib import Path
 
 from polarbgb import __version__
 from polarbgb.config import Classes, Config, Intervals, Trigger
-from polarbgb.errors import UserError
 from polarbgb.present.export import write_root
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.detect import detect
+from polarbgb.verbs.outfile import require_free
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def export(run: RunFolder, path: Path | None = None, *, overwrite: bool = False)
     if path is None:
         path = run / "export.root"
     else:
-        _refuse(path, Path(source["file"]), overwrite)
+        require_free(path, Path(source["file"]), overwrite=overwrite, suffixes=(".root",))
     if run.stage("detect") is None:
         detect(run)
     config = _searched(run)
@@ -76,12 +76,3 @@ def _searched(run: RunFolder) -> Config:
     trigger = Trigger.model_validate(stage.get("trigger", config.trigger))
     classes = Classes.model_validate(stage.get("classes", config.classes))
     return config.model_copy(update={"intervals": intervals, "trigger": trigger, "classes": classes})
-
-
-def _refuse(path: Path, source: Path, overwrite: bool) -> None:
-    if path.suffix != ".root":
-        raise UserError(f"{path}: the name must end in .root")
-    if path.resolve() == source.resolve():
-        raise UserError(f"{path} is the input file; name another")
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
