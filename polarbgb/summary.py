@@ -311,8 +311,8 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
         *rest,
         "the same of groups of features",
         _importances(result.groups, "group", columns),
-        *([] if result.folds is None else ["agreement of the folds' models", _steadiness(result.folds)]),
-        *([] if result.stability is None else ["agreement with the other run", _steadiness(result.stability)]),
+        *_steadiness("agreement of the folds' models", result.folds),
+        *_steadiness("agreement with the other run", result.stability),
     )
 
 
@@ -324,14 +324,16 @@ def _importances(table: pl.DataFrame, what: str, columns: Sequence[str]) -> Tabl
     return shown
 
 
-def _steadiness(result: Steadiness) -> Table:
+def _steadiness(title: str, result: Steadiness | None) -> Sequence[RenderableType]:
+    if result is None:
+        return ()
     shown = _table(["bin"], ["rank correlation", "largest change of a share"])
     shown.add_column("of")
     for name, correlation, change, feature in zip(
         result.bins, result.correlation, result.change, result.feature, strict=True
     ):
         shown.add_row(name, f"{correlation:.3f}", f"{change:.1%}", feature)
-    return shown
+    return title, shown
 
 
 @gist.register

@@ -68,6 +68,7 @@ def attribution(
     explanation: Explanation,
     position: NDArray[np.float64],
     span: tuple[float, float],
+    *,
     groups: Sequence[str],
     bins: Sequence[str],
     cells: int = CELLS,

@@ -56,9 +56,9 @@ def mean_slopes(
     boosters: tuple[tuple[Booster, ...], ...],
     split: NDArray[np.int64],
     rows: NDArray[np.int64],
+    *,
     orbit: NDArray[np.int32],
     objective: str,
-    *,
     track: Track = silent,
 ) -> Slopes:
     """Average the slope of the predicted rate over a sample of rows, each by the model that predicted it.
@@ -98,8 +98,8 @@ def mean_slopes(
         there &= way > 0
         if not there.any():
             continue
-        change = _change(sample, feature, low, high, parts, objective)
-        steep = change[there] / way[there, None]
+        below, above = (_rates(sample, feature, moved, parts, objective) for moved in (low, high))
+        steep = (above - below)[there] / way[there, None]
         slope[feature] = steep.mean(axis=0)
         error[feature] = clustered_error(steep, orbit[there])
     return Slopes(slope, error, scatter, known)
@@ -115,23 +115,21 @@ def _moved(value: NDArray[np.float32], there: NDArray[np.bool_]) -> tuple[NDArra
     return value - step, value + step
 
 
-def _change(
+def _rates(
     sample: NDArray[np.float32],
     feature: int,
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
+    moved: NDArray[np.float32],
     parts: list[tuple[tuple[Booster, ...], NDArray[np.int64]]],
     objective: str,
 ) -> Values:
-    """Return the (sample, bins) change of the predicted rate from ``low`` to ``high``, Hz."""
-    change = np.empty((len(sample), len(parts[0][0])))
+    """Return the (sample, bins) rates, Hz, that are predicted with one feature at other values."""
+    rates = np.empty((len(sample), len(parts[0][0])))
     for boosters, here in parts:
-        both = np.concatenate([sample[here], sample[here]])
-        both[:, feature] = np.concatenate([low[here], high[here]])
+        rows = sample[here]
+        rows[:, feature] = moved[here]
         for number, booster in enumerate(boosters):
-            below, above = np.split(rate_of(booster.margin(both), objective), 2)
-            change[here, number] = above - below
-    return change
+            rates[here, number] = rate_of(booster.margin(rows), objective)
+    return rates
 
 
 def clustered_error(values: Values, cluster: NDArray[np.int32]) -> Values:

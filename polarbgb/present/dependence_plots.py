@@ -10,11 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.present.axes import dates
+from polarbgb.present.axes import date_ticks, dates
 from polarbgb.present.style import BACKGROUND, MEASURED_FAINT, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#9a9a9a", "#F0E442")
@@ -36,7 +35,7 @@ def dependence_plot(table: pl.DataFrame, features: Sequence[str], number: int, c
     """
     rows, columns = grid(len(features), 4)
     figure = page(1.45 * rows + 0.45)
-    panels: NDArray[Any] = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    panels: NDArray[Any] = figure.subplots(rows, columns, sharey="row", squeeze=False).ravel()
     of_bin = table.filter(bin=config.rates.names[number])
     for panel, feature in zip(panels, features, strict=False):
         one = of_bin.filter(feature=feature)
@@ -81,34 +80,25 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
             style = {"color": _COLOURS[number % len(_COLOURS)], "ls": _DASHES[number // len(_COLOURS) % 2]}
             panel.plot(where if by == "phase" else dates(where), effect, lw=1.1, label=group, **style)
         panel.set_title(wrapped(title, columns))
-    for panel in panels[: len(titles)]:
-        _phase_axis(panel, config) if by == "phase" else _date_axis(panel)
+    if by == "time":
+        date_ticks(panels[0], least=3, most=7)
+        figure.supxlabel("time (UTC)", fontsize=8)
+    else:
+        first = 0 if config.position is None else -90
+        panels[0].set_xticks(range(first, first + 361, 90))
+        panels[0].set_xlim(first, first + 360)
+        figure.supxlabel(
+            "time since the orbit began (360 a revolution)"
+            if config.position is None
+            else "argument of latitude (deg)",
+            fontsize=8,
+        )
     for unused in panels[len(titles) :]:
         unused.remove()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5)
     figure.supylabel(f"mean effect on the background ({_effect_unit(config)})", fontsize=8)
     return figure
-
-
-def _phase_axis(panel: Axes, config: Config) -> None:
-    if config.position is None:
-        panel.set_xlim(0, 360)
-        panel.set_xticks([0, 90, 180, 270, 360])
-        panel.set_xlabel("time since the orbit began (360 a revolution)")
-        return
-    panel.set_xlim(-90, 270)
-    panel.set_xticks([-90, 0, 90, 180, 270])
-    panel.set_xlabel("argument of latitude (deg)")
-
-
-def _date_axis(panel: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(tz="UTC", minticks=3, maxticks=5)  # type: ignore[no-untyped-call]
-    panel.xaxis.set_major_locator(locator)
-    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
-    panel.set_xlabel("time (UTC)")
 
 
 def _effect(shap: NDArray[Any], config: Config) -> NDArray[np.float64]:

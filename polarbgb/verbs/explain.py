@@ -43,7 +43,9 @@ _ADDITIVE = 1e-3
 _EVENTS = 200
 """Events explained at most, the most significant ones."""
 
-_EVENT_SHAP = "event_shap.parquet"
+EVENT_SHAP = "event_shap.parquet"
+"""File of the events' explanation."""
+
 _DRAWN = 12
 """Features whose dependence is drawn: three rows of panels."""
 
@@ -56,7 +58,8 @@ class Explained:
         importance: a row a feature, a column a bin: mean |SHAP| on the margin, most important first; ``share`` of all
             and ``share_error`` of that (one sigma), as the sample is not all rows.
         groups: the same of the groups of features, whose values are summed before sizes are taken.
-        slopes: a row a feature and bin: mean ``slope`` of the predicted rate, Hz per unit of the feature, its ``error``.
+        slopes: a row a feature and bin: mean ``slope`` of the predicted rate, Hz per unit of the feature, its
+            ``error``, and the feature's own ``scatter``.
         folds: how far the models of the folds agree on the importances; None where one model predicts all rows.
         stability: how far the importances agree with another run's, where that was asked for.
         rows: rows explained.
@@ -77,22 +80,48 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class _Explanations:
-    """The SHAP values of a run, and what they belong to.
+class _Fit:
+    """A fitted run and its file, ready to be asked.
 
     Attributes:
-        sample: by features.
-        grouped: of the same rows, by groups.
-        rows: (sample,) row, time and fold of each.
+        config: the run's.
         matrix: features of all usable rows.
-        groups: names of the groups.
+        boosters: one tuple of a booster a bin for every split.
+        frame: the usable rows of the prediction.
+        split: (rows,) number of the split that predicted each.
     """
 
-    sample: Explanation
-    grouped: Explanation
-    rows: pl.DataFrame
+    config: Config
     matrix: Matrix
-    groups: tuple[str, ...]
+    boosters: tuple[tuple[Booster, ...], ...]
+    frame: pl.DataFrame
+    split: NDArray[np.int64]
+
+    def sample(self, size: int) -> NDArray[np.int64]:
+        """Draw rows by fold and by tenths of the first bin's predicted rate."""
+        strata = self.split * 10 + _tenths(self.frame["pred"].arr.first().to_numpy())
+        return stratified_sample(strata, size, self.config.explain.seed)
+
+    def told(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return what tells some rows: entry of the file, time and fold."""
+        return self.frame[rows].select("row", "unix_time", "fold")
+
+
+@dataclass(frozen=True)
+class _Shap:
+    """SHAP values of a sample, by features and by groups of them.
+
+    Attributes:
+        features: by features.
+        groups: of the same rows, by groups.
+        names: of the groups.
+        exact: true where the sample is all rows.
+    """
+
+    features: Explanation
+    groups: Explanation
+    names: tuple[str, ...]
+    exact: bool
 
 
 def explain(
@@ -118,8 +147,9 @@ def explain(
         path: the file that was fitted, where it is no longer at its place.
         rows: size of the sample, or ``all``; the configuration's where None.
         device: where SHAP values are computed, whatever the trees grew on.
-        stability: another explained run on the same file, with another seed, say: importances are compared with its.
-        export: a ``.root`` or ``.parquet`` file for the SHAP values; see :func:`polarbgb.present.shap_export.write_shap`.
+        stability: another explained run on the same file, with another seed, say, to compare importances with.
+        export: a ``.root`` or ``.parquet`` file for the SHAP values, written as
+            :func:`polarbgb.present.shap_export.write_shap` says.
         overwrite: replace that file if it is there.
         announce: told the number of rows and the estimated seconds before the work begins.
         track: watches reading and models.
@@ -145,86 +175,145 @@ def explain(
     prepared = prepare(config, path, track=track)
     require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
     run.begin()
-    matrix, names, bins = prepared.matrix, prepared.matrix.names, config.rates.names
-    load_contract(run).check(matrix, str(path))
-    if theirs is not None and set(theirs["feature"]) != set(names):
-        raise UserError(f"{stability} explains other features; fit both with the same [features]")
+    load_contract(run).check(prepared.matrix, str(path))
+    if stability is not None and theirs is not None and set(theirs["feature"]) != set(prepared.matrix.names):
+        raise UserError(f"{stability.path} explains other features; fit both with the same [features]")
+    fit = _fit(run, config, prepared.matrix)
+    sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
+    announce(len(sample), estimate_seconds(fit.matrix, fit.boosters, fit.split, sample))
+    shap = _explained(fit, sample, track)
+    # A mean slope needs no more rows than the usual sample, however many are explained.
+    moved = fit.sample(min(len(sample), config.explain.rows))
+    slopes = mean_slopes(
+        fit.matrix,
+        fit.boosters,
+        fit.split,
+        moved,
+        orbit=fit.frame["orbit"].to_numpy()[moved],
+        objective=config.model.objective,
+        track=track,
+    )
+    of_events = _of_events(run, fit)
+
+    run.forget("explain")
+    names, bins = fit.matrix.names, config.rates.names
+    tables = {**_tables(fit, shap), "slopes.parquet": slopes.table(names, bins)}
+    if of_events is None:
+        (run / EVENT_SHAP).unlink(missing_ok=True)
+    else:
+        tables[EVENT_SHAP] = of_events
+    files = [run.write_frame(name, table) for name, table in tables.items()]
+    by_fold = fold_shares(shap.features, fit.split[sample])
+    folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
+    other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
+    agreement = {"folds": folds, "run": other}
+    told = {what: None if one is None else one.summary() for what, one in agreement.items()}
+    files += [
+        run.write_frame("fold_shares.parquet", _by_fold(by_fold, names, bins)),
+        run.write_text("stability.json", json.dumps(told, indent=1) + "\n"),
+    ]
+    if export is not None:
+        files.append(write_shap(export, shap.features, fit.told(sample), names, config))
+    for name, figure in track(_figures(fit, shap, tables), label="draw", total=4 + 2 * len(bins)):
+        files.append(save(figure, run / f"plots/{name}.png"))
+    events = 0 if of_events is None else of_events["id"].n_unique()
+    run.finish("explain", started, rows=len(sample), events=events, residue=shap.features.residue)
+    return Explained(
+        importance=tables["importance.parquet"],
+        groups=tables["groups.parquet"],
+        slopes=tables["slopes.parquet"],
+        folds=folds,
+        stability=other,
+        rows=len(sample),
+        events=events,
+        residue=shap.features.residue,
+        files=tuple(files),
+    )
+
+
+def _fit(run: RunFolder, config: Config, matrix: Matrix) -> _Fit:
     boosters = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)
     # In scheme 'blocks' one model predicts all parts.
-    split = fold if len(boosters) > 1 else np.zeros(len(fold), np.int64)
-    strata = split * 10 + _tenths(frame["pred"].arr.first().to_numpy())
-    size = len(frame) if rows == "all" else rows or config.explain.rows
-    sample = stratified_sample(strata, size, config.explain.seed)
-    announce(len(sample), estimate_seconds(matrix, boosters, split, sample))
-    room = 8 * len(sample) * len(names) * len(bins)  # the values, and their table
-    on_disk = not room_for(room, config.memory)
-    explanation = explain_rows(matrix, boosters, split, sample, on_disk=on_disk, track=track)
-    if explanation.residue > _ADDITIVE:
-        raise AssertionError(f"SHAP values miss the margin by {explanation.residue:.2g}")
-    members = feature_groups(config)
-    told = frame.select("row", "unix_time", "fold")
-    shap = _Explanations(
-        explanation,
-        in_groups(explanation, names, members, on_disk=on_disk),
-        told[sample],
-        matrix,
-        tuple(members),
-    )
-    # A mean slope needs no more rows than the usual sample, however many are explained.
-    moved = stratified_sample(strata, min(len(sample), config.explain.rows), config.explain.seed)
-    orbit = frame["orbit"].to_numpy()[moved]
-    slopes = mean_slopes(matrix, boosters, split, moved, orbit, config.model.objective, track=track)
-    of_events = _of_events(run, matrix, boosters, split, told, config)
-
-    run.forget("explain")
-    exact = len(sample) == len(frame)
-    importance = _importance(explanation, names, "feature", config, exact=exact)
-    groups = _importance(shap.grouped, shap.groups, "group", config, exact=exact)
-    by_fold = fold_shares(explanation, split[sample])
-    steady = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
-    against = None if theirs is None else _compared(importance, theirs, names, bins)
-    tables = {
-        "shap.parquet": shap_frame(explanation, shap.rows, names, config),
-        "importance.parquet": importance,
-        "groups.parquet": groups,
-        "slopes.parquet": slopes.table(names, bins),
-        "dependence.parquet": dependence(explanation, matrix.values[sample], names, bins),
-        "attribution.parquet": _attribution(shap, frame["unix_time"].to_numpy(), config),
-        "fold_shares.parquet": _by_fold(by_fold, names, bins),
-    }
-    if of_events is None:
-        (run / _EVENT_SHAP).unlink(missing_ok=True)
-    else:
-        tables[_EVENT_SHAP] = of_events
-    files = [run.write_frame(name, table) for name, table in tables.items()]
-    stable = {"folds": steady, "run": against}
-    summary = {name: None if one is None else one.summary() for name, one in stable.items()}
-    files.append(run.write_text("stability.json", json.dumps(summary, indent=1) + "\n"))
-    if export is not None:
-        files.append(write_shap(export, explanation, shap.rows, names, config))
-    count = 4 + 2 * len(bins)
-    for name, figure in track(_figures(shap, tables, config, exact=exact), label="draw", total=count):
-        files.append(save(figure, run / f"plots/{name}.png"))
-    events = 0 if of_events is None else of_events["id"].n_unique()
-    run.finish("explain", started, rows=len(sample), events=events, residue=explanation.residue)
-    return Explained(
-        importance,
-        groups,
-        tables["slopes.parquet"],
-        steady,
-        against,
-        len(sample),
-        events,
-        explanation.residue,
-        tuple(files),
-    )
+    return _Fit(config, matrix, boosters, frame, fold if len(boosters) > 1 else np.zeros(len(fold), np.int64))
 
 
 def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     edges = np.quantile(rate, np.linspace(0, 1, 11)[1:-1])
     return np.searchsorted(edges, rate).astype(np.int64)
+
+
+def _explained(fit: _Fit, sample: NDArray[np.int64], track: Track) -> _Shap:
+    names = fit.matrix.names
+    room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
+    on_disk = not room_for(room, fit.config.memory)
+    features = explain_rows(fit.matrix, fit.boosters, fit.split, sample, on_disk=on_disk, track=track)
+    if features.residue > _ADDITIVE:
+        raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
+    members = feature_groups(fit.config)
+    groups = in_groups(features, names, members, on_disk=on_disk)
+    return _Shap(features, groups, tuple(members), exact=len(sample) == len(fit.frame))
+
+
+def _of_events(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
+    """Explain the background at the peak of the most significant events; None where ``detect`` was not run."""
+    if run.stage("detect") is None:
+        return None
+    events = run.read_frame("events.parquet").sort("significance", descending=True, nulls_last=True).head(_EVENTS)
+    peaks = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
+    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks)
+    return shap_frame(explanation, events.select("id"), fit.matrix.names, fit.config)
+
+
+def _tables(fit: _Fit, shap: _Shap) -> dict[str, pl.DataFrame]:
+    """Return what follows from the SHAP values, by file."""
+    names, bins, rows = fit.matrix.names, fit.config.rates.names, shap.features.rows
+    return {
+        "shap.parquet": shap_frame(shap.features, fit.told(rows), names, fit.config),
+        "importance.parquet": _importance(shap.features, "feature", names, bins, exact=shap.exact),
+        "groups.parquet": _importance(shap.groups, "group", shap.names, bins, exact=shap.exact),
+        "dependence.parquet": dependence(shap.features, fit.matrix.values[rows], names, bins),
+        "attribution.parquet": _attribution(fit, shap),
+    }
+
+
+def _importance(
+    explanation: Explanation, what: str, names: tuple[str, ...], bins: tuple[str, ...], *, exact: bool
+) -> pl.DataFrame:
+    """Lay the mean |SHAP| out, most important first, with the error of its share."""
+    means = explanation.importance()
+    return pl.DataFrame(
+        {
+            what: list(names),
+            **{name: means[:, number] for number, name in enumerate(bins)},
+            "share": mean_share(means, means),
+            # The same rows in all bins: their errors go together.
+            "share_error": mean_share(_errors(explanation, exact=exact), means),
+        }
+    ).sort("share", descending=True)
+
+
+def _errors(explanation: Explanation, *, exact: bool) -> NDArray[np.float64]:
+    errors = explanation.error()
+    return np.zeros_like(errors) if exact else errors
+
+
+def _attribution(fit: _Fit, shap: _Shap) -> pl.DataFrame:
+    """Average the groups' SHAP values along the orbit (degrees) and along the mission (unix s)."""
+    time, config, rows = fit.frame["unix_time"].to_numpy(), fit.config, shap.groups.rows
+    known = fit.matrix.among(("orbital_phase",))
+    if known:
+        phase, turn = known["orbital_phase"][rows].astype(np.float64), (-90.0, 270.0)
+    else:
+        phase, turn = orbit_phase(time, config.orbit)[rows] % 1 * 360, (0.0, 360.0)
+    along = {"phase": (phase, turn), "time": (time[rows], (time[0], time[-1] + config.input.cadence))}
+    return pl.concat(
+        attribution(shap.groups, position, span, groups=shap.names, bins=config.rates.names).select(
+            pl.lit(by).alias("by"), pl.all()
+        )
+        for by, (position, span) in along.items()
+    )
 
 
 def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
@@ -242,83 +331,25 @@ def _compared(ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], 
     return steadiness([shares(table) for table in both], names, bins)
 
 
-def _of_events(
-    run: RunFolder,
-    matrix: Matrix,
-    boosters: tuple[tuple[Booster, ...], ...],
-    split: NDArray[np.int64],
-    told: pl.DataFrame,
-    config: Config,
-) -> pl.DataFrame | None:
-    """Explain the background at the peak of the most significant events; None where ``detect`` was not run."""
-    if run.stage("detect") is None:
-        return None
-    events = run.read_frame("events.parquet").sort("significance", descending=True, nulls_last=True).head(_EVENTS)
-    peaks = np.searchsorted(told["unix_time"].to_numpy(), events["t_peak"].to_numpy())
-    explanation = explain_rows(matrix, boosters, split, peaks)
-    return shap_frame(explanation, events.select("id"), matrix.names, config)
-
-
-def _importance(
-    explanation: Explanation, names: tuple[str, ...], what: str, config: Config, *, exact: bool
-) -> pl.DataFrame:
-    """Lay the mean |SHAP| out, most important first, with the error of its share: none where all rows are explained."""
-    means = explanation.importance()
-    errors = np.zeros_like(means) if exact else explanation.error()
-    return pl.DataFrame(
-        {
-            what: list(names),
-            **{name: means[:, number] for number, name in enumerate(config.rates.names)},
-            "share": mean_share(means, means),
-            # The same rows in all bins: their errors go together.
-            "share_error": mean_share(errors, means),
-        }
-    ).sort("share", descending=True)
-
-
-def _attribution(shap: _Explanations, time: NDArray[np.float64], config: Config) -> pl.DataFrame:
-    """Average the groups' SHAP values along the orbit (degrees) and along the mission (unix s)."""
-    when = shap.rows["unix_time"].to_numpy()
-    known = shap.matrix.among(("orbital_phase",))
-    if known:
-        phase, turn = known["orbital_phase"][shap.sample.rows].astype(np.float64), (-90.0, 270.0)
-    else:
-        epoch = config.orbit.model_copy(update={"epoch": config.orbit.epoch or float(time[0])})
-        phase, turn = orbit_phase(when, epoch) % 1 * 360, (0.0, 360.0)
-    along = {"phase": (phase, turn), "time": (when, (time[0], time[-1] + config.input.cadence))}
-    return pl.concat(
-        attribution(shap.grouped, position, span, shap.groups, config.rates.names).select(
-            pl.lit(by).alias("by"), pl.all()
-        )
-        for by, (position, span) in along.items()
-    )
-
-
 def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
     """Lay the shares of each split's rows out: a row a feature and fold, a column a bin."""
     return pl.concat(
-        pl.DataFrame({"feature": names, **dict(zip(bins, share.T, strict=True))}).with_columns(
-            pl.lit(which).alias("fold")
-        )
+        pl.DataFrame({"feature": names, "fold": [which] * len(names), **dict(zip(bins, share.T, strict=True))})
         for which, share in by_fold.items()
-    ).select("feature", "fold", *bins)
+    )
 
 
-def _figures(
-    shap: _Explanations, tables: dict[str, pl.DataFrame], config: Config, *, exact: bool
-) -> Iterator[tuple[str, Figure]]:
+def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, Figure]]:
     """Draw all plots, one at a time."""
-    names, titles = shap.matrix.names, config.rates.titles
-    for name, by, of in (("shap_bars", names, shap.sample), ("shap_groups", shap.groups, shap.grouped)):
-        means = of.importance()
-        yield name, shap_bars(means, np.zeros_like(means) if exact else of.error(), by, config)
-    for by in ("phase", "time"):
-        yield f"attribution_{by}", attribution_plot(tables["attribution.parquet"], by, config)
-    data = shap.matrix.values[shap.sample.rows]
+    config, names = fit.config, fit.matrix.names
+    for name, of, labels in (("shap_bars", shap.features, names), ("shap_groups", shap.groups, shap.names)):
+        yield name, shap_bars(of.importance(), _errors(of, exact=shap.exact), labels, config)
+    yield "attribution_phase", attribution_plot(tables["attribution.parquet"], "phase", config)
+    yield "attribution_time", attribution_plot(tables["attribution.parquet"], "time", config)
+    data = fit.matrix.values[shap.features.rows]
     first = tables["importance.parquet"]["feature"].head(_DRAWN).to_list()
-    for number, title in enumerate(titles):
-        yield (
-            f"shap_bin{number}",
-            shap_beeswarm(shap.sample.values[number], shap.sample.base[number], data, names, title, config),
-        )
+    for number, (title, values, base) in enumerate(
+        zip(config.rates.titles, shap.features.values, shap.features.base, strict=True)
+    ):
+        yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
         yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)
