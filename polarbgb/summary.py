@@ -311,8 +311,8 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
         *rest,
         "the same of groups of features",
         _importances(result.groups, "group", columns),
-        *_steadiness("agreement of the folds' models", result.folds),
-        *_steadiness("agreement with the other run", result.stability),
+        *_steadiness("agreement of the folds' models", result.folds, verbose=verbose),
+        *_steadiness("agreement with the other run", result.stability, verbose=True),
     )
 
 
@@ -324,9 +324,13 @@ def _importances(table: pl.DataFrame, what: str, columns: Sequence[str]) -> Tabl
     return shown
 
 
-def _steadiness(title: str, result: Steadiness | None) -> Sequence[RenderableType]:
+def _steadiness(title: str, result: Steadiness | None, *, verbose: bool) -> Sequence[RenderableType]:
     if result is None:
         return ()
+    if not verbose:
+        change, feature = max(zip(result.change, result.feature, strict=True))
+        low, high = min(result.correlation), max(result.correlation)
+        return (f"{title}: rank correlation {low:.3f} to {high:.3f}; shares change by up to {change:.1%} ({feature})",)
     shown = _table(["bin"], ["rank correlation", "largest change of a share"])
     shown.add_column("of")
     for name, correlation, change, feature in zip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
     titles = config.rates.titles
     rows, columns = grid(len(titles))
     figure = page(1.9 * rows + 0.9)
-    panels: NDArray[Any] = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    # A soft band may change by hundreds of per cent where the next one hardly does: each has its own scale.
+    panels: NDArray[Any] = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     shown = table.filter(by=by)
     groups = shown["group"].unique(maintain_order=True)
     for panel, name, title in zip(panels, config.rates.names, titles, strict=False):
@@ -82,7 +84,7 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
         panel.set_title(wrapped(title, columns))
     if by == "time":
         date_ticks(panels[0], least=3, most=7)
-        figure.supxlabel("time (UTC)", fontsize=8)
+        figure.supxlabel(f"time (UTC), from {datetime.fromtimestamp(shown['position'][0], UTC):%Y-%m-%d}", fontsize=8)
     else:
         first = 0 if config.position is None else -90
         panels[0].set_xticks(range(first, first + 361, 90))

@@ -17,7 +17,7 @@ from polarbgb.background.boosters import Booster
 from polarbgb.background.dependence import attribution, dependence
 from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
 from polarbgb.background.groups import feature_groups, in_groups
-from polarbgb.background.slopes import mean_slopes
+from polarbgb.background.slopes import estimate_slopes, mean_slopes
 from polarbgb.background.steadiness import Steadiness, fold_shares, shares, steadiness
 from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
@@ -180,14 +180,13 @@ def explain(
         raise UserError(f"{stability.path} explains other features; fit both with the same [features]")
     fit = _fit(run, config, prepared.matrix)
     sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
-    announce(len(sample), estimate_seconds(fit.matrix, fit.boosters, fit.split, sample))
-    shap = _explained(fit, sample, track)
     # A mean slope needs no more rows than the usual sample, however many are explained.
     moved = fit.sample(min(len(sample), config.explain.rows))
+    models = fit.matrix, fit.boosters, fit.split
+    announce(len(sample), estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
+    shap = _explained(fit, sample, track)
     slopes = mean_slopes(
-        fit.matrix,
-        fit.boosters,
-        fit.split,
+        *models,
         moved,
         orbit=fit.frame["orbit"].to_numpy()[moved],
         objective=config.model.objective,
@@ -347,9 +346,9 @@ def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterato
     yield "attribution_phase", attribution_plot(tables["attribution.parquet"], "phase", config)
     yield "attribution_time", attribution_plot(tables["attribution.parquet"], "time", config)
     data = fit.matrix.values[shap.features.rows]
-    first = tables["importance.parquet"]["feature"].head(_DRAWN).to_list()
-    for number, (title, values, base) in enumerate(
-        zip(config.rates.titles, shap.features.values, shap.features.base, strict=True)
-    ):
+    importance = tables["importance.parquet"]
+    for number, name in enumerate(config.rates.names):
+        title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
+        first = importance.sort(name, descending=True)["feature"].head(_DRAWN).to_list()
         yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
         yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)

@@ -1,10 +1,12 @@
 """Mean slopes of a background, against functions whose derivatives are known."""
 
+import time
+
 import numpy as np
 import pytest
 
 from polarbgb.background.boosters import quantise
-from polarbgb.background.slopes import clustered_error, mean_slopes
+from polarbgb.background.slopes import clustered_error, estimate_slopes, mean_slopes
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
@@ -129,3 +131,17 @@ def test_the_error_counts_orbits_where_their_rows_go_together():
 
 def test_one_orbit_has_no_error():
     assert np.isnan(clustered_error(np.ones((5, 2)), np.zeros(5, np.int32))).all()
+
+
+def test_the_estimate_grows_with_the_rows(matrix):
+    split = np.zeros(400, np.int64)
+    few, many = (estimate_slopes(matrix, ((Slow(WEIGHT),),), split, np.arange(rows)) for rows in (4, 40))
+    # 2 moves of 4 features, and 1 ms a row
+    assert 0.03 < few < 0.3
+    assert 0.3 < many < 3
+
+
+class Slow(Linear):
+    def margin(self, values):
+        time.sleep(1e-3 * len(values))
+        return super().margin(values)

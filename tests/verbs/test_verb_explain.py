@@ -15,6 +15,13 @@ from polarbgb.features.matrix import feature_names, implied_names
 from polarbgb.runfolder import RunFolder
 
 
+@pytest.fixture
+def undrawn(copied, monkeypatch):
+    """A copy of the run whose explanation draws nothing: plots take most of the time of a small one."""
+    monkeypatch.setattr("polarbgb.verbs.explain._figures", lambda *_: iter(()))
+    return copied
+
+
 def test_values_add_up_to_the_prediction(results, finished, small):
     explained = results.explain
     assert explained.residue < 1e-4
@@ -44,7 +51,7 @@ def test_importances_are_means_of_the_values(results, finished, small):
     assert table["share"].is_sorted(descending=True)
 
 
-def test_the_time_is_announced_before_the_work(copied, monkeypatch):
+def test_the_time_is_announced_before_the_work(undrawn, monkeypatch):
     said = []
 
     def stop(*_args, **_options):
@@ -53,12 +60,12 @@ def test_the_time_is_announced_before_the_work(copied, monkeypatch):
 
     monkeypatch.setattr("polarbgb.verbs.explain.explain_rows", stop)
     with pytest.raises(KeyboardInterrupt):
-        polarbgb.explain(copied, rows=60, announce=lambda *told: said.append(told))
+        polarbgb.explain(undrawn, rows=60, announce=lambda *told: said.append(told))
     (rows, seconds), begun = said
     assert begun == "begun"
     assert 30 <= rows <= 90
     assert 0 < seconds < 60
-    assert copied.stage("explain") is not None  # the one before stands
+    assert undrawn.stage("explain") is not None  # the one before stands
 
 
 def test_every_model_and_tenth_has_its_share(results, finished):
@@ -70,26 +77,33 @@ def test_every_model_and_tenth_has_its_share(results, finished):
     assert per_fold.min() > 10
 
 
-def test_another_file_is_refused(copied, mission, tmp_path):
+def test_another_file_is_refused(undrawn, mission, tmp_path):
     changed = tmp_path / "changed.root"
     shutil.copyfile(mission, changed)
-    assert polarbgb.explain(copied, path=changed, rows=40).rows > 0  # moved, not changed
+    assert polarbgb.explain(undrawn, path=changed, rows=40).rows > 0  # moved, not changed
     with changed.open("ab") as stream:
         stream.write(b"\0")
     with pytest.raises(UserError, match=r"changed\.root has changed since it was fitted; fit again"):
-        polarbgb.explain(copied, path=changed)
+        polarbgb.explain(undrawn, path=changed)
     with pytest.raises(UserError, match=r"no file .*gone\.root"):
-        polarbgb.explain(copied, path=tmp_path / "gone.root")
+        polarbgb.explain(undrawn, path=tmp_path / "gone.root")
 
 
-def test_all_rows_are_explained_without_an_error_of_the_sample(copied):
-    every = polarbgb.explain(copied, rows="all")
-    assert every.rows == len(copied.read_frame("prediction.parquet").filter(pl.col("segment") >= 0))
+def test_all_rows_are_explained_without_an_error_of_the_sample(undrawn):
+    every = polarbgb.explain(undrawn, rows="all")
+    assert every.rows == len(undrawn.read_frame("prediction.parquet").filter(pl.col("segment") >= 0))
     assert every.importance["share_error"].max() == 0
-    some = polarbgb.explain(copied, rows=200)
+    some = polarbgb.explain(undrawn, rows=200)
     far = (some.importance.sort("feature")["share"] - every.importance.sort("feature")["share"]).abs()
     assert (far <= 4 * some.importance.sort("feature")["share_error"] + 0.002).all()
     assert some.importance["share_error"].max() > 0
+
+
+def test_every_bin_has_its_plots(results, finished, small):
+    drawn = {path.name for path in results.explain.files if path.suffix == ".png"}
+    of_bins = {f"{kind}_bin{number}.png" for kind in ("shap", "dependence") for number in range(len(small.rates.names))}
+    assert drawn == {"shap_bars.png", "shap_groups.png", "attribution_phase.png", "attribution_time.png", *of_bins}
+    assert all((finished / "plots" / name).stat().st_size > 5000 for name in drawn)
 
 
 def long(frame, names):
@@ -137,7 +151,7 @@ def test_dependence_and_attribution_cover_all_bins(results, finished, small):
     assert times.min() < time.min() < time.max() < times.max()
 
 
-def test_without_a_position_the_orbit_is_told_by_time(settings, mission, tmp_path):
+def test_without_its_feature_the_orbit_is_told_by_time(settings, mission, tmp_path):
     config = polarbgb.load(
         "configs/polar.toml", [*settings, 'features.without=["orbital_phase"]', "folds.count=2", "model.trees=5"]
     )
@@ -162,17 +176,17 @@ def test_the_background_of_each_event_is_explained_at_its_peak(results, finished
         np.testing.assert_allclose(np.exp(margin), one["pred"].arr.get(number), rtol=1e-4)
 
 
-def test_another_list_of_events_makes_their_explanation_void(copied):
-    assert (copied / "event_shap.parquet").exists()
-    polarbgb.detect(copied, far=1.0)
-    assert not (copied / "event_shap.parquet").exists()
-    assert copied.stage("explain") is not None
+def test_another_list_of_events_makes_their_explanation_void(undrawn):
+    assert (undrawn / "event_shap.parquet").exists()
+    polarbgb.detect(undrawn, far=1.0)
+    assert not (undrawn / "event_shap.parquet").exists()
+    assert undrawn.stage("explain") is not None
 
 
-def test_without_events_none_is_explained(copied):
-    copied.forget("detect")
-    assert polarbgb.explain(copied, rows=40).events == 0
-    assert not (copied / "event_shap.parquet").exists()
+def test_without_events_none_is_explained(undrawn):
+    undrawn.forget("detect")
+    assert polarbgb.explain(undrawn, rows=40).events == 0
+    assert not (undrawn / "event_shap.parquet").exists()
 
 
 def test_folds_are_compared(results, finished, small):
@@ -188,32 +202,32 @@ def test_folds_are_compared(results, finished, small):
     assert results.explain.folds.change[0] == pytest.approx(spans["rate[0]"].max())
 
 
-def test_another_run_is_compared(copied, finished):
-    again = polarbgb.explain(copied, stability=finished)
+def test_another_run_is_compared(undrawn, finished):
+    again = polarbgb.explain(undrawn, stability=finished)
     assert again.stability.correlation == pytest.approx([1] * 6)  # the same models
     assert again.stability.change == pytest.approx([0] * 6)
-    told = json.loads((copied / "stability.json").read_text())
+    told = json.loads((undrawn / "stability.json").read_text())
     assert told["run"]["change"] == pytest.approx([0] * 6)
-    less = polarbgb.explain(copied, rows=100, stability=finished)
+    less = polarbgb.explain(undrawn, rows=100, stability=finished)
     assert 0.5 < less.stability.correlation[0] < 1
     assert less.stability.change[0] > 0
 
 
-def test_a_run_that_was_not_explained_cannot_be_compared(copied, finished, tmp_path):
+def test_a_run_that_was_not_explained_cannot_be_compared(undrawn, finished, tmp_path):
     with pytest.raises(UserError, match=r"holds no finished fit"):
-        polarbgb.explain(copied, stability=RunFolder(tmp_path / "nothing"))
+        polarbgb.explain(undrawn, stability=RunFolder(tmp_path / "nothing"))
     other = RunFolder(shutil.copytree(finished.path, tmp_path / "other"))
     other.forget("explain")
     with pytest.raises(UserError, match=r"other holds no finished explain; run 'polarbgb explain -r .*other' first"):
-        polarbgb.explain(copied, stability=other)
+        polarbgb.explain(undrawn, stability=other)
 
 
 @pytest.mark.parametrize("suffix", [".root", ".parquet"])
-def test_values_are_exported(copied, small, tmp_path, suffix):
+def test_values_are_exported(undrawn, small, tmp_path, suffix):
     path = tmp_path / f"shap{suffix}"
-    explained = polarbgb.explain(copied, rows=50, export=path)
+    explained = polarbgb.explain(undrawn, rows=50, export=path)
     assert path in explained.files
-    own = copied.read_frame("shap.parquet")
+    own = undrawn.read_frame("shap.parquet")
     if suffix == ".parquet":
         assert pl.read_parquet(path).equals(own)
         return
@@ -229,15 +243,15 @@ def test_values_are_exported(copied, small, tmp_path, suffix):
     np.testing.assert_array_equal(arrays["base"][:, 0], first["base"])
 
 
-def test_a_file_in_the_way_is_refused_before_the_work(copied, mission, tmp_path):
+def test_a_file_in_the_way_is_refused_before_the_work(undrawn, mission, tmp_path):
     there = tmp_path / "shap.root"
     there.write_text("mine")
     with pytest.raises(UserError, match=r"shap\.root exists; add --overwrite"):
-        polarbgb.explain(copied, rows=40, export=there)
+        polarbgb.explain(undrawn, rows=40, export=there)
     assert there.read_text() == "mine"
     with pytest.raises(UserError, match=r"must end in \.root or \.parquet"):
-        polarbgb.explain(copied, rows=40, export=tmp_path / "shap.csv")
+        polarbgb.explain(undrawn, rows=40, export=tmp_path / "shap.csv")
     with pytest.raises(UserError, match="is the input file"):
-        polarbgb.explain(copied, rows=40, export=mission, overwrite=True)
-    polarbgb.explain(copied, rows=40, export=there, overwrite=True)
+        polarbgb.explain(undrawn, rows=40, export=mission, overwrite=True)
+    polarbgb.explain(undrawn, rows=40, export=there, overwrite=True)
     assert "shap_nf1rate" in uproot.open(there)
