@@ -322,6 +322,16 @@ def detect(
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option("--rows", type=click.IntRange(1), help="Rows explained.  [default: the configuration's]")
 @click.option("--all-rows", is_flag=True, help="Explain every row: how long that takes is told first.")
+@click.option(
+    "--stability",
+    metavar="RUN",
+    type=_FILE,
+    help="Also compare the importances with those of another explained run on the same file, with another seed.",
+)
+@click.option(
+    "--export", "target", metavar="FILE", type=_FILE, help="Also write SHAP values to a .root or .parquet file."
+)
+@click.option("--overwrite", is_flag=True, help="Replace that file if it is there.")
 @_device
 @_output
 def explain(
@@ -330,10 +340,13 @@ def explain(
     path: Path | None,
     rows: int | None,
     all_rows: bool,
+    stability: Path | None,
+    target: Path | None,
+    overwrite: bool,
     device: Literal["cpu", "cuda"],
     terminal: Terminal,
 ) -> None:
-    """Explain the prediction of every bin by SHAP values."""
+    """Explain the prediction of every bin: SHAP values by feature and group, slopes, dependence, stability."""
     from polarbgb.verbs.explain import explain
 
     terminal.end(
@@ -342,6 +355,9 @@ def explain(
             path=path,
             rows="all" if all_rows else rows,
             device=device,
+            stability=None if stability is None else _folder(stability),
+            export=target,
+            overwrite=overwrite,
             announce=terminal.announce,
             track=terminal.track,
         )

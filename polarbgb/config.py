@@ -377,7 +377,21 @@ class Explain(Section):
 
     rows: Count = Field(3000, description="rows explained, a stratified sample; more for finer means")
     shown: Count = Field(15, description="features shown in the plots")
+    groups: Mapping[str, tuple[Name, ...]] = Field(
+        {},
+        description="columns (and features that come by themselves) by the physics they stand for; features of a "
+        "column's past follow their column, what is in no group is 'other', and columns that are no features are "
+        "passed over",
+    )
     seed: Seed = Field(0, description="of the sample")
+
+    @model_validator(mode="after")
+    def _in_one_group(self) -> Self:
+        names = [name for members in self.groups.values() for name in members]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"groups: '{twice}' is named twice")
+        return self
 
 
 class Config(Section):

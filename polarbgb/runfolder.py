@@ -42,7 +42,9 @@ class RunFolder:
 
     Files: ``manifest.json``, ``config.toml`` (resolved), ``known_events.csv``, ``best.toml``, ``models/``,
     ``training.parquet``, ``prediction.parquet``, ``metrics.json``, ``clusters.parquet``, ``windows.parquet``,
-    ``events.parquet``, ``shap.parquet``, ``evaluation.json``, ``injections.parquet``, ``plots/``.
+    ``events.parquet``, ``shap.parquet``, ``importance.parquet``, ``groups.parquet``, ``slopes.parquet``,
+    ``dependence.parquet``, ``attribution.parquet``, ``fold_shares.parquet``, ``stability.json``,
+    ``event_shap.parquet``, ``evaluation.json``, ``injections.parquet``, ``plots/``.
     A stage counts only once the manifest names it, and the manifest is written last.
     """
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from polarbgb.background.regimes import ALL
 from polarbgb.background.score import Score
+from polarbgb.background.steadiness import Steadiness
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
 from polarbgb.transients.stability import SURE, Stability
@@ -327,20 +328,49 @@ def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
     bins = result.importance.columns[1:-2]
     # More bins than this leave no room for the features' names on a usual terminal; importance.parquet holds them.
     columns = bins if verbose or len(bins) <= _BINS_ABREAST else []
-    table = _table(["feature"], [*columns, "share"], gap=1)
     shown = result.importance if verbose else result.importance.head(_SHOWN)
-    for row in shown.iter_rows(named=True):
-        share = f"{row['share']:.1%} ± {row['share_error']:.1%}"
-        table.add_row(row["feature"], *(f"{row[name]:.2g}" for name in columns), share)
     left = len(result.importance) - len(shown)
     rest = [f"and {left} more (-v shows them)"] if left else []
-    return ("mean |SHAP| on the margin, and its mean share of all features with the sample's error", table, *rest)
+    return (
+        "mean |SHAP| on the margin, and its mean share of all features with the sample's error",
+        _importances(shown, "feature", columns),
+        *rest,
+        "the same of groups of features",
+        _importances(result.groups, "group", columns),
+        *_steadiness("agreement of the folds' models", result.folds, verbose=verbose),
+        *_steadiness("agreement with the other run", result.stability, verbose=True),
+    )
+
+
+def _importances(table: pl.DataFrame, what: str, columns: Sequence[str]) -> Table:
+    shown = _table([what], [*columns, "share"], gap=1)
+    for row in table.iter_rows(named=True):
+        share = f"{row['share']:.1%} ± {row['share_error']:.1%}"
+        shown.add_row(row[what], *(f"{row[name]:.2g}" for name in columns), share)
+    return shown
+
+
+def _steadiness(title: str, result: Steadiness | None, *, verbose: bool) -> Sequence[RenderableType]:
+    if result is None:
+        return ()
+    if not verbose:
+        change, feature = max(zip(result.change, result.feature, strict=True))
+        low, high = min(result.correlation), max(result.correlation)
+        return (f"{title}: rank correlation {low:.3f} to {high:.3f}; shares change by up to {change:.1%} ({feature})",)
+    shown = _table(["bin"], ["rank correlation", "largest change of a share"])
+    shown.add_column("of")
+    for name, correlation, change, feature in zip(
+        result.bins, result.correlation, result.change, result.feature, strict=True
+    ):
+        shown.add_row(name, f"{correlation:.3f}", f"{change:.1%}", feature)
+    return title, shown
 
 
 @gist.register
 def _(result: Explained) -> str:
     first = ", ".join(result.importance["feature"].head(3))
-    return f"{result.rows:,} rows explained; {first} matter most"
+    events = f" and the background of {result.events} events" if result.events else ""
+    return f"{result.rows:,} rows{events} explained; {first} matter most"
 
 
 # evaluate

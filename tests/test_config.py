@@ -383,3 +383,8 @@ def test_a_copy_elsewhere_still_finds_the_known_events(tmp_path):
 def test_context_columns_fit_beside_the_others(context, told):
     with pytest.raises(UserError, match=told):
         load("configs/polar.toml", [f"intervals.context={context}"])
+
+
+def test_a_column_stands_in_one_group_alone():
+    with pytest.raises(UserError, match=r"groups: 'glat' is named twice"):
+        load("configs/polar.toml", ['explain.groups={a=["glat"], b=["sun", "glat"]}'])

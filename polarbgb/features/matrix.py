@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,21 +46,32 @@ def feature_columns(config: Config) -> dict[str, pl.Expr]:
         UserError: if two features have the same name.
     """
     cadence = config.input.cadence
-    columns: list[tuple[str, pl.Expr]] = [(plain(c), pl.col(c)) for c in config.features.columns]
-    for entry in config.features.history:
-        for column in entry.columns:
-            past: list[Lag | Difference | Mean] = [
-                *(Lag(column, s) for s in entry.lags),
-                *(Difference(column, s, entry.guard) for s in entry.differences),
-                *(Mean(column, s, entry.guard) for s in entry.means),
-            ]
-            columns += [(feature.name, feature.expression(cadence)) for feature in past]
+    columns: list[tuple[str, pl.Expr]] = [
+        *((plain(c), pl.col(c)) for c in config.features.columns),
+        *((feature.name, feature.expression(cadence)) for feature in _history(config)),
+    ]
     named = dict(columns)
     names = [*(name for name, _ in columns), *implied_names(config)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(f"features: '{twice}' is asked for twice")
     return named
+
+
+def source_columns(config: Config) -> dict[str, str]:
+    """Return the column that each feature made from columns is made from, in the order of the matrix."""
+    return {
+        **{plain(column): column for column in config.features.columns},
+        **{feature.name: feature.column for feature in _history(config)},
+    }
+
+
+def _history(config: Config) -> Iterator[Lag | Difference | Mean]:
+    for entry in config.features.history:
+        for column in entry.columns:
+            yield from (Lag(column, s) for s in entry.lags)
+            yield from (Difference(column, s, entry.guard) for s in entry.differences)
+            yield from (Mean(column, s, entry.guard) for s in entry.means)
 
 
 def implied_names(config: Config) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ _LONG_AGO = 21_600.0
 """s: times are told up to here, and where there is no passage at all."""
 
 PASSAGE_NAMES = ("since_switch_on", "until_switch_off", "last_passage", *(f"activation_{life:g}s" for life in LIVES))
+PASSAGE_GROUPS = dict.fromkeys(PASSAGE_NAMES, "SAA")
+"""The physics that each feature of the passages stands for."""
 
 
 def passages(time: Array, shortest: float, longest: float) -> Array:

@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 PLACE_NAMES = ("orbital_phase", "local_time", "sun_elevation")
 FIELD_NAMES = ("field_strength", "magnetic_latitude", "l_shell")
 
+POSITION_GROUPS = dict(zip(PLACE_NAMES, ("orbit", "Sun", "Sun"), strict=True)) | dict.fromkeys(FIELD_NAMES, "field")
+"""The physics that each feature of the place stands for."""
+
 
 def position_names(position: Position | None) -> tuple[str, ...]:
     """Return the names of the features of the place, in order; none where no position is configured."""

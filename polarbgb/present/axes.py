@@ -33,14 +33,19 @@ def duration(seconds: float) -> str:
 
 def utc_axis(panel: Axes, start: float, stop: float) -> None:
     """Span the times from ``start`` to ``stop``, unix seconds; the date stands in the label."""
+    date_ticks(panel, least=4, most=9)
+    panel.set_xlim(*dates(np.array([start, stop])))
+    panel.set_xlabel(f"time (UTC), from {datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}")
+
+
+def date_ticks(panel: Axes, *, least: int, most: int) -> None:
+    """Mark times on an axis of matplotlib's days at so many round places."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz="UTC", minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz="UTC", minticks=least, maxticks=most)  # type: ignore[no-untyped-call]
     ticks = ConciseDateFormatter(locator, tz="UTC", show_offset=False)  # type: ignore[no-untyped-call]
     panel.xaxis.set_major_locator(locator)
     panel.xaxis.set_major_formatter(ticks)
-    panel.set_xlim(*dates(np.array([start, stop])))
-    panel.set_xlabel(f"time (UTC), from {datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}")
 
 
 def plain_numbers(axis: Axis) -> None:

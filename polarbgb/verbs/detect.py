@@ -103,7 +103,8 @@ def detect(
     events = classify(events, config)
     known = known_summary(prediction, events, known_events(config), config)
     run.forget("detect")
-    (run / "windows.parquet").unlink(missing_ok=True)
+    for old in ("windows.parquet", "event_shap.parquet"):  # of other events
+        (run / old).unlink(missing_ok=True)
     if method == "focus":
         files.append(run.write_frame("windows.parquet", found.windows))
     files += [

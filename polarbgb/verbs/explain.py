@@ -1,31 +1,53 @@
-"""`polarbgb explain`: SHAP values of a sample of rows, for every bin."""
+"""`polarbgb explain`: SHAP values of a sample of rows, for every bin, and what follows from them."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.boosters import Booster
+from polarbgb.background.dependence import attribution, dependence
 from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
+from polarbgb.background.groups import feature_groups, in_groups
+from polarbgb.background.slopes import estimate_slopes, mean_slopes
+from polarbgb.background.steadiness import Steadiness, fold_shares, shares, steadiness
 from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
+from polarbgb.present.dependence_plots import attribution_plot, dependence_plot
 from polarbgb.present.save import save
+from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
+from polarbgb.timeline.segments import orbit_phase
 from polarbgb.verbs.fit import load_contract, load_models, on_device
+from polarbgb.verbs.outfile import require_free
 from polarbgb.verbs.prepare import prepare, require_same_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _ADDITIVE = 1e-3
 """Largest relative gap allowed between a margin and its SHAP values: trees are summed in float32."""
+
+_EVENTS = 200
+"""Events explained at most, the most significant ones."""
+
+EVENT_SHAP = "event_shap.parquet"
+"""File of the events' explanation."""
+
+_DRAWN = 12
+"""Features whose dependence is drawn: three rows of panels."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +57,71 @@ class Explained:
     Attributes:
         importance: a row a feature, a column a bin: mean |SHAP| on the margin, most important first; ``share`` of all
             and ``share_error`` of that (one sigma), as the sample is not all rows.
+        groups: the same of the groups of features, whose values are summed before sizes are taken.
+        slopes: a row a feature and bin: mean ``slope`` of the predicted rate, Hz per unit of the feature, its
+            ``error``, and the feature's own ``scatter``.
+        folds: how far the models of the folds agree on the importances; None where one model predicts all rows.
+        stability: how far the importances agree with another run's, where that was asked for.
         rows: rows explained.
+        events: events whose background is explained.
         residue: largest relative gap between a margin and base + SHAP values.
         files: what was written.
     """
 
     importance: pl.DataFrame
+    groups: pl.DataFrame
+    slopes: pl.DataFrame
+    folds: Steadiness | None
+    stability: Steadiness | None
     rows: int
+    events: int
     residue: float
     files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fitted run and its file, ready to be asked.
+
+    Attributes:
+        config: the run's.
+        matrix: features of all usable rows.
+        boosters: one tuple of a booster a bin for every split.
+        frame: the usable rows of the prediction.
+        split: (rows,) number of the split that predicted each.
+    """
+
+    config: Config
+    matrix: Matrix
+    boosters: tuple[tuple[Booster, ...], ...]
+    frame: pl.DataFrame
+    split: NDArray[np.int64]
+
+    def sample(self, size: int) -> NDArray[np.int64]:
+        """Draw rows by fold and by tenths of the first bin's predicted rate."""
+        strata = self.split * 10 + _tenths(self.frame["pred"].arr.first().to_numpy())
+        return stratified_sample(strata, size, self.config.explain.seed)
+
+    def told(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return what tells some rows: entry of the file, time and fold."""
+        return self.frame[rows].select("row", "unix_time", "fold")
+
+
+@dataclass(frozen=True)
+class _Shap:
+    """SHAP values of a sample, by features and by groups of them.
+
+    Attributes:
+        features: by features.
+        groups: of the same rows, by groups.
+        names: of the groups.
+        exact: true where the sample is all rows.
+    """
+
+    features: Explanation
+    groups: Explanation
+    names: tuple[str, ...]
+    exact: bool
 
 
 def explain(
@@ -52,27 +130,36 @@ def explain(
     path: Path | None = None,
     rows: int | Literal["all"] | None = None,
     device: Device = "cpu",
+    stability: RunFolder | None = None,
+    export: Path | None = None,
+    overwrite: bool = False,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> Explained:
     """Explain a stratified sample of rows, each by the models that never saw its orbit.
 
     The sample is drawn by fold and by tenths of the first bin's predicted rate, so that every model and both quiet and
-    bright background have their share.
+    bright background have their share. Where ``detect`` was run, the background at the peak of each of its events is
+    explained as well.
 
     Args:
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
         rows: size of the sample, or ``all``; the configuration's where None.
         device: where SHAP values are computed, whatever the trees grew on.
+        stability: another explained run on the same file, with another seed, say, to compare importances with.
+        export: a ``.root`` or ``.parquet`` file for the SHAP values, written as
+            :func:`polarbgb.present.shap_export.write_shap` says.
+        overwrite: replace that file if it is there.
         announce: told the number of rows and the estimated seconds before the work begins.
         track: watches reading and models.
 
     Returns:
-        The table of importances and the paths.
+        The tables and the paths.
 
     Raises:
-        UserError: if the run has no models, or the file is not the one that was fitted.
+        UserError: if the run has no models, the file is not the one that was fitted, the other run cannot be compared,
+            or the file to write is in the way.
     """
     if run.stage("fit") is None and run.stage("predict") is not None:
         raise UserError(
@@ -82,49 +169,74 @@ def explain(
     config = on_device(run.config(), device)
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
+    if export is not None:
+        require_free(export, run, path, overwrite=overwrite, suffixes=SUFFIXES)
+    theirs = None if stability is None else _importance_of(stability, fitted["input"]["sha256"])
     prepared = prepare(config, path, track=track)
     require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
     run.begin()
     load_contract(run).check(prepared.matrix, str(path))
+    if stability is not None and theirs is not None and set(theirs["feature"]) != set(prepared.matrix.names):
+        raise UserError(f"{stability.path} explains other features; fit both with the same [features]")
     with watched(track, "read models"):
-        boosters = load_models(run, config)
+        fit = _fit(run, config, prepared.matrix)
+    sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
+    # A mean slope needs no more rows than the usual sample, however many are explained.
+    moved = fit.sample(min(len(sample), config.explain.rows))
+    models = fit.matrix, fit.boosters, fit.split
+    announce(len(sample), estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
+    shap = _explained(fit, sample, track)
+    slopes = mean_slopes(
+        *models,
+        moved,
+        orbit=fit.frame["orbit"].to_numpy()[moved],
+        objective=config.model.objective,
+        track=track,
+    )
+    of_events = _of_events(run, fit)
+
+    run.forget("explain")
+    names, bins = fit.matrix.names, config.rates.names
+    tables = {**_tables(fit, shap), "slopes.parquet": slopes.table(names, bins)}
+    if of_events is None:
+        (run / EVENT_SHAP).unlink(missing_ok=True)
+    else:
+        tables[EVENT_SHAP] = of_events
+    files = [run.write_frame(name, table) for name, table in tables.items()]
+    by_fold = fold_shares(shap.features, fit.split[sample])
+    folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
+    other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
+    agreement = {"folds": folds, "run": other}
+    told = {what: None if one is None else one.summary() for what, one in agreement.items()}
+    files += [
+        run.write_frame("fold_shares.parquet", _by_fold(by_fold, names, bins)),
+        run.write_text("stability.json", json.dumps(told, indent=1) + "\n"),
+    ]
+    if export is not None:
+        files.append(write_shap(export, shap.features, fit.told(sample), names, config))
+    for name, figure in track(_figures(fit, shap, tables), label="draw", total=4 + 2 * len(bins)):
+        files.append(save(figure, run / f"plots/{name}.png"))
+    events = 0 if of_events is None else of_events["id"].n_unique()
+    run.finish("explain", started, rows=len(sample), events=events, residue=shap.features.residue)
+    return Explained(
+        importance=tables["importance.parquet"],
+        groups=tables["groups.parquet"],
+        slopes=tables["slopes.parquet"],
+        folds=folds,
+        stability=other,
+        rows=len(sample),
+        events=events,
+        residue=shap.features.residue,
+        files=tuple(files),
+    )
+
+
+def _fit(run: RunFolder, config: Config, matrix: Matrix) -> _Fit:
+    boosters = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)
     # In scheme 'blocks' one model predicts all parts.
-    split = fold if len(boosters) > 1 else np.zeros(len(fold), np.int64)
-    strata = split * 10 + _tenths(frame["pred"].arr.first().to_numpy())
-    size = len(frame) if rows == "all" else rows or config.explain.rows
-    sample = stratified_sample(strata, size, config.explain.seed)
-    announce(len(sample), estimate_seconds(prepared.matrix, boosters, split, sample))
-    room = 8 * len(sample) * len(prepared.matrix.names) * len(config.rates.names)  # the values, and their table
-    on_disk = not room_for(room, config.memory)
-    explanation = explain_rows(prepared.matrix, boosters, split, sample, on_disk=on_disk, track=track)
-    if explanation.residue > _ADDITIVE:
-        raise AssertionError(f"SHAP values miss the margin by {explanation.residue:.2g}")
-
-    run.forget("explain")
-    means = explanation.importance()
-    errors = explanation.error() if len(sample) < len(frame) else np.zeros_like(means)
-    importance = _importance(means, errors, prepared.matrix, config)
-    files = [
-        run.write_frame("shap.parquet", _shap_frame(explanation, prepared.matrix, frame, config)),
-        run.write_frame("importance.parquet", importance),
-        save(shap_bars(means, errors, prepared.matrix.names, config), run / "plots/shap_bars.png"),
-    ]
-    data = prepared.matrix.values[sample]
-    titles = config.rates.titles
-    for number in track(range(len(titles)), label="draw", total=len(titles)):
-        figure = shap_beeswarm(
-            explanation.values[number],
-            explanation.base[number],
-            data,
-            prepared.matrix.names,
-            titles[number],
-            config,
-        )
-        files.append(save(figure, run / f"plots/shap_bin{number}.png"))
-    run.finish("explain", started, rows=len(sample), residue=explanation.residue)
-    return Explained(importance, len(sample), explanation.residue, tuple(files))
+    return _Fit(config, matrix, boosters, frame, fold if len(boosters) > 1 else np.zeros(len(fold), np.int64))
 
 
 def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -132,29 +244,112 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(edges, rate).astype(np.int64)
 
 
+def _explained(fit: _Fit, sample: NDArray[np.int64], track: Track) -> _Shap:
+    names = fit.matrix.names
+    room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
+    on_disk = not room_for(room, fit.config.memory)
+    features = explain_rows(fit.matrix, fit.boosters, fit.split, sample, on_disk=on_disk, track=track)
+    if features.residue > _ADDITIVE:
+        raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
+    members = feature_groups(fit.config)
+    groups = in_groups(features, names, members, on_disk=on_disk)
+    return _Shap(features, groups, tuple(members), exact=len(sample) == len(fit.frame))
+
+
+def _of_events(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
+    """Explain the background at the peak of the most significant events; None where ``detect`` was not run."""
+    if run.stage("detect") is None:
+        return None
+    events = run.read_frame("events.parquet").sort("significance", descending=True, nulls_last=True).head(_EVENTS)
+    peaks = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
+    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks)
+    return shap_frame(explanation, events.select("id"), fit.matrix.names, fit.config)
+
+
+def _tables(fit: _Fit, shap: _Shap) -> dict[str, pl.DataFrame]:
+    """Return what follows from the SHAP values, by file."""
+    names, bins, rows = fit.matrix.names, fit.config.rates.names, shap.features.rows
+    return {
+        "shap.parquet": shap_frame(shap.features, fit.told(rows), names, fit.config),
+        "importance.parquet": _importance(shap.features, "feature", names, bins, exact=shap.exact),
+        "groups.parquet": _importance(shap.groups, "group", shap.names, bins, exact=shap.exact),
+        "dependence.parquet": dependence(shap.features, fit.matrix.values[rows], names, bins),
+        "attribution.parquet": _attribution(fit, shap),
+    }
+
+
 def _importance(
-    means: NDArray[np.float64], errors: NDArray[np.float64], matrix: Matrix, config: Config
+    explanation: Explanation, what: str, names: tuple[str, ...], bins: tuple[str, ...], *, exact: bool
 ) -> pl.DataFrame:
-    """Lay the (features, bins) mean |SHAP| out, most important first, with the error of its share."""
+    """Lay the mean |SHAP| out, most important first, with the error of its share."""
+    means = explanation.importance()
     return pl.DataFrame(
         {
-            "feature": list(matrix.names),
-            **{name: means[:, number] for number, name in enumerate(config.rates.names)},
+            what: list(names),
+            **{name: means[:, number] for number, name in enumerate(bins)},
             "share": mean_share(means, means),
             # The same rows in all bins: their errors go together.
-            "share_error": mean_share(errors, means),
+            "share_error": mean_share(_errors(explanation, exact=exact), means),
         }
     ).sort("share", descending=True)
 
 
-def _shap_frame(explanation: Explanation, matrix: Matrix, frame: pl.DataFrame, config: Config) -> pl.DataFrame:
-    """Lay SHAP values out: a row an explained row and bin, a column a feature."""
-    rows = frame[explanation.rows].select("row", "unix_time", "fold")
+def _errors(explanation: Explanation, *, exact: bool) -> NDArray[np.float64]:
+    errors = explanation.error()
+    return np.zeros_like(errors) if exact else errors
+
+
+def _attribution(fit: _Fit, shap: _Shap) -> pl.DataFrame:
+    """Average the groups' SHAP values along the orbit (degrees) and along the mission (unix s)."""
+    time, config, rows = fit.frame["unix_time"].to_numpy(), fit.config, shap.groups.rows
+    known = fit.matrix.among(("orbital_phase",))
+    if known:
+        phase, turn = known["orbital_phase"][rows].astype(np.float64), (-90.0, 270.0)
+    else:
+        phase, turn = orbit_phase(time, config.orbit)[rows] % 1 * 360, (0.0, 360.0)
+    along = {"phase": (phase, turn), "time": (time[rows], (time[0], time[-1] + config.input.cadence))}
     return pl.concat(
-        rows.with_columns(
-            pl.lit(name).alias("bin"),
-            pl.Series("base", explanation.base[number]),
-            *(pl.Series(f"shap_{feature}", explanation.values[number, :, f]) for f, feature in enumerate(matrix.names)),
+        attribution(shap.groups, position, span, groups=shap.names, bins=config.rates.names).select(
+            pl.lit(by).alias("by"), pl.all()
         )
-        for number, name in enumerate(config.rates.names)
+        for by, (position, span) in along.items()
     )
+
+
+def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
+    """Return the importances of another run on the same file."""
+    source = other.require("fit")["input"]
+    other.require("explain")
+    require_same_file(Path(source["file"]), source["sha256"], sha256)
+    return other.read_frame("importance.parquet")
+
+
+def _compared(ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], bins: tuple[str, ...]) -> Steadiness:
+    """Compare two tables of importances, whatever the order of their rows."""
+    order = pl.DataFrame({"feature": names})
+    both = (order.join(table, on="feature", maintain_order="left").select(bins).to_numpy() for table in (ours, theirs))
+    return steadiness([shares(table) for table in both], names, bins)
+
+
+def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
+    """Lay the shares of each split's rows out: a row a feature and fold, a column a bin."""
+    return pl.concat(
+        pl.DataFrame({"feature": names, "fold": [which] * len(names), **dict(zip(bins, share.T, strict=True))})
+        for which, share in by_fold.items()
+    )
+
+
+def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, Figure]]:
+    """Draw all plots, one at a time."""
+    config, names = fit.config, fit.matrix.names
+    for name, of, labels in (("shap_bars", shap.features, names), ("shap_groups", shap.groups, shap.names)):
+        yield name, shap_bars(of.importance(), _errors(of, exact=shap.exact), labels, config)
+    yield "attribution_phase", attribution_plot(tables["attribution.parquet"], "phase", config)
+    yield "attribution_time", attribution_plot(tables["attribution.parquet"], "time", config)
+    data = fit.matrix.values[shap.features.rows]
+    importance = tables["importance.parquet"]
+    for number, name in enumerate(config.rates.names):
+        title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
+        first = importance.sort(name, descending=True)["feature"].head(_DRAWN).to_list()
+        yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
+        yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)

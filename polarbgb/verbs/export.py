@@ -19,6 +19,7 @@ from polarbgb.present.tables import write_csv, write_ecsv, write_parquet
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder, digest
 from polarbgb.verbs.detect import detect
+from polarbgb.verbs.outfile import require_free
 
 Format = Literal["root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn"]
 TableName = Literal["events", "prediction", "gti", "clusters", "windows"]
@@ -90,7 +91,8 @@ def export(
     if path is None:
         path = run / _DEFAULT[format]
     else:
-        _refuse(path, run, Path(source["file"]), overwrite=overwrite, folder=format == "gcn")
+        notices = "EV*.json" if format == "gcn" else None
+        require_free(path, run, Path(source["file"]), overwrite=overwrite, folder_of=notices)
     if run.stage("detect") is None:
         detect(run, track=track)
     config = _searched(run)
@@ -187,16 +189,3 @@ def _searched(run: RunFolder) -> Config:
     trigger = Trigger.model_validate(stage.get("trigger", config.trigger))
     classes = Classes.model_validate(stage.get("classes", config.classes))
     return config.model_copy(update={"intervals": intervals, "trigger": trigger, "classes": classes})
-
-
-def _refuse(path: Path, run: RunFolder, source: Path, *, overwrite: bool, folder: bool) -> None:
-    if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
-        raise UserError(f"{path} is the input file; name another")
-    if not path.exists():
-        return
-    if path.resolve().parent == run.path.resolve() and not path.name.startswith("export"):
-        raise UserError(f"{path} belongs to the run folder; name another, such as export{path.suffix}")
-    if not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
-    if folder and path.is_dir() and not all(one.is_file() and one.match("EV*.json") for one in path.iterdir()):
-        raise UserError(f"{path} holds more than notices; name another folder")

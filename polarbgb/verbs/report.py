@@ -12,7 +12,6 @@ import polars as pl
 from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config
-from polarbgb.errors import UserError
 from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
 from polarbgb.present.report.page import Page, Picture, Table, render
@@ -26,6 +25,7 @@ from polarbgb.transients.efficiency import TITLES
 from polarbgb.transients.match import known_summary
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.figures import Format, draw
+from polarbgb.verbs.outfile import require_free
 
 SHOWN = 40
 """Events drawn, if not asked for more."""
@@ -93,13 +93,11 @@ def report(
     Raises:
         UserError: if the run has no prediction, or the page cannot be written or is in the way.
     """
-    run.require("fit", "predict")
+    source = run.require("fit", "predict")["input"]
     if path is None:
         path = run / "report.html"
-    elif path.suffix not in {".html", ".htm"}:
-        raise UserError(f"{path}: the name must end in .html")
-    elif path.exists() and not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
+    else:
+        require_free(path, run, Path(source["file"]), overwrite=overwrite, suffixes=(".html",))
     if run.stage("detect") is None:
         detect(run, track=track)
     files = draw(run, "png", track=track)  # those that do not zoom stand in the page

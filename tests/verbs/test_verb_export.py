@@ -304,7 +304,7 @@ REFUSED = {
     ),
     "a table of a file that holds all": ("x.fits", {"table": "gti"}, "--table goes with csv, ecsv, parquet"),
     "the run's own file": ("copied/events.parquet", {"overwrite": True}, "belongs to the run folder; name another"),
-    "a folder that holds more": ("copied", {"format": "gcn", "overwrite": True}, "holds more than notices"),
+    "a folder that holds more": ("copied", {"format": "gcn", "overwrite": True}, "holds more than EV"),
     "a folder in the way": ("full", {"format": "gcn"}, "full exists; add --overwrite"),
     "no folder": ("file", {"format": "gcn", "overwrite": True}, "cannot write .*file: Not a directory"),
 }
