@@ -17,6 +17,9 @@ from polarbgb.present.style import BACKGROUND, MEASURED_FAINT, grid, page, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FEATURES = 12
+"""Features whose dependence is drawn: three rows of panels."""
+
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#9a9a9a", "#F0E442")
 _DASHES = ("-", "--")
 

@@ -23,7 +23,7 @@ from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
-from polarbgb.present.dependence_plots import attribution_plot, dependence_plot
+from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.save import save
 from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
@@ -45,9 +45,6 @@ _EVENTS = 200
 
 EVENT_SHAP = "event_shap.parquet"
 """File of the events' explanation."""
-
-_DRAWN = 12
-"""Features whose dependence is drawn: three rows of panels."""
 
 
 @dataclass(frozen=True)
@@ -350,6 +347,6 @@ def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterato
     importance = tables["importance.parquet"]
     for number, name in enumerate(config.rates.names):
         title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
-        first = importance.sort(name, descending=True)["feature"].head(_DRAWN).to_list()
+        first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
         yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
         yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
+from polarbgb.background.groups import feature_groups
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
 from polarbgb.present.cluster_plane import cluster_plane
+from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
 from polarbgb.present.gallery import event_gallery
@@ -153,19 +155,34 @@ class _Results:
         return known_gallery(self._prediction, events, summary, self._config)
 
     def _of_explanation(self) -> Iterator[Drawing]:
-        if self._run.stage("explain"):
-            yield "shap_bars", self._shap_bars
+        if self._run.stage("explain") is None:
+            return
+        config = self._config
+        shap = self._run.read_frame("shap.parquet")
+        features = [name.removeprefix("shap_") for name in shap.columns if name.startswith("shap_")]
+        yield "shap_bars", partial(self._shap_bars, shap, {name: [name] for name in features})
+        if not (self._run / "attribution.parquet").exists():  # explained by an earlier version
+            return
+        yield "shap_groups", partial(self._shap_bars, shap, feature_groups(config))
+        attribution = self._run.read_frame("attribution.parquet")
+        for by in ("phase", "time"):
+            yield f"attribution_{by}", partial(attribution_plot, attribution, by, config)
+        dependence, importance = (self._run.read_frame(f"{name}.parquet") for name in ("dependence", "importance"))
+        for number, name in enumerate(config.rates.names):
+            first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
+            yield f"dependence_bin{number}", partial(dependence_plot, dependence, first, number, config)
 
-    def _shap_bars(self) -> Figure:
-        config, shap = self._config, self._run.read_frame("shap.parquet")
-        columns = [name for name in shap.columns if name.startswith("shap_")]
+    def _shap_bars(self, shap: pl.DataFrame, members: Mapping[str, Sequence[str]]) -> Figure:
+        """Draw the mean |SHAP| of features, or of sums of them."""
+        config = self._config
+        sums = [pl.sum_horizontal([f"shap_{name}" for name in names]).alias(of) for of, names in members.items()]
         rows = len(shap) // len(config.rates.names)
-        of_bins = [np.abs(shap.filter(bin=name).select(columns).to_numpy()) for name in config.rates.names]
+        of_bins = [np.abs(shap.filter(bin=name).select(sums).to_numpy()) for name in config.rates.names]
         means = np.column_stack([one.mean(axis=0, dtype=np.float64) for one in of_bins])
         errors = np.column_stack([one.std(axis=0, dtype=np.float64) for one in of_bins]) / np.sqrt(rows)
         if rows == (self._prediction["segment"] >= 0).sum():
             errors = np.zeros_like(means)  # there is no other sample
-        return shap_bars(means, errors, [name.removeprefix("shap_") for name in columns], config)
+        return shap_bars(means, errors, [*members], config)
 
     def _of_evaluation(self) -> Iterator[Drawing]:
         if self._run.stage("evaluate") is None:

@@ -37,7 +37,8 @@ _FIGURES = (
     ("training", "loss", "Loss against the number of trees, a line a fold: rows learnt from, and rows that stop it."),
     ("shap", "shap_groups", "Mean |SHAP| of the groups of features."),
     ("shap", "shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error."),
-    ("shap", "shap_attribution", "SHAP values of the groups along the orbit and along the mission."),
+    ("shap", "attribution_phase", "SHAP values of the groups along the orbit."),
+    ("shap", "attribution_time", "SHAP values of the groups along the mission."),
     ("swarms", "shap_bin*", "SHAP values, a dot a row."),
     ("clusters", "clusters", "Clusters of rows beyond the limit: duration and counts in excess."),
     ("known", "known_events", "Around the known events."),
@@ -143,7 +144,7 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
         control=content.control_table(searched, days),
         injections=content.injection_table(evaluation["efficiency"], TITLES) if "efficiency" in evaluation else None,
         pictures=_pictures(run),
-        slopes=None,
+        slopes=_slopes(run, config),
         provenance=_provenance(run, stage),
         config=_plain(config),
         panels={**panels, **shown},
@@ -187,6 +188,13 @@ def _explained(run: RunFolder, drawn: pl.DataFrame, config: Config) -> tuple[dic
         told = content.reasons(run.read_frame("event_shap.parquet"), drawn["id"].to_list(), config)
         data["why"] = {str(key): value for key, value in told.items()}
     return data, panels
+
+
+def _slopes(run: RunFolder, config: Config) -> Table | None:
+    if run.stage("explain") is None or not (run / "slopes.parquet").exists():
+        return None
+    important = run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
+    return content.slope_table(run.read_frame("slopes.parquet"), important, config)
 
 
 def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:

@@ -289,6 +289,21 @@ def dependence_curves(frame: pl.DataFrame, features: Sequence[str], config: Conf
     return found
 
 
+def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config) -> Table:
+    """Tell by how many Hz the background changes with a standard deviation of each feature, with the error."""
+    of = {(one["feature"], one["bin"]): one for one in slopes.iter_rows(named=True)}
+    rows = []
+    for feature in features:
+        each = [of[feature, name] for name in config.rates.names]
+        told = (f"{one['slope'] * one['scatter']:+.3g} \u00b1 {one['error'] * one['scatter']:.1g}" for one in each)
+        rows.append([feature, f"{each[0]['scatter']:.3g}", *told])
+    note = (
+        "Hz by which the background changes as a feature rises by one standard deviation (second column, in its own unit) "
+        "and all others stay: mean of the slopes at the explained rows, error over orbits."
+    )
+    return Table(["feature", "deviation", *config.rates.titles], rows, note)
+
+
 def reasons(frame: pl.DataFrame, ids: Sequence[int], config: Config) -> dict[int, list[list[tuple[str, float]]]]:
     """Return by event, and bin, the features that moved the background at its peak most: name and by how much."""
     names = [name for name in frame.columns if name.startswith("shap_")]
