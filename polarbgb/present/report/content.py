@@ -298,7 +298,7 @@ def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config) -
         told = (f"{one['slope'] * one['scatter']:+.3g} \u00b1 {one['error'] * one['scatter']:.1g}" for one in each)
         rows.append([feature, f"{each[0]['scatter']:.3g}", *told])
     note = (
-        "Hz by which the background changes as a feature rises by one standard deviation (second column, in its own unit) "
+        "Hz by which the background changes as a feature rises by one standard deviation (second column, its own unit) "
         "and all others stay: mean of the slopes at the explained rows, error over orbits."
     )
     return Table(["feature", "deviation", *config.rates.titles], rows, note)
