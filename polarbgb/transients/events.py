@@ -122,6 +122,12 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
     return events.with_columns(pl.Series("bins_flagged", flagged, pl.String))
 
 
+def rarest(events: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the events that cost least, or, where a list has no price, the most significant ones."""
+    order = ["far", "significance"] if "far" in events.columns else ["significance"]
+    return events.sort(order, descending=[name == "significance" for name in order], nulls_last=True).head(count)
+
+
 def _rows_inside(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of all events, one event after the other, and where among them each event begins."""
     lengths = last - first + 1

@@ -30,6 +30,7 @@ from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.segments import orbit_phase
+from polarbgb.transients.events import rarest
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.outfile import require_free
 from polarbgb.verbs.prepare import prepare, require_same_file
@@ -41,7 +42,7 @@ _ADDITIVE = 1e-3
 """Largest relative gap allowed between a margin and its SHAP values: trees are summed in float32."""
 
 _EVENTS = 200
-"""Events explained at most, the most significant ones."""
+"""Events explained at most, the rarest ones."""
 
 EVENT_SHAP = "event_shap.parquet"
 """File of the events' explanation."""
@@ -254,10 +255,10 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], track: Track) -> _Shap:
 
 
 def _of_events(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Explain the background at the peak of the most significant events; None where ``detect`` was not run."""
+    """Explain the background at the peak of the rarest events; None where ``detect`` was not run."""
     if run.stage("detect") is None:
         return None
-    events = run.read_frame("events.parquet").sort("significance", descending=True, nulls_last=True).head(_EVENTS)
+    events = rarest(run.read_frame("events.parquet"), _EVENTS)
     peaks = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
     explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks)
     return shap_frame(explanation, events.select("id"), fit.matrix.names, fit.config)

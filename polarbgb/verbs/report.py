@@ -22,6 +22,7 @@ from polarbgb.runfolder import RunFolder
 from polarbgb.settings import to_toml
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.efficiency import TITLES
+from polarbgb.transients.events import rarest
 from polarbgb.transients.match import known_summary
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.figures import Format, draw
@@ -105,7 +106,7 @@ def report(
     if plots is not None and plots != "png":
         files += draw(run, plots, track=track)
     found = run.read_frame("events.parquet")
-    drawn = content.rarest(found, events)
+    drawn = rarest(found, events)
     with watched(track, "write the page"):
         page = render(_page(run, found, drawn))
     with atomic(path) as temporary:

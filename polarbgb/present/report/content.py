@@ -65,12 +65,6 @@ def event_list(events: pl.DataFrame) -> tuple[list[Mapping[str, Any]], list[list
     return shown, [list(row) for row in listed.iter_rows()]
 
 
-def rarest(events: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return the events that cost least, or, where a list has no price, the most significant ones."""
-    order = ["far", "significance"] if "far" in events.columns else ["significance"]
-    return events.sort(order, descending=[name == "significance" for name in order], nulls_last=True).head(count)
-
-
 def facts(event: Mapping[str, Any], titles: Sequence[str]) -> list[tuple[str, str]]:
     """Return all that is known of an event as name and value with its unit; arrays bin by bin."""
     told = []

@@ -102,7 +102,9 @@ def dependence(titles: Sequence[str], unit: str) -> str:
 
     panels = []
     for number, title in enumerate(titles):
-        source = ColumnDataSource({key: [] for key in ("value", "low", "median", "high")}, name=f"dependence-{number}")
+        source = ColumnDataSource(
+            {key: list(_NOTHING) for key in ("value", "low", "median", "high")}, name=f"dependence-{number}"
+        )
         panel = _plain_panel(190, title)
         panel.varea("value", "low", "high", source=source, color=BACKGROUND, alpha=0.25)
         panel.line("value", "median", source=source, color=BACKGROUND, width=2)
