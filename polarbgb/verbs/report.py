@@ -28,8 +28,6 @@ from polarbgb.verbs.detect import detect
 from polarbgb.verbs.figures import Format, draw
 from polarbgb.verbs.outfile import require_free
 
-SHOWN = 40
-"""Events drawn, if not asked for more."""
 _FIGURES = (
     ("curve", "rates", "Measured rate of every bin against time."),
     ("evaluation", "evaluation", "Error beside other backgrounds, and width of the pulls by regime."),
@@ -40,13 +38,12 @@ _FIGURES = (
     ("shap", "shap_bars", "Mean |SHAP| of the strongest features, bin by bin, with its statistical error."),
     ("shap", "attribution_phase", "SHAP values of the groups along the orbit."),
     ("shap", "attribution_time", "SHAP values of the groups along the mission."),
-    ("swarms", "shap_bin*", "SHAP values, a dot a row."),
     ("clusters", "clusters", "Clusters of rows beyond the limit: duration and counts in excess."),
     ("known", "known_events", "Around the known events."),
     ("places", "event_places", "Where events are, beside live time."),
     ("efficiency", "efficiency", "Share of the added bursts that is found."),
 )
-"""Section, file and caption of the figures that do not zoom."""
+"""Section, name and caption of the figures that do not zoom."""
 _FEATURES = 20
 """Features whose dependence is drawn."""
 
@@ -74,7 +71,7 @@ def report(
     run: RunFolder,
     path: Path | None = None,
     *,
-    events: int = SHOWN,
+    events: int = 40,
     plots: Format | None = None,
     overwrite: bool = False,
     track: Track = silent,
@@ -103,18 +100,17 @@ def report(
     if run.stage("detect") is None:
         detect(run, track=track)
     files = draw(run, "png", track=track)  # those that do not zoom stand in the page
-    if plots is not None and plots != "png":
-        files += draw(run, plots, track=track)
+    asked = files if plots == "png" else draw(run, plots, track=track) if plots else ()
     found = run.read_frame("events.parquet")
     drawn = rarest(found, events)
     with watched(track, "write the page"):
-        page = render(_page(run, found, drawn))
+        page = render(_page(run, found, drawn, files))
     with atomic(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return Reported(path, len(found), len(drawn), path.stat().st_size, files if plots else ())
+    return Reported(path, len(found), len(drawn), path.stat().st_size, asked)
 
 
-def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
+def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Sequence[Path]) -> Page:
     stage = run.require("fit", "predict")
     searched = run.require("detect")
     config = run.config()
@@ -144,7 +140,7 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame) -> Page:
         known=content.known_table(known_summary(prediction, events, known_events(config), config)),
         control=content.control_table(searched, days),
         injections=content.injection_table(evaluation["efficiency"], TITLES) if "efficiency" in evaluation else None,
-        pictures=_pictures(run),
+        pictures=_pictures(run, figures),
         slopes=_slopes(run, config),
         provenance=_provenance(run, stage),
         config=_plain(config),
@@ -259,10 +255,14 @@ def _plain(config: Config) -> str:
     return to_toml(config.model_copy(update=changed))
 
 
-def _pictures(run: RunFolder) -> dict[str, list[Picture]]:
-    """Return the figures of the run that the page shows, by section."""
+def _pictures(run: RunFolder, figures: Sequence[Path]) -> dict[str, list[Picture]]:
+    """Return those of the figures drawn that the page shows, by section; and the swarms, which ``explain`` drew."""
+    drawn = {file.stem: file for file in figures}
     found: dict[str, list[Picture]] = {}
     for section, name, caption in _FIGURES:
-        files = sorted((run / "plots").glob(f"{name}.png"))
-        found.setdefault(section, []).extend(Picture(file.read_bytes(), caption) for file in files)
-    return {section: pictures for section, pictures in found.items() if pictures}
+        if name in drawn:
+            found.setdefault(section, []).append(Picture(drawn[name].read_bytes(), caption))
+    if run.stage("explain") is not None:
+        swarms = [run / f"plots/shap_bin{number}.png" for number in range(len(run.config().rates.names))]
+        found["swarms"] = [Picture(file.read_bytes(), "SHAP values, a dot a row.") for file in swarms if file.is_file()]
+    return found
