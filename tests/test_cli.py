@@ -258,7 +258,7 @@ def commands(mission, folder, options):
         "fit": ["fit", "-i", mission, "-r", folder / "a", "--set", "model.trees=4", *options],
         "predict": ["predict", "-i", folder / "other.root", "-r", folder / "a", "--into", folder / "b"],
         "detect": ["detect", "-r", folder / "a"],
-        "explain": ["explain", "-r", folder / "a", "--rows", "60"],
+        "explain": ["explain", "-r", folder / "a", "--rows", "60", "--export", folder / "shap.root", "--overwrite"],
         "export": ["export", "-r", folder / "a", folder / "out.root"],
     }
 
@@ -281,6 +281,7 @@ def test_json_is_all_that_a_program_reads(typed, mission, options, tmp_path):
     assert told["predict"]["rows"] > 0
     assert len(told["detect"]["events"]) == told["export"]["events"]
     assert len(told["explain"]["importance"]) == told["fit"]["features"]
+    assert str(tmp_path / "shap.root") in told["explain"]["files"]
     with uproot.open(tmp_path / "out.root") as file:
         assert {name: file[name].num_entries for name in told["export"]["tables"]} == told["export"]["tables"]
 

@@ -86,7 +86,7 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
             panel.plot(where if by == "phase" else dates(where), effect, lw=1.1, label=group, **style)
         panel.set_title(wrapped(title, columns))
     if by == "time":
-        date_ticks(panels[0], least=2, most=4)
+        date_ticks(panels[0], least=2, most=5)
         figure.supxlabel(f"time (UTC), from {datetime.fromtimestamp(shown['position'][0], UTC):%Y-%m-%d}", fontsize=8)
     else:
         first = 0 if config.position is None else -90

@@ -44,7 +44,7 @@ _ADDITIVE = 1e-3
 _EVENTS = 200
 """Events explained at most, the rarest ones."""
 
-EVENT_SHAP = "event_shap.parquet"
+_EVENT_SHAP = "event_shap.parquet"
 """File of the events' explanation."""
 
 
@@ -197,9 +197,9 @@ def explain(
     names, bins = fit.matrix.names, config.rates.names
     tables = {**_tables(fit, shap), "slopes.parquet": slopes.table(names, bins)}
     if of_events is None:
-        (run / EVENT_SHAP).unlink(missing_ok=True)
+        (run / _EVENT_SHAP).unlink(missing_ok=True)
     else:
-        tables[EVENT_SHAP] = of_events
+        tables[_EVENT_SHAP] = of_events
     files = [run.write_frame(name, table) for name, table in tables.items()]
     by_fold = fold_shares(shap.features, fit.split[sample])
     folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
