@@ -197,7 +197,10 @@ def judged(finished, tmp_path_factory):
     return run
 
 
-FRAMES = ["prediction", "clusters", "windows", "events", "shap", "importance", "injections"]
+FRAMES = [
+    *("prediction", "training", "clusters", "windows", "events", "shap", "importance", "groups", "slopes"),
+    *("dependence", "attribution", "event_shap", "fold_shares", "injections"),
+]
 
 
 @pytest.mark.parametrize("name", FRAMES)
