@@ -13,7 +13,10 @@ from polarbgb.verbs.figures import draw, figures
 
 FIT = ["loss", "rates", "light_curve", "orbit_quietest", "orbit_median", "orbit_worst", "anomaly", "pulls", "residuals"]
 DETECT = ["events", "light_curve_events", "clusters", "known_events", "event_map", "event_places"]
-EXPLAIN = ["shap_bars"]
+EXPLAIN = [
+    *("shap_bars", "shap_groups", "attribution_phase", "attribution_time"),
+    *(f"dependence_bin{number}" for number in range(6)),
+]
 
 
 def test_figures_of_all_stages_are_drawn_into_files(copied):
@@ -21,7 +24,7 @@ def test_figures_of_all_stages_are_drawn_into_files(copied):
     drawn = polarbgb.plot(copied)
     assert drawn.files == tuple(copied / f"plots/{name}.png" for name in (*FIT, *DETECT, *EXPLAIN))
     assert made(drawn) == drawn.files
-    assert gist(drawn) == "16 figures drawn"
+    assert gist(drawn) == "25 figures drawn"
     # Those that the verbs wrote come out the same; the swarms of SHAP values are left as they are.
     assert {path.name: path.read_bytes() for path in (copied / "plots").iterdir()}.items() >= written.items()
     assert {f"{name}.png" for name in ("light_curve", "pulls", "events", "light_curve_events", "shap_bars")} < set(
