@@ -38,12 +38,12 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration that the run was made with.
+        """The configuration that the run was made with, and searched with, where ``detect`` was run.
 
         Raises:
             UserError: if nothing was fitted or predicted yet; all that follow raise one that names the verb to run.
         """
-        return self.folder.config()
+        return self.folder.config_of("detect")
 
     @cached_property
     def prediction(self) -> pl.DataFrame:
@@ -162,9 +162,12 @@ class Run:
         yield "instrument", f"{self.config.name}, {len(names)} bins: {', '.join(names)}"
         yield "file", f"{source['file']}, {source['usable']:,} of {source['entries']:,} rows usable"
         if "fit" in stages:
-            fair = self.metrics.filter(pl.col("part").str.contains("^held-out|^test$"))
-            over = ", ".join(f"{ratio:.2f}" for ratio in fair["weighted_error"] / fair["noise"])
-            yield "error / noise", f"{over} on {fair['part'][0]}"
+            from polarbgb.verbs.fit import FAIR_PARTS
+
+            fair = [one for one in self.metrics.iter_rows(named=True) if one["part"] in FAIR_PARTS]
+            if fair:
+                over = ", ".join(f"{one['weighted_error'] / one['noise']:.2f}" for one in fair)
+                yield "error / noise", f"{over} on {fair[0]['part']}"
         else:
             yield "models", str(made["models"]["run"])
         if "detect" in stages:

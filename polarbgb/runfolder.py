@@ -37,6 +37,21 @@ _FALL_WITH = {
 """Stages that are made from a stage's results, or are in its place, and fall when it is begun again."""
 
 
+_LATER = ("intervals", "trigger", "classes", "inject")
+"""Sections that may change after the fit; the manifest tells what they were in a stage."""
+
+_FIT_FIGURES = ("light_curve", "pulls", "residuals", "rates", "loss", "orbit_*", "anomaly")
+_FIGURES = {
+    "tune": (),
+    "fit": _FIT_FIGURES,
+    "predict": _FIT_FIGURES,
+    "detect": ("events", "light_curve_events", "clusters", "known_events", "event_*", "orbit_*", "anomaly"),
+    "explain": ("shap_*", "attribution_*", "dependence_*"),
+    "evaluate": ("evaluation", "efficiency"),
+}
+"""Names of the figures that show a stage, and are out of date when it is begun again."""
+
+
 class RunFolder:
     """A folder with a manifest: which stages are done, from what, with what.
 
@@ -111,11 +126,18 @@ class RunFolder:
         self._write(self.manifest())
 
     def forget(self, name: str) -> None:
-        """Take a stage, and all that was made from it, out of the manifest: its files are about to change."""
+        """Take a stage, and all that was made from it, out of the manifest: its files are about to change.
+
+        Figures that show them go at once: nobody could tell that they are out of date.
+        """
         manifest = self.manifest()
         for stage in (name, *_FALL_WITH[name]):
             manifest["stages"].pop(stage, None)
         self._write(manifest)
+        for stage in (name, *_FALL_WITH[name]):
+            for figure in _FIGURES[stage]:
+                for file in (self.path / "plots").glob(f"{figure}.*"):
+                    file.unlink()
 
     def finish(self, name: str, started: float, **facts: object) -> None:
         """Record a stage as done, with the facts about it and how long it took since ``started`` (monotonic s)."""
@@ -146,6 +168,16 @@ class RunFolder:
         """
         self.require("fit", "predict")
         return load(self.path / "config.toml", overrides)
+
+    def config_of(self, stage: str) -> Config:
+        """Return the configuration of the run with the sections that a later stage was run with.
+
+        Args:
+            stage: ``detect`` or ``evaluate``; as the run was made, where it was not run.
+        """
+        config, asked = self.config(), self.stage(stage) or {}
+        given = {name: type(getattr(config, name)) for name in _LATER if name in asked}
+        return config.model_copy(update={name: section.model_validate(asked[name]) for name, section in given.items()})
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file atomically and return its path."""

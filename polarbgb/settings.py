@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -94,6 +95,15 @@ def _parts(name: str, schema: Mapping[str, Any], shared: Mapping[str, Any], **ki
             keys.append(Key(key, _type(field), key in required, field.get("default"), field["description"]))
     yield Part(name, _sentence(schema["description"]) if name else "", tuple(keys), **kind)
     yield from inner
+
+
+def portable(config: Config) -> Config:
+    """Return a configuration without the folders of its files: what is sent away tells nobody's disk."""
+    changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": Path(config.input.path.name)})}
+    if config.known_events is not None:
+        file = Path(config.known_events.file.name)
+        changed["known_events"] = config.known_events.model_copy(update={"file": file})
+    return config.model_copy(update=changed)
 
 
 def to_toml(config: Config) -> str:

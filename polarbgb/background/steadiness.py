@@ -32,8 +32,11 @@ class Steadiness:
     feature: tuple[str, ...]
 
     def summary(self) -> dict[str, object]:
-        """Return what ``stability.json`` tells."""
-        return asdict(self)
+        """Return what ``stability.json`` tells; null where there is no number."""
+        told = asdict(self)
+        for name in ("correlation", "change"):
+            told[name] = [value if np.isfinite(value) else None for value in told[name]]
+        return told
 
 
 def shares(importance: Values) -> Values:

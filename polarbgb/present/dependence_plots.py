@@ -11,8 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.features.matrix import feature_names
 from polarbgb.present.axes import date_ticks, dates
-from polarbgb.present.style import BACKGROUND, MEASURED_FAINT, grid, page, styled, wrapped
+from polarbgb.present.style import BACKGROUND, MEASURED_FAINT, SERIES, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FEATURES = 12
 """Features whose dependence is drawn: three rows of panels."""
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#9a9a9a", "#F0E442")
+_COLOURS = (*SERIES, "#000000", MEASURED_FAINT, "#F0E442")
 _DASHES = ("-", "--")
 
 
@@ -43,7 +44,7 @@ def dependence_plot(table: pl.DataFrame, features: Sequence[str], number: int, c
     of_bin = table.filter(bin=config.rates.names[number])
     for panel, feature in zip(panels, features, strict=False):
         one = of_bin.filter(feature=feature)
-        low, median, high = (_effect(one[name].to_numpy(), config) for name in ("low", "median", "high"))
+        low, median, high = (effect(one[name].to_numpy(), config) for name in ("low", "median", "high"))
         panel.axhline(0, color=MEASURED_FAINT, lw=0.6)
         panel.fill_between(one["value"], low, high, color=BACKGROUND, alpha=0.3, lw=0)
         panel.plot(one["value"], median, color=BACKGROUND, lw=1.2, marker=".", ms=3)
@@ -53,7 +54,7 @@ def dependence_plot(table: pl.DataFrame, features: Sequence[str], number: int, c
         unused.remove()
     figure.suptitle(f"{config.name}, {config.rates.titles[number]}", fontsize=8)
     figure.supxlabel("value of the feature", fontsize=8)
-    figure.supylabel(f"effect on the background ({_effect_unit(config)})", fontsize=8)
+    figure.supylabel(f"effect on the background ({effect_unit(config)})", fontsize=8)
     return figure
 
 
@@ -81,35 +82,35 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
         for number, group in enumerate(groups):
             one = shown.filter(bin=name, group=group)
             where = one["position"].to_numpy()
-            effect = _effect(one["value"].to_numpy(), config)
+            moved = effect(one["value"].to_numpy(), config)
             style = {"color": _COLOURS[number % len(_COLOURS)], "ls": _DASHES[number // len(_COLOURS) % 2]}
-            panel.plot(where if by == "phase" else dates(where), effect, lw=1.1, label=group, **style)
+            panel.plot(where if by == "phase" else dates(where), moved, lw=1.1, label=group, **style)
         panel.set_title(wrapped(title, columns))
     if by == "time":
         date_ticks(panels[0], least=2, most=5)
         figure.supxlabel(f"time (UTC), from {datetime.fromtimestamp(shown['position'][0], UTC):%Y-%m-%d}", fontsize=8)
     else:
-        first = 0 if config.position is None else -90
+        placed = "orbital_phase" in feature_names(config)
+        first = -90 if placed else 0
         panels[0].set_xticks(range(first, first + 361, 90))
         panels[0].set_xlim(first, first + 360)
         figure.supxlabel(
-            "time since the orbit began (360 a revolution)"
-            if config.position is None
-            else "argument of latitude (deg)",
+            "argument of latitude (deg)" if placed else "time since the orbit began (360 a revolution)",
             fontsize=8,
         )
     for unused in panels[len(titles) :]:
         unused.remove()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5)
-    figure.supylabel(f"mean effect on the background ({_effect_unit(config)})", fontsize=8)
+    figure.supylabel(f"mean effect on the background ({effect_unit(config)})", fontsize=8)
     return figure
 
 
-def _effect(shap: NDArray[Any], config: Config) -> NDArray[np.float64]:
+def effect(shap: NDArray[Any], config: Config) -> NDArray[np.float64]:
     """Turn SHAP on the margin into per cent of the rate, or leave Hz as they are."""
     return np.asarray(shap if config.model.objective == "squared" else 100 * np.expm1(shap))
 
 
-def _effect_unit(config: Config) -> str:
+def effect_unit(config: Config) -> str:
+    """Return the unit of :func:`effect`."""
     return "Hz" if config.model.objective == "squared" else "% of the rate"

@@ -73,8 +73,9 @@ def notice(event: Mapping[str, Any], config: Config) -> dict[str, Any]:
     if "far" in event:
         told["far"] = event["far"] / _DAY
         told["classification"] = {event["class"]: event["probability"], "false alarm": 1 - event["probability"]}
-    if not math.isnan(event.get("l_shell", math.nan)):
-        told |= {"mcilwain_l": event["l_shell"], "geoloc_time": _utc(event["t_peak"])}
+    shell = event.get("l_shell")
+    if shell is not None and math.isfinite(shell):  # far out it is infinite, which JSON cannot say
+        told |= {"mcilwain_l": shell, "geoloc_time": _utc(event["t_peak"])}
     told["additional_info"] = (
         f"{event['class']} by the rule '{event['class_rule']}'; from {_utc(event['t_start'])} "
         f"to {_utc(event['t_stop'])}; rates of {config.rates.titles[best]}"

@@ -42,7 +42,7 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
     number = len(config.rates.titles) // 2
     usable = prediction["segment"] >= 0
     rate = prediction["rate"].arr.get(number).filter(usable).to_numpy()
-    east, north = _place(prediction.select(position.longitude, position.latitude).filter(usable), position)
+    east, north = east_north(prediction.select(position.longitude, position.latitude).filter(usable), position)
     if not np.isfinite(east + north).any():
         return notice(f"{config.name}: no row has a position")
     mean, edges = mean_map(east, north, rate)
@@ -50,7 +50,7 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
     panel = figure.add_subplot()
     _image(figure, panel, mean, edges, f"mean rate (Hz), {config.rates.titles[number]}")
     for of_class, looks in _by_class(events):
-        panel.plot(*_place(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
+        panel.plot(*east_north(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
     panel.set_xlabel("longitude (degrees east); white: no data")
     panel.set_ylabel("latitude (degrees north)")
     panel.set_xlim(-180, 180)
@@ -171,7 +171,7 @@ def _edges(of_events: Values, of_rows: NDArray[Any]) -> Values:
     return np.linspace(low, high if high > low else low + 1.0, _STEPS + 1)
 
 
-def _place(rows: pl.DataFrame, position: Position) -> tuple[Values, Values]:
+def east_north(rows: pl.DataFrame, position: Position) -> tuple[Values, Values]:
     """Return longitude, -180 to 180 degrees, and latitude."""
     east, north = (rows[name].cast(pl.Float64).to_numpy() for name in (position.longitude, position.latitude))
     return (east + 180) % 360 - 180, north

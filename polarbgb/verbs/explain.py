@@ -174,15 +174,21 @@ def explain(
     require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
     run.begin()
     load_contract(run).check(prepared.matrix, str(path))
-    if stability is not None and theirs is not None and set(theirs["feature"]) != set(prepared.matrix.names):
-        raise UserError(f"{stability.path} explains other features; fit both with the same [features]")
+    if stability is not None and theirs is not None:
+        same = set(theirs["feature"]) == set(prepared.matrix.names) and set(config.rates.names) <= set(theirs.columns)
+        if not same:
+            raise UserError(
+                f"{stability.path} explains other features or rates; fit both with the same [features] and [rates]"
+            )
     with watched(track, "read models"):
         fit = _fit(run, config, prepared.matrix)
     sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
     # A mean slope needs no more rows than the usual sample, however many are explained.
     moved = fit.sample(min(len(sample), config.explain.rows))
     models = fit.matrix, fit.boosters, fit.split
-    announce(len(sample), estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
+    peaks = _peaks(run, fit)
+    more = 1 + (0 if peaks is None else len(peaks) / len(sample))
+    announce(len(sample), more * estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
     shap = _explained(fit, sample, track)
     slopes = mean_slopes(
         *models,
@@ -191,7 +197,7 @@ def explain(
         objective=config.model.objective,
         track=track,
     )
-    of_events = _of_events(run, fit)
+    of_events = None if peaks is None else _of_events(peaks, fit, track)
 
     run.forget("explain")
     names, bins = fit.matrix.names, config.rates.names
@@ -254,14 +260,19 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], track: Track) -> _Shap:
     return _Shap(features, groups, tuple(members), exact=len(sample) == len(fit.frame))
 
 
-def _of_events(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Explain the background at the peak of the rarest events; None where ``detect`` was not run."""
+def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
+    """Return ``id`` of the rarest events and the ``row`` of the matrix of their peaks; None without ``detect``."""
     if run.stage("detect") is None:
         return None
     events = rarest(run.read_frame("events.parquet"), _EVENTS)
-    peaks = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
-    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks)
-    return shap_frame(explanation, events.select("id"), fit.matrix.names, fit.config)
+    row = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
+    return events.select("id", pl.Series("row", row))
+
+
+def _of_events(peaks: pl.DataFrame, fit: _Fit, track: Track) -> pl.DataFrame:
+    """Explain the background at the peak of each event."""
+    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks["row"].to_numpy(), track=track)
+    return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config)
 
 
 def _tables(fit: _Fit, shap: _Shap) -> dict[str, pl.DataFrame]:

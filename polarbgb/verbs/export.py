@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
 from polarbgb import __version__
 from polarbgb.background.prediction import predicted_intervals
-from polarbgb.config import Classes, Config, Intervals, Trigger
+from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.present.fits import write_fits
 from polarbgb.present.gcn import write_gcn
@@ -18,6 +19,7 @@ from polarbgb.present.root import write_root
 from polarbgb.present.tables import write_csv, write_ecsv, write_parquet
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder, digest
+from polarbgb.settings import portable
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.outfile import require_free
 
@@ -89,13 +91,12 @@ def export(
     if table is not None and format not in _OF_ONE_TABLE:
         raise UserError(f"--table goes with {', '.join(_OF_ONE_TABLE)}: {format} has its own tables")
     if path is None:
-        path = run / _DEFAULT[format]
-    else:
-        notices = "EV*.json" if format == "gcn" else None
-        require_free(path, run, Path(source["file"]), overwrite=overwrite, folder_of=notices)
+        path, overwrite = run / _default(format, table), True
+    notices = "EV*.json" if format == "gcn" else None
+    require_free(path, run, Path(source["file"]), overwrite=overwrite, folder_of=notices)
     if run.stage("detect") is None:
         detect(run, track=track)
-    config = _searched(run)
+    config = run.config_of("detect")
     events = run.read_frame("events.parquet")
     with watched(track, f"write {path.name}"):
         tables = _write(run, path, format, table or "events", events=events, config=config)
@@ -130,6 +131,11 @@ def _write(
         case "parquet":
             write_parquet(path, frame, provenance)
     return {table: frame.select(pl.len()).collect().item()}
+
+
+def _default(format: Format, table: TableName | None) -> str:  # noqa: A002
+    name = _DEFAULT[format]
+    return name if table in {None, "events"} else name.replace("export", f"export_{table}")
 
 
 def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
@@ -177,15 +183,15 @@ def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
         "polarbgb": __version__,
         "bins": list(config.rates.names),
         "labels": list(config.rates.titles),
-        "config": config.model_dump(mode="json"),
-        "stages": stages,
+        "config": portable(config).model_dump(mode="json"),
+        "stages": {name: _without_folders(stage) for name, stage in stages.items() if stage is not None},
     }
 
 
-def _searched(run: RunFolder) -> Config:
-    """Return the configuration with the sections that ``detect`` may have changed, as they were searched."""
-    config, stage = run.config(), run.require("detect")
-    intervals = Intervals.model_validate(stage["intervals"])
-    trigger = Trigger.model_validate(stage.get("trigger", config.trigger))
-    classes = Classes.model_validate(stage.get("classes", config.classes))
-    return config.model_copy(update={"intervals": intervals, "trigger": trigger, "classes": classes})
+def _without_folders(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest holds of a stage, with names in the place of paths."""
+    told = dict(stage)
+    for key, name in (("input", "file"), ("models", "run")):
+        if key in told:
+            told[key] = {**told[key], name: Path(told[key][name]).name}
+    return told

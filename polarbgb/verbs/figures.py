@@ -94,13 +94,7 @@ class _Results:
     @cached_property
     def _config(self) -> Config:
         """The configuration of the fit, with the settings that the events were found at."""
-        return self._as_asked("detect", "intervals", "trigger", "classes")
-
-    def _as_asked(self, stage: str, *sections: str) -> Config:
-        """Return the configuration of the fit, some of its sections as a later stage had them."""
-        config, asked = self._run.config(), self._run.stage(stage) or {}
-        given = {name: type(getattr(config, name)) for name in sections if name in asked}
-        return config.model_copy(update={name: section.model_validate(asked[name]) for name, section in given.items()})
+        return self._run.config_of("detect")
 
     @cached_property
     def _prediction(self) -> pl.DataFrame:
@@ -158,12 +152,12 @@ class _Results:
         if self._run.stage("explain") is None:
             return
         config = self._config
-        shap = self._run.read_frame("shap.parquet")
-        features = [name.removeprefix("shap_") for name in shap.columns if name.startswith("shap_")]
-        yield "shap_bars", partial(self._shap_bars, shap, {name: [name] for name in features})
+        columns = self._run.scan_frame("shap.parquet").collect_schema().names()
+        features = [name.removeprefix("shap_") for name in columns if name.startswith("shap_")]
+        yield "shap_bars", partial(self._shap_bars, {name: [name] for name in features})
         if not (self._run / "attribution.parquet").exists():  # explained by an earlier version
             return
-        yield "shap_groups", partial(self._shap_bars, shap, feature_groups(config))
+        yield "shap_groups", partial(self._shap_bars, feature_groups(config))
         attribution = self._run.read_frame("attribution.parquet")
         for by in ("phase", "time"):
             yield f"attribution_{by}", partial(attribution_plot, attribution, by, config)
@@ -172,22 +166,25 @@ class _Results:
             first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
             yield f"dependence_bin{number}", partial(dependence_plot, dependence, first, number, config)
 
-    def _shap_bars(self, shap: pl.DataFrame, members: Mapping[str, Sequence[str]]) -> Figure:
-        """Draw the mean |SHAP| of features, or of sums of them."""
-        config = self._config
-        sums = [pl.sum_horizontal([f"shap_{name}" for name in names]).alias(of) for of, names in members.items()]
-        rows = len(shap) // len(config.rates.names)
-        of_bins = [np.abs(shap.filter(bin=name).select(sums).to_numpy()) for name in config.rates.names]
-        means = np.column_stack([one.mean(axis=0, dtype=np.float64) for one in of_bins])
-        errors = np.column_stack([one.std(axis=0, dtype=np.float64) for one in of_bins]) / np.sqrt(rows)
-        if rows == (self._prediction["segment"] >= 0).sum():
-            errors = np.zeros_like(means)  # there is no other sample
+    def _shap_bars(self, members: Mapping[str, Sequence[str]]) -> Figure:
+        """Draw the mean |SHAP| of features, or of sums of them. Of all rows explained, the file is large."""
+        config, shap = self._config, self._run.scan_frame("shap.parquet")
+        sizes = [
+            pl.sum_horizontal([pl.col(f"shap_{name}").cast(pl.Float64) for name in names]).abs().alias(of)
+            for of, names in members.items()
+        ]
+        of_bins = [shap.filter(bin=name).select(sizes) for name in config.rates.names]
+        means = np.column_stack([one.mean().collect().row(0) for one in of_bins])
+        scatter = np.column_stack([one.std(ddof=0).collect().row(0) for one in of_bins])
+        rows = shap.select(pl.len()).collect().item() // len(config.rates.names)
+        everything = rows == (self._prediction["segment"] >= 0).sum()  # there is no other sample
+        errors = np.zeros_like(means) if everything else scatter / np.sqrt(rows)
         return shap_bars(means, errors, [*members], config)
 
     def _of_evaluation(self) -> Iterator[Drawing]:
         if self._run.stage("evaluate") is None:
             return
-        told, config = self._run.read_json("evaluation.json"), self._as_asked("evaluate", "inject", "trigger")
+        told, config = self._run.read_json("evaluation.json"), self._run.config_of("evaluate")
         errors = {name: [Score(**one) for one in ones] for name, ones in told["errors"].items()}
         regimes = {name: [Performance.from_dict(one) for one in ones] for name, ones in told["regimes"].items()}
         yield "evaluation", partial(evaluation_plot, errors, regimes, config)

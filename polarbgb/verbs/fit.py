@@ -209,9 +209,9 @@ def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model
         message = f"{path} was tuned for {found[0]} with objective {found[1]}"
         if parameters is not None:
             raise UserError(f"{message}, not for {model.backend} with {model.objective}")
-        return model, f"the configuration's own hyperparameters ({message})"
+        return model, f"the configuration's own hyperparameters ({path.name} was tuned for {found[0]}, {found[1]})"
     chosen = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
-    return tuned, f"{path}: {chosen}"
+    return tuned, f"{path.name}: {chosen}"
 
 
 def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:

@@ -12,6 +12,7 @@ import polars as pl
 from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config
+from polarbgb.present.dependence_plots import effect_unit
 from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
 from polarbgb.present.report.page import Page, Picture, Table, render
@@ -19,13 +20,14 @@ from polarbgb.present.report.panels import dependence, sky, viewer
 from polarbgb.present.zooms import choose_zooms
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
-from polarbgb.settings import to_toml
+from polarbgb.settings import portable, to_toml
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.efficiency import TITLES
 from polarbgb.transients.events import rarest
 from polarbgb.transients.match import known_summary
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.figures import Format, draw
+from polarbgb.verbs.fit import FAIR_PARTS
 from polarbgb.verbs.outfile import require_free
 
 _FIGURES = (
@@ -113,7 +115,7 @@ def report(
 def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Sequence[Path]) -> Page:
     stage = run.require("fit", "predict")
     searched = run.require("detect")
-    config = run.config()
+    config = run.config_of("detect")
     prediction = run.read_frame("prediction.parquet")
     curves = Curves.of(prediction)
     titles = config.rates.titles
@@ -142,8 +144,9 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Se
         injections=content.injection_table(evaluation["efficiency"], TITLES) if "efficiency" in evaluation else None,
         pictures=_pictures(run, figures),
         slopes=_slopes(run, config),
+        stability=_stability(run, titles),
         provenance=_provenance(run, stage),
-        config=_plain(config),
+        config=to_toml(portable(config)),
         panels={**panels, **shown},
         data={**data, **explained},
     )
@@ -161,7 +164,7 @@ def _drawn(
     }
     if len(drawn):
         panels["event"] = viewer("event", titles, limit=limit, dates=False)
-        image, background = content.ground(prediction, config), content.field_background(prediction)
+        image, background = content.ground(prediction, drawn, config), content.field_background(prediction)
         if image is not None or background is not None:
             panels["sky"] = sky(image, background, content.whereabouts(drawn, prediction, config))
     return panels, {
@@ -175,12 +178,12 @@ def _drawn(
 
 def _explained(run: RunFolder, drawn: pl.DataFrame, config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what fills the panels of the explanation, and these panels."""
-    data: dict[str, Any] = {"dependence": [], "why": {}, "why_unit": content.unit(config)}
+    data: dict[str, Any] = {"dependence": [], "why": {}, "why_unit": effect_unit(config)}
     panels = {}
     if run.stage("explain") is not None and (run / "dependence.parquet").exists():
         important = run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
         data["dependence"] = content.dependence_curves(run.read_frame("dependence.parquet"), important, config)
-        panels["dependence"] = dependence(config.rates.titles, f"SHAP ({content.unit(config)})")
+        panels["dependence"] = dependence(config.rates.titles, f"SHAP ({effect_unit(config)})")
     if run.stage("explain") is not None and (run / "event_shap.parquet").exists():
         told = content.reasons(run.read_frame("event_shap.parquet"), drawn["id"].to_list(), config)
         data["why"] = {str(key): value for key, value in told.items()}
@@ -194,6 +197,12 @@ def _slopes(run: RunFolder, config: Config) -> Table | None:
     return content.slope_table(run.read_frame("slopes.parquet"), important, config)
 
 
+def _stability(run: RunFolder, titles: Sequence[str]) -> Table | None:
+    if run.stage("explain") is None or not (run / "stability.json").exists():
+        return None
+    return content.stability_table(run.read_json("stability.json"), titles)
+
+
 def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:
     when = ""
     if len(curves.time):
@@ -202,18 +211,27 @@ def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:
     source = stage["input"]
     return (
         f"{source['usable']:,} usable rows of {source['entries']:,}{when}, {len(config.rates.names)} energy bins; "
-        f"background by {config.model.backend}, each orbit by models that never saw it."
+        f"background by {config.model.backend}, {_held_out(stage, config)}."
     )
 
 
+def _held_out(stage: Mapping[str, Any], config: Config) -> str:
+    """Say which rows the models had seen."""
+    if "models" in stage:
+        return f"by the models of the run {Path(stage['models']['run']).name}"
+    if config.folds.scheme == "blocks":
+        return "by one model, which learnt from most of these rows"
+    return f"each of the {config.folds.scheme} by models that never saw it"
+
+
 def _tiles(metrics: Sequence[Mapping[str, Any]], searched: Mapping[str, Any], days: float) -> list[tuple[str, str]]:
-    tiles = [("live time", f"{days:.2f} d"), ("events", f"{searched['events']:,}")]
+    tiles = [("covered by data", f"{days:.2f} d"), ("events", f"{searched['events']:,}")]
     if searched["method"] == "focus":
         tiles += [
             ("false ones asked for", f"{searched['trigger']['far']:g} a day"),
             ("deficits as rare", f"{searched['deficits']:,}"),
         ]
-    ratios = [one["weighted_error"] / one["noise"] for one in metrics]
+    ratios = [one["weighted_error"] / one["noise"] for one in metrics if one["part"] in FAIR_PARTS]
     if ratios:
         tiles.append(("error / counting noise", f"{min(ratios):.2g} to {max(ratios):.2g}"))
     return tiles
@@ -239,20 +257,12 @@ def _provenance(run: RunFolder, stage: Mapping[str, Any]) -> Table:
         ["libraries", ", ".join(f"{name} {version}" for name, version in stage["versions"].items())],
     ]
     if "parameters" in stage:
-        # A page is sent away: it should not tell where on somebody's disk it was made.
-        rows.append(["hyperparameters", stage["parameters"].replace(f"{run.path}/", "")])
+        rows.append(["hyperparameters", stage["parameters"]])
+    if "models" in stage:
+        rows.append(["models", f"those of the run {Path(stage['models']['run']).name}"])
     if "device" in stage:
         rows.append(["device", stage["device"]])
     return Table(["", ""], rows)
-
-
-def _plain(config: Config) -> str:
-    """Return the configuration as TOML, without the folders of its files."""
-    changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": Path(config.input.path.name)})}
-    if config.known_events is not None:
-        file = Path(config.known_events.file.name)
-        changed["known_events"] = config.known_events.model_copy(update={"file": file})
-    return to_toml(config.model_copy(update=changed))
 
 
 def _pictures(run: RunFolder, figures: Sequence[Path]) -> dict[str, list[Picture]]:

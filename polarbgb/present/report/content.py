@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
 from polarbgb.present.columns import column
+from polarbgb.present.dependence_plots import effect
+from polarbgb.present.places import east_north, mean_map
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.present.report.page import Table
 from polarbgb.present.zooms import Zoom
 
-_DEGREES = 5
-"""Side of a cell of the map."""
 _STRENGTHS = 60
 """Steps of the field strength."""
 _STRONGEST = 8
@@ -104,26 +104,19 @@ def zooms(curves: Curves, chosen: Sequence[Zoom], config: Config) -> list[dict[s
     ]
 
 
-def ground(prediction: pl.DataFrame, config: Config) -> NDArray[np.float64] | None:
-    """Return the (latitudes, longitudes) mean background of the first bin over the ground, Hz, or None without places.
+def ground(prediction: pl.DataFrame, events: pl.DataFrame, config: Config) -> NDArray[np.float64] | None:
+    """Return the (latitudes, longitudes) mean background of the first bin over the ground, Hz.
 
-    Cells are 5 degrees wide; NaN where the detector never was.
+    NaN where the detector never was; None where the places of rows, or of events, are not known.
     """
-    place = None if config.position is None else (config.position.latitude, config.position.longitude)
-    if place is None or not set(place) <= set(prediction.columns):
+    position = config.position
+    if position is None or not {position.latitude, position.longitude} <= {*prediction.columns} & {*events.columns}:
         return None
     usable = prediction.filter(pl.col("segment") >= 0)
-    latitude, longitude = (usable[name].to_numpy().astype(np.float64) for name in place)
-    pred = usable["pred"].arr.first().to_numpy().astype(np.float64)
-    seen = np.isfinite(latitude) & np.isfinite(longitude) & np.isfinite(pred)
-    rows, columns = 180 // _DEGREES, 360 // _DEGREES
-    row = np.clip((latitude[seen] + 90) // _DEGREES, 0, rows - 1).astype(np.int64)
-    column = ((longitude[seen] + 180) % 360 // _DEGREES).astype(np.int64)
-    cell = row * columns + column
-    size = rows * columns
-    count = np.bincount(cell, minlength=size)
-    total = np.bincount(cell, pred[seen], minlength=size)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(rows, columns)
+    east, north = east_north(usable, position)
+    if not np.isfinite(east + north).any():
+        return None
+    return mean_map(east, north, usable["pred"].arr.first().to_numpy())[0].T
 
 
 def field_background(prediction: pl.DataFrame) -> dict[str, NDArray[Any]] | None:
@@ -160,9 +153,9 @@ def whereabouts(events: pl.DataFrame, prediction: pl.DataFrame, config: Config) 
         "name": events["name"].to_list(),
         "kind": events["class"].to_list() if "class" in events.columns else [""] * len(events),
     }
-    if config.position is not None and config.position.latitude in events.columns:
-        where["latitude"] = events[config.position.latitude].to_numpy()
-        where["longitude"] = (events[config.position.longitude].to_numpy() + 180) % 360 - 180
+    position = config.position
+    if position is not None and {position.latitude, position.longitude} <= {*events.columns}:
+        where["longitude"], where["latitude"] = east_north(events, position)
     if "field_strength" in events.columns:
         where["field"] = events["field_strength"].to_numpy()
         where["pred"] = prediction["pred"].arr.first().gather(peak).to_numpy()
@@ -192,8 +185,10 @@ def quality_table(prediction: pl.DataFrame, dropped: Mapping[str, int], config: 
     return Table(["", "", "share"], rows)
 
 
-def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], titles: Sequence[str]) -> Table:
-    """Tell the error of every bin on rows that no model saw."""
+def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], titles: Sequence[str]) -> Table | None:
+    """Tell the error of every bin by part of the rows; None where nothing was scored."""
+    if not metrics:
+        return None
     bins = len(titles)
     rows = [
         [
@@ -219,7 +214,7 @@ def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], t
         "pull width",
     ]
     note = (
-        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, on rows that no model learnt from; noise: the same of "
+        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, known events left out; noise: the same of "
         "counting alone; constant: of the best constant; pull width: of the raw pulls, by which sigma was scaled."
     )
     return Table(head, rows, note)
@@ -235,7 +230,7 @@ def baseline_table(errors: Mapping[str, Sequence[Mapping[str, Any]]], titles: Se
 
 def control_table(stage: Mapping[str, Any], days: float) -> Table:
     """Tell what a list of events costs."""
-    rows = [["live time", f"{days:.2f} d"], ["events listed", f"{stage['events']:,}"]]
+    rows = [["covered by data", f"{days:.2f} d"], ["events listed", f"{stage['events']:,}"]]
     if stage["method"] == "focus":
         far = stage["trigger"]["far"]
         rows += [
@@ -271,16 +266,30 @@ def known_table(known: pl.DataFrame) -> Table | None:
 
 
 def dependence_curves(frame: pl.DataFrame, features: Sequence[str], config: Config) -> list[dict[str, Any]]:
-    """Return of each feature the curves of all bins: SHAP against its value, in the unit of :func:`unit`."""
+    """Return of each feature the curves of all bins: SHAP against its value, in the unit of ``effect``."""
     found = []
     for feature in features:
         curves = []
         for name in config.rates.names:
             one = frame.filter((pl.col("feature") == feature) & (pl.col("bin") == name)).sort("value")
-            shown = {key: in_unit(one[key].to_numpy(), config) for key in ("low", "median", "high")}
+            shown = {key: effect(one[key].to_numpy(), config) for key in ("low", "median", "high")}
             curves.append({"value": packed(one["value"].to_numpy()), **{k: packed(v) for k, v in shown.items()}})
         found.append({"feature": feature, "curves": curves})
     return found
+
+
+def stability_table(told: Mapping[str, Any], titles: Sequence[str]) -> Table | None:
+    """Tell how far attributions agree, from ``stability.json``; None where there is nothing to compare."""
+    rows = []
+    for what, name in (("folds", "between the models of the folds"), ("run", "with the other run")):
+        one = told.get(what)
+        if one is not None:
+            numbers = ["" if value is None else f"{value:.3f}" for value in one["correlation"]]
+            rows.append([f"rank correlation {name}", *numbers])
+            changes = ["" if value is None else f"{value:.1%}" for value in one["change"]]
+            largest = (f"{value} {of}" for value, of in zip(changes, one["feature"], strict=True))
+            rows.append([f"largest change of a share {name}", *largest])
+    return Table(["", *titles], rows) if rows else None
 
 
 def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config) -> Table:
@@ -301,7 +310,7 @@ def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config) -
 def reasons(frame: pl.DataFrame, ids: Sequence[int], config: Config) -> dict[int, list[list[tuple[str, float]]]]:
     """Return by event, and bin, the features that moved the background at its peak most: name and by how much."""
     names = [name for name in frame.columns if name.startswith("shap_")]
-    values = in_unit(frame.select(names).to_numpy().astype(np.float64), config)
+    values = effect(frame.select(names).to_numpy().astype(np.float64), config)
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :_STRONGEST]
     plain = [name.removeprefix("shap_") for name in names]
     place = {(row["id"], row["bin"]): at for at, row in enumerate(frame.select(["id", "bin"]).iter_rows(named=True))}
@@ -313,16 +322,6 @@ def reasons(frame: pl.DataFrame, ids: Sequence[int], config: Config) -> dict[int
         for one in ids
         if all((one, name) in place for name in config.rates.names)
     }
-
-
-def unit(config: Config) -> str:
-    """Return the unit in which a reader is told SHAP values."""
-    return "Hz" if config.model.objective == "squared" else "%"
-
-
-def in_unit(values: NDArray[Any], config: Config) -> NDArray[Any]:
-    """Return SHAP values, on the margin, in that unit."""
-    return values if config.model.objective == "squared" else np.expm1(values) * 100
 
 
 def injection_table(efficiency: Mapping[str, Any], titles: Mapping[str, str]) -> Table:

@@ -31,7 +31,7 @@
   }
 
   // Put the curves of one choice into panels that are there already.
-  async function fill(place, curves, spans, range) {
+  async function fill(place, curves, spans) {
     const document = await panels(place);
     document.get_model_by_name(`${place}-spans`).data = spans;
     curves.forEach((curve, number) => {
@@ -41,7 +41,7 @@
     });
     const across = document.get_model_by_name(`${place}-across`);
     const x = curves.length ? unpacked(curves[0].pull.x) : [0, 1];
-    const [start, end] = range || [x[0], x[x.length - 1]];
+    const [start, end] = [x[0], x[x.length - 1]];
     across.setv({ start, end, reset_start: start, reset_end: end });
   }
 

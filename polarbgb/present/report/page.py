@@ -63,8 +63,9 @@ class Page:
         known: what became of known events.
         control: what the list costs.
         injections: what became of bursts that were added.
-        pictures: by section (``pulls``, ``shap``, ``evaluation``, ``training``).
+        pictures: by the place in the template where they stand.
         slopes: which way each feature moves the background.
+        stability: how far attributions agree.
         provenance: versions, hashes.
         config: the resolved configuration as TOML.
         panels: interactive panels by their place in the page, as JSON of the drawing library.
@@ -76,7 +77,7 @@ class Page:
     tiles: Sequence[tuple[str, str]]
     stages: Table
     quality: Table
-    scores: Table
+    scores: Table | None
     baselines: Table | None
     bins: Sequence[str]
     columns: Sequence[Mapping[str, str]]
@@ -87,6 +88,7 @@ class Page:
     injections: Table | None
     pictures: Mapping[str, Sequence[Picture]]
     slopes: Table | None
+    stability: Table | None
     provenance: Table
     config: str
     panels: Mapping[str, str]
