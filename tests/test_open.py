@@ -20,7 +20,7 @@ def test_tables_are_those_of_the_files(opened, finished, results):
         assert getattr(opened, name) is frame  # read once
     assert opened.metrics["weighted_error"].to_list() == [one.weighted_error for one in results.fit.scores]
     assert set(opened.manifest["stages"]) == {"tune", "fit", "detect", "explain"}
-    assert opened.config == finished.config()
+    assert opened.config == finished.config(["intervals.sigma=4", "trigger.far=30"])  # as it was searched
     assert opened.folder.path == finished.path
 
 

@@ -36,7 +36,7 @@ def write_gcn(folder: Path, events: pl.DataFrame, *, config: Config) -> int:
     """
     with atomic_folder(folder) as temporary:
         for event in events.iter_rows(named=True):
-            text = json.dumps(notice(event, config), indent=2, ensure_ascii=False)
+            text = json.dumps(notice(event, config), indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / f"{event['name']}.json").write_text(text + "\n", encoding="utf-8")
     return len(events)
 

@@ -206,10 +206,10 @@ def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a best.toml of 'polarbgb tune'") from error
     if found != (model.backend, model.objective):
-        message = f"{path} was tuned for {found[0]} with objective {found[1]}"
+        message = f"was tuned for {found[0]} with objective {found[1]}"
         if parameters is not None:
-            raise UserError(f"{message}, not for {model.backend} with {model.objective}")
-        return model, f"the configuration's own hyperparameters ({path.name} was tuned for {found[0]}, {found[1]})"
+            raise UserError(f"{path} {message}, not for {model.backend} with {model.objective}")
+        return model, f"the configuration's own hyperparameters ({path.name} {message})"
     chosen = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
     return tuned, f"{path.name}: {chosen}"
 

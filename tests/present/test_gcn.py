@@ -71,6 +71,14 @@ def test_what_is_not_known_has_no_field(notices, tmp_path, found, toy):
     assert notice["trigger_time"] == "2017-07-14T02:40:00.000000Z"  # its start
 
 
+@pytest.mark.parametrize("shell", [float("inf"), float("nan"), None])
+def test_a_shell_that_json_cannot_tell_has_no_field(tmp_path, found, toy, shell):
+    write_gcn(tmp_path / "far out", found.with_columns(l_shell=pl.lit(shell, pl.Float32)), config=toy)
+    text = (tmp_path / "far out/EV170714.111.json").read_text(encoding="utf-8")
+    told = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert "mcilwain_l" not in told
+
+
 def test_half_a_folder_is_none(tmp_path, found, toy, monkeypatch):
     write_gcn(tmp_path / "notices", found, config=toy)
     before = {path.name: path.read_bytes() for path in (tmp_path / "notices").iterdir()}

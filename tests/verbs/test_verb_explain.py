@@ -222,6 +222,16 @@ def test_a_run_that_was_not_explained_cannot_be_compared(undrawn, finished, tmp_
         polarbgb.explain(undrawn, stability=other)
 
 
+def test_a_run_of_other_rates_cannot_be_compared_and_costs_nothing(undrawn, finished, tmp_path):
+    other = RunFolder(shutil.copytree(finished.path, tmp_path / "other"))
+    other.write_frame("importance.parquet", other.read_frame("importance.parquet").drop("rate[12]"))
+    before = undrawn.read_frame("importance.parquet")
+    with pytest.raises(UserError, match="explains other features or rates"):
+        polarbgb.explain(undrawn, stability=other)
+    assert undrawn.stage("explain") is not None
+    assert undrawn.read_frame("importance.parquet").equals(before)
+
+
 @pytest.mark.parametrize("suffix", [".root", ".parquet"])
 def test_values_are_exported(undrawn, small, tmp_path, suffix):
     path = tmp_path / f"shap{suffix}"

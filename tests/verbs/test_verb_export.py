@@ -92,8 +92,11 @@ def test_the_provenance_is_json(exported, finished):
     meta = json.loads(exported["meta"])
     assert meta["polarbgb"] == polarbgb.__version__
     assert meta["bins"] == ["rate[0]", "rate[1]", "rate[5]", "rate[6]", "rate[10]", "rate[12]"]
-    searched = finished.config(["intervals.sigma=4", "trigger.far=30"])
-    assert meta["config"] == searched.model_dump(mode="json")
+    searched = finished.config(["intervals.sigma=4", "trigger.far=30"]).model_dump(mode="json")
+    searched["input"]["path"], searched["known_events"]["file"] = "nf1rate.root", "known_events.csv"
+    assert meta["config"] == searched
+    assert str(finished.path.parent) not in exported["meta"]
+    assert meta["stages"]["fit"]["input"]["file"] == "nf1rate.root"
     assert set(meta["stages"]) == {"tune", "fit", "detect"}
     assert meta["stages"]["fit"]["versions"]["uproot"] == uproot.__version__
     assert meta["stages"]["fit"]["input"]["sha256"] == finished.stage("fit")["input"]["sha256"]
@@ -441,3 +444,19 @@ def test_root_itself_reads_it(results, mission, tmp_path):
         "intervals": [2, 2],
         "gti": [results.export.tables["gti"]] * 2,
     }
+
+
+def test_tables_without_a_name_of_their_own_do_not_replace_each_other(copied):
+    assert [polarbgb.export(copied, format="csv", table=table).path.name for table in (None, "events", "gti")] == [
+        "export.csv",
+        "export.csv",
+        "export_gti.csv",
+    ]
+
+
+def test_a_file_of_ones_own_among_the_notices_is_kept(copied):
+    mine = polarbgb.export(copied, format="gcn").path / "mine.txt"
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="holds more than EV"):
+        polarbgb.export(copied, format="gcn")
+    assert mine.read_text() == "mine"

@@ -166,6 +166,7 @@ def test_a_run_without_events_has_a_page(bare):
 def test_a_run_of_the_published_method_has_no_price(bare):
     polarbgb.detect(bare, method="published", overrides=["intervals.sigma=4"])
     text = polarbgb.report(bare).path.read_text(encoding="utf-8")
+    assert '"location":4.0' in text.replace(" ", "")  # the limit that was searched at, not that of the fit
     assert "far" not in [column["key"] for column in data_of(text)["columns"]]
     assert "has no price" in text
 
@@ -184,6 +185,18 @@ def test_a_predicted_run_has_a_page(finished, tmp_path, monkeypatch):
     polarbgb.detect(into, far=30.0, overrides=["intervals.sigma=4"])
     text = polarbgb.report(into).path.read_text(encoding="utf-8")
     assert f"{into.require('predict')['input']['usable']:,} usable rows" in text
+
+
+def test_figures_fall_with_their_stage(copied):
+    plots = copied / "plots"
+    (plots / "clusters.pdf").write_text("of older events")
+    (plots / "mine.png").write_text("mine")
+    copied.forget("detect")
+    left = {path.name for path in plots.iterdir()}
+    assert not left & {"clusters.pdf", "events.png", "light_curve_events.png"}
+    assert left >= {"mine.png", "pulls.png", "shap_bars.png"}
+    copied.forget("fit")
+    assert {path.name for path in plots.iterdir()} == {"mine.png"}
 
 
 def test_a_file_in_the_way_is_replaced_on_request_only(bare, tmp_path):

@@ -25,7 +25,7 @@ def test_the_best_trial_is_left(tuned, finished):
 
 
 def test_fit_takes_it_and_says_so(results, finished):
-    assert results.fit.parameters.startswith(f"{finished / 'best.toml'}: learning_rate ")
+    assert results.fit.parameters.startswith("best.toml: learning_rate ")
     taken = finished.config().model.model_dump()
     assert {key: taken[key] for key in results.tune.tuning.parameters} == results.tune.tuning.parameters
     assert taken["trees"] == 20
@@ -41,7 +41,7 @@ def write_best(folder, backend="xgboost", depth=3):
 def test_fit_takes_what_it_is_given(small, mission, tmp_path):
     best = write_best(tmp_path / "elsewhere")
     fitted = polarbgb.fit(small, RunFolder(tmp_path / "a"), path=mission, parameters=best)
-    assert fitted.parameters == f"{best}: depth 3"
+    assert fitted.parameters == "best.toml: depth 3"
     assert fitted.run.config().model == small.model.model_copy(update={"depth": 3})
 
 
@@ -50,11 +50,11 @@ def test_parameters_of_another_library_are_refused_or_left(small, mission, tmp_p
     run = RunFolder(tmp_path / "a")
     with pytest.raises(UserError) as refused:
         polarbgb.fit(small, run, path=mission, parameters=best)
-    tuned_for = f"{best} was tuned for lightgbm with objective gamma"
-    assert str(refused.value) == f"{tuned_for}, not for xgboost with gamma"
+    tuned_for = "was tuned for lightgbm with objective gamma"
+    assert str(refused.value) == f"{best} {tuned_for}, not for xgboost with gamma"
     run.finish("tune", 0.0)  # now it is this folder's own, which nobody asked for by name
     fitted = polarbgb.fit(small, run, path=mission)
-    assert fitted.parameters == f"the configuration's own hyperparameters ({tuned_for})"
+    assert fitted.parameters == f"the configuration's own hyperparameters (best.toml {tuned_for})"
     assert run.config().model == small.model
 
 
