@@ -126,7 +126,7 @@ def test_the_verbs_work_as_typed(typed, mission, options, tmp_path):
     assert "outputs/polar/export.root" in result.stdout
     assert not [name for name in left if Path(name).name.startswith(".")]
     stages = json.loads((tmp_path / "outputs/polar/manifest.json").read_text())["stages"]
-    assert stages["fit"]["parameters"].startswith("outputs/polar/best.toml: ")
+    assert stages["fit"]["parameters"].startswith("best.toml: ")
 
 
 @pytest.fixture(scope="module")

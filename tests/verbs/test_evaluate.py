@@ -22,16 +22,16 @@ from polarbgb.terminal import plain
 from polarbgb.verbs.figures import figures
 
 
-def test_the_model_is_scored_as_fit_scored_it(finished, results):
-    found = polarbgb.evaluate(finished)
+def test_the_model_is_scored_as_fit_scored_it(copied, results):
+    found = polarbgb.evaluate(copied)
     model = found.errors["boosted trees"]
     for one, fitted in zip(model, results.fit.scores, strict=True):
         assert one.weighted_error == pytest.approx(fitted.weighted_error, rel=1e-4)
     assert set(found.errors) == {"boosted trees", "climatology", "same ground, 8 days", "polynomial, 30 min"}
-    told = json.loads((finished / "evaluation.json").read_text())
+    told = json.loads((copied / "evaluation.json").read_text())
     assert len(told["errors"]["climatology"]) == 6
     assert not found.missing
-    pull = finished.read_frame("prediction.parquet")["pull"].to_numpy()
+    pull = copied.read_frame("prediction.parquet")["pull"].to_numpy()
     fair = np.isfinite(pull[:, 0])
     assert found.regimes["all"][0].score.rows <= fair.sum()
     assert all(path.exists() for path in found.files)
