@@ -1,13 +1,16 @@
 """What the whole way costs, part by part, beside what was asked for: one table, and how cost grows with the rows.
 
-``python benchmarks/speed.py --out speed.md`` takes some two hours on 2 cores. ``--scale 0.02`` shows in minutes that
-nothing is broken; its times say nothing. Nothing else should run on the machine. Peers are timed by ``peers.py``.
+``python benchmarks/speed.py --out speed.md`` takes some three hours on 2 cores, one of them for the peers, which need
+torch. ``--scale 0.02`` shows in minutes that nothing is broken; its times say nothing. Nothing else should run on the
+machine.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +35,7 @@ from polarbgb.verbs.prepare import read_timeline
 
 MISSION = 72.0
 """days: 4.2 million rows."""
-PARTS = ("budget", "growth", "tune")
+PARTS = ("budget", "growth", "tune", "peers")
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,28 @@ def tune(scale: float, place: Path, settings: list[str]) -> Line:
     return Line(f"tune, {trials} trials, {days:g} days", *took, 900.0)
 
 
+def peers(path: Path, place: Path, *, scale: float) -> str:
+    """Return the table of ``peers.py``; on a part of the mission a trial of it."""
+    trial = [
+        "--rows",
+        "60000",
+        "--minutes",
+        "0.05",
+        "--iterations",
+        "10",
+        "--published-batches",
+        "5",
+        "--workers",
+        "0",
+        "--every",
+        "1",
+    ]
+    words = ["-i", str(path), "--out", str(place / "peers.json"), *([] if scale >= 1 else trial)]
+    script = Path(__file__).with_name("peers.py")
+    done = subprocess.run([sys.executable, str(script), *words], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
 @click.command()
 @click.option("--scale", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Of 72 days.")
 @click.option("--part", "parts", multiple=True, default=PARTS, show_default=True, type=click.Choice(PARTS))
@@ -165,20 +190,23 @@ def main(
     """Run the parts and print the table."""
     settings = [part for text in overrides for part in ("--set", text)]
     lines: list[Line] = []
+    beside = ""
     with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         place = Path(folder)
-        if "budget" in parts:
-            if path is None:
-                path = place / "mission.root"
-                measured(["simulate", str(path), "--days", f"{scale * MISSION}", "--overwrite", "-q"])
+        if path is None and {"budget", "peers"} & set(parts):
+            path = place / "mission.root"
+            measured(["simulate", str(path), "--days", f"{scale * MISSION}", "--overwrite", "-q"])
+        if path is not None and "budget" in parts:
             lines += budget(path, place, settings)
         if "tune" in parts:
             lines.append(tune(scale, place, settings))
         if "growth" in parts:
             lines += growth(scale * MISSION, place, settings, plot)
+        if path is not None and "peers" in parts:
+            beside = f"\n{peers(path, place, scale=scale)}"
     head = f"{scale * 100:g} % of a mission of {MISSION:g} days, {os.cpu_count()} cores\n\n"
     head += "| | s | GiB | asked, s | of it |\n|---|---|---|---|---|\n"
-    table = head + "\n".join(line.written(full=math.isclose(scale, 1.0)) for line in lines) + "\n"
+    table = head + "\n".join(line.written(full=math.isclose(scale, 1.0)) for line in lines) + "\n" + beside
     click.echo(table)
     if out is not None:
         out.write_text(table, encoding="utf-8")
