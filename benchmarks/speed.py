@@ -151,21 +151,9 @@ def tune(scale: float, place: Path, settings: list[str]) -> Line:
 
 def peers(path: Path, place: Path, *, scale: float) -> str:
     """Return the table of ``peers.py``; on a part of the mission a trial of it."""
-    trial = [
-        "--rows",
-        "60000",
-        "--minutes",
-        "0.05",
-        "--iterations",
-        "10",
-        "--published-batches",
-        "5",
-        "--workers",
-        "0",
-        "--every",
-        "1",
-    ]
-    words = ["-i", str(path), "--out", str(place / "peers.json"), *([] if scale >= 1 else trial)]
+    trial = {"rows": 60_000, "minutes": 0.05, "iterations": 10, "published-batches": 5, "workers": 0, "every": 1}
+    less = [] if scale >= 1 else [f"--{name}={value}" for name, value in trial.items()]
+    words = ["-i", str(path), "--out", str(place / "peers.json"), *less]
     script = Path(__file__).with_name("peers.py")
     done = subprocess.run([sys.executable, str(script), *words], check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
