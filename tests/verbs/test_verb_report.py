@@ -116,6 +116,27 @@ def test_what_is_averaged_keeps_its_mean_and_its_extremes(small):
     assert curves.window(rows + 10, rows + 20, 0, small) == []
 
 
+def glyphs(told, name):
+    """Every object of a kind in the drawing library's JSON."""
+    if isinstance(told, dict):
+        if told.get("name") == name and "attributes" in told:
+            yield told["attributes"]
+        told = list(told.values())
+    if isinstance(told, list):
+        for one in told:
+            yield from glyphs(one, name)
+
+
+def test_the_map_lies_where_the_detector_was(reported):
+    page = Elements()
+    page.feed(reported.text)
+    image, *_ = glyphs(json.loads(page.json["json-sky"]), "Image")
+    south, height = image["y"]["value"], image["dh"]["value"]
+    assert height == -2 * south
+    farthest = reported.run.read_frame("prediction.parquet")["glat"].fill_nan(None).abs().max()
+    assert -south - 3 <= farthest <= -south
+
+
 def test_numbers_survive_their_way_into_the_page():
     values = np.array([1.5, np.nan, -np.inf, 1484668582.8])
     assert np.array_equal(unpacked(packed(values, np.float64)), values, equal_nan=True)

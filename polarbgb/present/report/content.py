@@ -105,9 +105,10 @@ def zooms(curves: Curves, chosen: Sequence[Zoom], config: Config) -> list[dict[s
 
 
 def ground(prediction: pl.DataFrame, events: pl.DataFrame, config: Config) -> NDArray[np.float64] | None:
-    """Return the (latitudes, longitudes) mean background of the first bin over the ground, Hz.
+    """Return the (latitudes, longitudes) mean background of the first bin over the ground, Hz, in cells of 3 degrees.
 
-    NaN where the detector never was; None where the places of rows, or of events, are not known.
+    They cover all longitudes, and the latitudes that are reached, north and south alike. NaN where the detector never
+    was; None where the places of rows, or of events, are not known.
     """
     position = config.position
     if position is None or not {position.latitude, position.longitude} <= {*prediction.columns} & {*events.columns}:

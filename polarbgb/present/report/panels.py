@@ -76,8 +76,9 @@ def sky(image: NDArray[np.float64] | None, background: dict[str, NDArray[Any]] |
     """Return the events on the map, and on the background that a field strength has.
 
     Args:
-        image: (latitudes, longitudes) mean background of the first bin, Hz, from -90 and -180 degrees on; NaN where the
-            detector never was. None for no map.
+        image: (latitudes, longitudes) mean background of the first bin, Hz, in square cells: all longitudes from -180
+            degrees on, and as many latitudes on either side of the equator; NaN where the detector never was. None for
+            no map.
         background: ``field`` (nT), ``low``, ``median``, ``high`` (Hz): of the first bin; None for no such panel.
         where: of each event ``id``, ``name``, ``kind``, and what the panels need of ``longitude``, ``latitude``,
             ``field``, ``pred``.
@@ -218,10 +219,12 @@ def _dots(panel: Figure, x: str, y: str, source: ColumnDataSource) -> None:
 def _map(image: NDArray[np.float64], source: ColumnDataSource) -> Figure:
     from bokeh.models import ColorBar, LinearColorMapper
 
-    panel = _plain_panel(260, "mean background on the ground, and the events", x_range=(-180, 180), y_range=(-90, 90))
+    reach = 180 * image.shape[0] / image.shape[1]
+    title = "mean background on the ground, and the events"
+    panel = _plain_panel(260, title, x_range=(-180, 180), y_range=(-reach, reach))
     low, high = np.nanquantile(image, [0, 0.98])
     mapper = LinearColorMapper("Cividis256", low=low, high=high, nan_color=(0, 0, 0, 0))
-    panel.image([image.astype(np.float32)], x=-180, y=-90, dw=360, dh=180, color_mapper=mapper)
+    panel.image([image.astype(np.float32)], x=-180, y=-reach, dw=360, dh=2 * reach, color_mapper=mapper)
     _dots(panel, "longitude", "latitude", source)
     panel.xaxis.axis_label, panel.yaxis.axis_label = "longitude (deg)", "latitude (deg)"
     bar = ColorBar(
