@@ -218,11 +218,7 @@ class RunFolder:
         Raises:
             UserError: if the file is missing or damaged.
         """
-        path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
+        return self._opened(name, lambda path: json.loads(path.read_text(encoding="utf-8")))
 
     def _opened(self, name: str, read: Callable[[Path], T]) -> T:
         import polars as pl
@@ -230,7 +226,7 @@ class RunFolder:
         path = self.path / name
         try:
             return read(path)
-        except (FileNotFoundError, pl.exceptions.ComputeError, OSError) as error:
+        except (OSError, ValueError, pl.exceptions.ComputeError) as error:
             raise UserError(f"{path}: missing or damaged; run the verb that makes it again") from error
 
     def _write(self, manifest: dict[str, Any]) -> None:

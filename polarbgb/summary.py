@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from polarbgb.background.regimes import ALL
 from polarbgb.background.score import Score
 from polarbgb.background.steadiness import Steadiness
+from polarbgb.present.axes import utc
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
 from polarbgb.transients.stability import SURE, Stability
@@ -54,11 +54,6 @@ def gist(result: object) -> str:
 def made(result: object) -> Sequence[Path]:
     """Return the files that a verb left."""
     raise NotImplementedError(type(result))
-
-
-def utc(time: float) -> str:
-    """Return unix seconds as a date and time of day."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _table(left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:

@@ -22,6 +22,11 @@ def dates(unix: Values) -> Values:
     return np.asarray(date2num((unix * 1e6).astype("datetime64[us]")))  # type: ignore[no-untyped-call]
 
 
+def utc(time: float) -> str:
+    """Return unix seconds as a date and time of day, to the second."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def duration(seconds: float) -> str:
     """Write a length of time in the unit that suits it."""
     if seconds < 120:
@@ -35,7 +40,7 @@ def utc_axis(panel: Axes, start: float, stop: float) -> None:
     """Span the times from ``start`` to ``stop``, unix seconds; the date stands in the label."""
     date_ticks(panel, least=4, most=9)
     panel.set_xlim(*dates(np.array([start, stop])))
-    panel.set_xlabel(f"time (UTC), from {datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}")
+    panel.set_xlabel(f"time (UTC), from {utc(start)}")
 
 
 def date_ticks(panel: Axes, *, least: int, most: int) -> None:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.present.axes import dates, duration, logarithmic, utc_axis
-from polarbgb.present.cells import cells
-from polarbgb.present.light_curve import ACROSS
+from polarbgb.present.light_curve import steps_of
 from polarbgb.present.style import MEASURED, MEASURED_FAINT, notice, page, styled
 
 if TYPE_CHECKING:
@@ -32,9 +31,8 @@ def rates_plot(prediction: pl.DataFrame, config: Config) -> Figure:
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
     time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
-    cadence, titles = config.input.cadence, config.rates.titles
-    width = None if len(time) <= ACROSS else max((time[-1] + cadence - time[0]) / ACROSS, cadence)
-    drawn = cells(time, segment, cadence, width)
+    titles, steps = config.rates.titles, steps_of(time, segment, config)
+    drawn, width = steps.pull, steps.pull_width
     when = dates(drawn.edges())
     figure = page(1.15 * len(titles) + 0.6)
     panels: NDArray[Any] = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
@@ -50,7 +48,7 @@ def rates_plot(prediction: pl.DataFrame, config: Config) -> Figure:
     if min(ends)[0] > 0:
         for panel, reached in zip(panels, ends, strict=True):
             logarithmic(panel, *reached)
-    utc_axis(panels[-1], time[0], time[-1] + cadence)
+    utc_axis(panels[-1], time[0], time[-1] + config.input.cadence)
     figure.supylabel("rate (Hz)", fontsize=8)
     if width is not None:
         handles, labels = panels[0].get_legend_handles_labels()

@@ -12,6 +12,7 @@ import polars as pl
 from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config
+from polarbgb.present.axes import utc
 from polarbgb.present.dependence_plots import effect_unit
 from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
@@ -157,7 +158,7 @@ def _drawn(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the panels of light curves and places, and what fills them."""
     titles, limit = config.rates.titles, config.intervals.sigma
-    some = len(curves.time) > 0
+    whole, note = curves.whole(config)
     panels = {
         "curve": viewer("curve", [""], limit=limit, dates=True),
         "zoom": viewer("zoom", titles, limit=limit, dates=False),
@@ -168,8 +169,8 @@ def _drawn(
         if image is not None or background is not None:
             panels["sky"] = sky(image, background, content.whereabouts(drawn, prediction, config))
     return panels, {
-        "whole": [curves.whole(number, config) for number in range(len(titles))] if some else [],
-        "note": curves.note(config),
+        "whole": whole,
+        "note": note,
         "spans": {"left": (drawn["t_start"] * 1e3).to_list(), "right": (drawn["t_stop"] * 1e3).to_list()},
         "zooms": content.zooms(curves, choose_zooms(prediction, config), config),
         "windows": {str(key): value for key, value in content.event_windows(curves, drawn, config).items()},
@@ -180,21 +181,29 @@ def _explained(run: RunFolder, drawn: pl.DataFrame, config: Config) -> tuple[dic
     """Return what fills the panels of the explanation, and these panels."""
     data: dict[str, Any] = {"dependence": [], "why": {}, "why_unit": effect_unit(config)}
     panels = {}
-    if run.stage("explain") is not None and (run / "dependence.parquet").exists():
-        important = run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
-        data["dependence"] = content.dependence_curves(run.read_frame("dependence.parquet"), important, config)
+    curves, of_events = (_left(run, name) for name in ("dependence.parquet", "event_shap.parquet"))
+    if curves is not None:
+        data["dependence"] = content.dependence_curves(curves, _important(run), config)
         panels["dependence"] = dependence(config.rates.titles, f"SHAP ({effect_unit(config)})")
-    if run.stage("explain") is not None and (run / "event_shap.parquet").exists():
-        told = content.reasons(run.read_frame("event_shap.parquet"), drawn["id"].to_list(), config)
+    if of_events is not None:
+        told = content.reasons(of_events, drawn["id"].to_list(), config)
         data["why"] = {str(key): value for key, value in told.items()}
     return data, panels
 
 
+def _left(run: RunFolder, name: str) -> pl.DataFrame | None:
+    """Return a table that ``explain`` left; None where it was not run, or by a version that had no such table."""
+    return run.read_frame(name) if run.stage("explain") is not None and (run / name).exists() else None
+
+
+def _important(run: RunFolder) -> list[str]:
+    """Return the features that the page goes into."""
+    return run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
+
+
 def _slopes(run: RunFolder, config: Config) -> Table | None:
-    if run.stage("explain") is None or not (run / "slopes.parquet").exists():
-        return None
-    important = run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
-    return content.slope_table(run.read_frame("slopes.parquet"), important, config)
+    slopes = _left(run, "slopes.parquet")
+    return None if slopes is None else content.slope_table(slopes, _important(run), config)
 
 
 def _stability(run: RunFolder, titles: Sequence[str]) -> Table | None:
@@ -207,7 +216,7 @@ def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:
     when = ""
     if len(curves.time):
         stop = curves.time[-1] + config.input.cadence
-        when = f" from {content.utc(curves.time[0])} to {content.utc(stop)} UTC"
+        when = f" from {utc(curves.time[0])} to {utc(stop)} UTC"
     source = stage["input"]
     return (
         f"{source['usable']:,} usable rows of {source['entries']:,}{when}, {len(config.rates.names)} energy bins; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 
 from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
+from polarbgb.present.axes import utc
 from polarbgb.present.columns import column
 from polarbgb.present.dependence_plots import effect
+from polarbgb.present.event import around
 from polarbgb.present.places import east_north, mean_map
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.present.report.page import Table
@@ -23,13 +24,8 @@ _STRENGTHS = 60
 """Steps of the field strength."""
 _STRONGEST = 8
 """Features shown of those that moved a background."""
-_MARGIN = (60.0, 300.0)
-"""s drawn beside an event at least and at most; in between, three times its length."""
-
-
-def utc(time: float) -> str:
-    """Return unix seconds as a date and time of day, to the second."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+_BESIDE = 300.0
+"""s drawn beside an event at most."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -86,7 +82,7 @@ def event_windows(curves: Curves, events: pl.DataFrame, config: Config) -> dict[
     drawn = {}
     for event in events.select(["id", "t_start", "t_stop"]).iter_rows(named=True):
         start, stop = event["t_start"], event["t_stop"]
-        beside = min(max(_MARGIN[0], 3 * (stop - start)), _MARGIN[1])
+        beside = min(around(event, None), _BESIDE)
         panels = curves.window(start - beside, stop + beside, start, config)
         drawn[event["id"]] = {"curves": panels, "length": stop - start}
     return drawn

@@ -46,25 +46,27 @@ class Curves:
         names = ("unix_time", "segment", "rate", "pred", "sigma", "pull")
         return cls(*(usable[name].to_numpy() for name in names))
 
-    def whole(self, number: int, config: Config) -> dict[str, Any]:
-        """Return the light curve of one bin from end to end, as :func:`polarbgb.present.light_curve.light_curve`
-        draws it: means and the range of the background, and the range of the pulls; times in unix ms.
-        """  # noqa: D205 - one sentence
-        steps = steps_of(self.time, self.segment, config)
-        rate, pred, sigma, pull = (
-            values[:, number].astype(np.float64) for values in (self.rate, self.pred, self.sigma, self.pull)
-        )
-        drawn, flagged = steps.rate, steps.pull
-        of_rows = steps.rate_width is None
-        low, high = (pred - sigma, pred + sigma) if of_rows else (drawn.lowest(pred), drawn.highest(pred))
-        return {
-            "rate": _stairs(drawn, 0.0, 1e3, rate=drawn.mean(rate), pred=drawn.mean(pred), low=low, high=high),
-            "pull": _stairs(flagged, 0.0, 1e3, pull_low=flagged.lowest(pull), pull_high=flagged.highest(pull)),
-        }
+    def whole(self, config: Config) -> tuple[list[dict[str, Any]], str]:
+        """Return the light curves of all bins from end to end, and what a step of them is.
 
-    def note(self, config: Config) -> str:
-        """Say what a step of :meth:`whole` is."""
-        return note_of(steps_of(self.time, self.segment, config)) if len(self.time) else ""
+        As :func:`polarbgb.present.light_curve.light_curve` draws them: means and the range of the background, of single
+        rows their noise, and the range of the pulls; times in unix ms. Nothing without rows.
+        """
+        if not len(self.time):
+            return [], ""
+        steps = steps_of(self.time, self.segment, config)
+        drawn, flagged = steps.rate, steps.pull
+        curves = []
+        for number in range(self.rate.shape[1]):
+            rate, pred, sigma, pull = (
+                values[:, number].astype(np.float64) for values in (self.rate, self.pred, self.sigma, self.pull)
+            )
+            of_rows = steps.rate_width is None
+            low, high = (pred - sigma, pred + sigma) if of_rows else (drawn.lowest(pred), drawn.highest(pred))
+            curve = {"rate": drawn.mean(rate), "pred": drawn.mean(pred), "low": low, "high": high}
+            pulls = {"pull_low": flagged.lowest(pull), "pull_high": flagged.highest(pull)}
+            curves.append({"rate": _stairs(drawn, 0.0, 1e3, **curve), "pull": _stairs(flagged, 0.0, 1e3, **pulls)})
+        return curves, note_of(steps)
 
     def window(self, start: float, stop: float, origin: float, config: Config) -> list[dict[str, Any]]:
         """Return the light curves of all bins between two times, row by row where there are not too many.
