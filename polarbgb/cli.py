@@ -493,9 +493,24 @@ def report(
     terminal.end(report(_folder(folder), path, events=events, plots=plots, overwrite=overwrite, track=terminal.track))
 
 
-@main.command(epilog=_example("polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi"))
-@_options(_config, _input, _run, _model, _scheduler, _set, _output)
+@main.command(
+    epilog=_example(
+        "polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi",
+        "polarbgb run --again outputs/rhessi/manifest.json",
+    )
+)
+@_options(_config, _input, _run, _model, _scheduler, _set)
+@click.option(
+    "--again",
+    "manifest",
+    metavar="MANIFEST",
+    type=_FILE,
+    help="Repeat what a run folder's manifest tells of, with its settings, in another folder, and compare.",
+)
+@_output
+@click.pass_context
 def run(
+    context: click.Context,
     *,
     config_path: Path,
     path: Path | None,
@@ -504,9 +519,16 @@ def run(
     device: str | None,
     scheduler: str | None,
     overrides: tuple[str, ...],
+    manifest: Path | None,
     terminal: Terminal,
 ) -> None:
-    """Do it all on one file: inspect, tune, fit, detect, explain, export, report."""
+    """Do it all on one file: inspect, tune, fit, detect, explain, export, report.
+
+    Broken off, it goes on where it was when it is typed again.
+    """
+    if manifest is not None:
+        _again(context, manifest, folder, path, terminal)
+        return
     from polarbgb.verbs.run import run
 
     config = _load(config_path, overrides, backend=backend, device=device)
@@ -519,6 +541,24 @@ def run(
         announce=terminal.announce,
         track=terminal.track,
     )
+    terminal.close()
+
+
+def _again(context: click.Context, manifest: Path, folder: Path | None, path: Path | None, terminal: Terminal) -> None:
+    from polarbgb.verbs.again import again
+
+    given = (name for name in ("config_path", "backend", "device", "scheduler", "overrides"))
+    if any(context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE for name in given):
+        raise UserError("--again takes all settings from the manifest; give only --input and --run with it")
+    repeated = again(
+        manifest,
+        None if folder is None else _folder(folder),
+        path=path,
+        tell=terminal.tell,
+        announce=terminal.announce,
+        track=terminal.track,
+    )
+    terminal.tell(repeated)
     terminal.close()
 
 
