@@ -40,7 +40,7 @@ class _OneLineErrors(click.Group):
                 raise
             message = f"{error.filename}: {error.strerror}"
         except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted; what was finished is kept", err=True)
+            click.echo("interrupted; what was finished is kept, and the same command goes on from there", err=True)
             raise SystemExit(130) from None
         click.echo(f"error: {' '.join(message.split())}", err=True)
         raise SystemExit(2)
