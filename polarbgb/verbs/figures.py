@@ -82,7 +82,8 @@ def draw(run: RunFolder, format: Format, *, track: Track = silent) -> tuple[Path
         drawings = _Results(run).drawings()
         for name, drawn in track(drawings, label="draw", total=len(drawings)):
             draft.parts.file(draft / f"plots/{name}.{format}", partial(_save, drawn))
-        return draft.deliver()
+        draft.deliver()
+    return tuple(run / f"plots/{name}.{format}" for name, _ in drawings)
 
 
 def _save(drawn: Callable[[], Figure], path: Path) -> None:
