@@ -19,7 +19,7 @@ def landmarks(path):
         key = file.key(toy.TREE)
         directory = file.file.root_directory
         streamers = file.file.fSeekInfo, file.file.fNbytesInfo
-        keys = directory.fSeekKeys, directory.member("fNbytesKeys") if directory.has_member("fNbytesKeys") else 60
+        keys = directory.fSeekKeys, directory.fNbytesKeys if hasattr(directory, "fNbytesKeys") else 200
         basket = (int(tree["temperature"].member(m)[0]) for m in ("fBasketSeek", "fBasketBytes"))
         return {
             "the streamer info": streamers,
