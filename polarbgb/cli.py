@@ -42,8 +42,14 @@ class _OneLineErrors(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; what was finished is kept", err=True)
             raise SystemExit(130) from None
-        click.echo(f"error: {' '.join(message.split())}", err=True)
+        click.echo(f"error: {_on_one_line(message)}", err=True)
         raise SystemExit(2)
+
+
+def _on_one_line(message: str) -> str:
+    """Write what no terminal should be sent, such as escape sequences of a file's name, as \\x1b."""
+    text = " ".join(message.split())
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 @click.group(
