@@ -22,8 +22,8 @@ def _without_null(path: Path) -> Path:
 
 
 # Strict: neither true nor "3" is a number. 2**31 is what the libraries' integers hold.
-Positive = Annotated[float, Field(strict=True, gt=0, lt=2**31)]
-NotNegative = Annotated[float, Field(strict=True, ge=0, lt=2**31)]
+Positive = Annotated[float, Field(strict=True, gt=0, lt=2**31, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, lt=2**31, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 Count = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
@@ -156,7 +156,7 @@ class Orbit(Section):
     """How rows are numbered by orbit."""
 
     period: Positive = Field(description="orbital period, s")
-    epoch: Annotated[float, Field(strict=True, ge=0, lt=2**38)] | None = Field(
+    epoch: Annotated[float, Field(strict=True, ge=0, lt=2**38, allow_inf_nan=False)] | None = Field(
         None, description="unix time at which orbit `first` begins; not given: first row"
     )
     first: Whole = Field(0, description="number of the orbit that begins at the epoch")

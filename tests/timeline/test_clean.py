@@ -209,8 +209,8 @@ def test_where_no_row_is_left_the_reasons_are_told():
     with pytest.raises(UserError) as refused:
         clean(frame, configured())
     assert str(refused.value) == (
-        "no usable row among 4 (1 rows: time is not a number of unix seconds, 1 rows: time does not increase, "
-        "1 rows: rate is not a number >= 0, 1 rows: rate error is not a number > 0)"
+        "the file: no usable row among 4 (1 rows: time is not a number of unix seconds, 1 rows: time does not increase, "
+        "1 rows: rate is not a number >= 0, 1 rows: rate error is not a number > 0); correct the file or the configuration"
     )
 
 
@@ -275,7 +275,7 @@ def test_each_dropped_row_is_counted_once(table):
     if all(faults):
         with pytest.raises(UserError) as refused:
             clean(frame, config)
-        told = re.findall(r"(\d+) rows: (.*?)(?:, (?=\d+ rows:)|\)$)", str(refused.value))
+        told = re.findall(r"(\d+) rows: (.*?)(?:, (?=\d+ rows:)|\);)", str(refused.value))
         assert {reason: int(rows) for rows, reason in told} == wanted
         return
     timeline = clean(frame, config)
