@@ -8,6 +8,7 @@ installed.
 from __future__ import annotations
 
 import ast
+import copy
 import math
 import operator
 import resource
@@ -146,21 +147,20 @@ def try_reader(which: int, changes: list[tuple[str, float, bytes, float]]) -> No
     """A damaged file gives a frame of the asked columns, all of one length, or one line."""
     path = place() / "damaged.root"
     path.write_bytes(changed(files()[which], changes))
-    for read in (
-        lambda: list_branches(path, list_trees(path)[0]),
-        lambda: read_columns(path, toy.TREE, COLUMNS, exact=["unix_time"]),
-    ):
-        try:
-            with bounded():
-                found = read()
-        except UserError as error:
-            one_line(error)
-        except IndexError:
-            assert read.__code__.co_names[0] == "list_branches"  # noqa: S101 - no tree was left
-        else:
-            if isinstance(found, pl.DataFrame):
-                assert found.columns == sorted(COLUMNS)
-                assert 0 < len(found) < 10**6
+    try:
+        with bounded():
+            for tree in list_trees(path):
+                list_branches(path, tree)
+    except UserError as error:
+        one_line(error)
+    try:
+        with bounded():
+            frame = read_columns(path, toy.TREE, COLUMNS, exact=["unix_time"])
+    except UserError as error:
+        one_line(error)
+        return
+    assert frame.columns == sorted(COLUMNS)
+    assert 0 < len(frame) < 10**6
 
 
 # expressions
@@ -302,7 +302,7 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
     """A configuration is refused in one line, or rows can be judged, features made and folds dealt out with it."""
     raw = toy.configured()
     for steps, kind, value in changes:
-        _change(raw, steps, kind, value)
+        _change(raw, steps, kind, copy.deepcopy(value))
     try:
         text = toy.toml(raw)
     except (ValueError, TypeError):  # what TOML cannot say, such as a null character
