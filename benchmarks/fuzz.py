@@ -1,8 +1,7 @@
 """Throw damaged and made-up input at the parts that read it; whatever is neither right nor one line is a crash.
 
 Run it as ``python benchmarks/fuzz.py --target reader --minutes 3 --seed 1``: equal seeds give equal input. Hypothesis
-makes the input and shrinks what crashes; with ``--guided`` atheris looks for input that runs new code, where it is
-installed.
+makes the input and shrinks what crashes.
 """
 
 from __future__ import annotations
@@ -432,29 +431,13 @@ _OPTIONS = settings(
 )
 
 
-def guided(target: str, seconds: float, seed: int) -> None:
-    """Let atheris look for input that runs new code; it ends the process at the first crash, or in the end."""
-    import atheris
-
-    attempt, made = TARGETS[target]
-    atheris.instrument_all()
-    atheris.Setup(
-        [sys.argv[0], f"-seed={seed}", f"-max_total_time={int(seconds)}", "-timeout=30", "-rss_limit_mb=6000"],
-        _OPTIONS(given(**made)(attempt)).hypothesis.fuzz_one_input,
-    )
-    atheris.Fuzz()
-
-
 @click.command()
 @click.option("--target", type=click.Choice(sorted(TARGETS)), required=True)
 @click.option("--minutes", default=1.0, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--guided", "by_coverage", is_flag=True, help="By atheris, which has to be installed.")
-def main(target: str, minutes: float, seed: int, *, by_coverage: bool) -> None:
+def main(target: str, minutes: float, seed: int) -> None:
     """Throw input at a target and print what crashed."""
     warnings.simplefilter("error")
-    if by_coverage:
-        guided(target, 60 * minutes, seed)
     tried, crashes = thrown(target, 60 * minutes, seed)
     click.echo(f"{target}: {tried} inputs in {minutes:g} min, {len(crashes)} batches with a crash")
     sys.exit(bool(crashes))
