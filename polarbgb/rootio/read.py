@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CHUNK = 250_000
 """Rows read at a time: large enough for speed, small enough that the raw 13-vectors never pile up."""
 
+_BESIDE = 8
+"""Bytes that a basket may hold of a row beside its value."""
+
 _LISTED = 30
 """Branches that a message lists at most."""
 
@@ -108,6 +111,7 @@ def read_columns(
         if entries == 0:
             raise UserError(f"{path}: tree '{tree}' is empty; name another file or tree")
         with _damage_reported(path):  # a damaged number of entries asks for more memory than there is
+            _require_whole(ttree, path, {branch for branch, _ in elements.values()})
             out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
         names = sorted({branch for branch, _ in elements.values()})
         chunks = range(0, entries, CHUNK)
@@ -219,6 +223,27 @@ def _branch(ttree: Any, name: str) -> Branch:  # noqa: ANN401
     if dtype is None or dtype.names is not None or dtype.base.kind not in "bifu" or len(dtype.shape) > 1:
         return Branch(name, branch.typename, None)
     return Branch(name, branch.typename, dtype.shape[0] if dtype.shape else 0)
+
+
+def _require_whole(ttree: Any, path: Path, names: Collection[str]) -> None:  # noqa: ANN401
+    """Check that branches and their baskets are as long as they have to be.
+
+    A basket whose length is damaged would make uproot take 2 GiB for it, and half a minute.
+    """
+    with path.open("rb") as stream:
+        for name in names:
+            branch = ttree[name]
+            if branch.num_entries != ttree.num_entries:
+                raise UserError(
+                    f"{path}: damaged, tree '{ttree.name}' has {ttree.num_entries:,} rows and its branch '{name}' "
+                    f"{branch.num_entries:,}; copy it or make it again"
+                )
+            places = [int(place) for place in branch.member("fBasketSeek") if place]
+            for place, rows in zip(places, np.diff(branch.entry_offsets), strict=False):
+                stream.seek(place)
+                length, _, unpacked = struct.unpack(">ihi", stream.read(10))
+                if length < 0 or not 0 <= unpacked <= int(rows) * (branch.interpretation.itemsize + _BESIDE) + 1000:
+                    raise UserError(f"{path}: damaged or cut short in branch '{name}'; copy it or make it again")
 
 
 def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tuple[str, int | None]]:  # noqa: ANN401
