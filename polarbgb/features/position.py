@@ -123,6 +123,7 @@ def _sun_elevation(latitude: Array, longitude: Array, time: Array) -> Array:
     ):
         # Beyond the table of the Earth's rotation astropy warns of errors far below a degree.
         warnings.simplefilter("ignore", AstropyWarning)
+        warnings.filterwarnings("ignore", message="ERFA function")  # years whose leap seconds nobody knows yet
         moments = Time(grid, format="unix")
         sun = get_sun(moments).transform_to(ITRS(obstime=moments)).cartesian.xyz.value
     sun = sun / np.linalg.norm(sun, axis=0)

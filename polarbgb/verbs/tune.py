@@ -65,9 +65,9 @@ def tune(
     require_device(config.model)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
-    run.begin()
     search = prepared.search(config)
     matrix, measured, folds, known = _sample(prepared, config)
+    run.begin()
     tuning = tune_model(
         matrix,
         measured,
