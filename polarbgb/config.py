@@ -186,7 +186,7 @@ class Folds(Section):
     count: Annotated[int, Field(strict=True, ge=2, le=127)] = Field(5, description="folds of schemes 'orbits' and 'days'")
     group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
-    block: Annotated[int, Field(strict=True, ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
+    block: Annotated[int, Field(strict=True, ge=100, lt=2**31)] = Field(256, description="rows of a block of scheme 'blocks'")
     seed: Whole = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
 
 
@@ -686,6 +686,7 @@ def override(raw: dict[str, Any], text: str, *, form: str = "section.key=value")
         if not isinstance(table, dict):
             raise UserError(f"--set {text}: '{part}' is not a section")
     try:
-        table[parts[-1]] = tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")
+        table[parts[-1]] = parsed["value"] if len(parsed) == 1 else value  # several lines may set more than one
     except (ValueError, RecursionError):
         table[parts[-1]] = value.strip()
