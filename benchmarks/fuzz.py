@@ -145,6 +145,7 @@ def changed(data: bytes, changes: list[tuple[str, float, bytes, float]]) -> byte
 def try_reader(which: int, changes: list[tuple[str, float, bytes, float]]) -> None:
     """A damaged file gives a frame of the asked columns, all of one length, or one line."""
     path = place() / "damaged.root"
+    path.unlink(missing_ok=True)  # to write over a file waits for the disk
     path.write_bytes(changed(files()[which], changes))
     try:
         with bounded():
@@ -310,8 +311,10 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
         at = int(spoiling[0] * len(text))
         text = text[:at] + spoiling[1] + text[at + spoiling[2] :]
     path = place() / "toy.toml"
+    path.unlink(missing_ok=True)  # to write over a file waits for the disk
     path.write_text(text, encoding="utf-8")
-    (place() / "known.csv").write_text(toy.KNOWN)
+    if not (place() / "known.csv").exists():
+        (place() / "known.csv").write_text(toy.KNOWN)
     try:
         with bounded():
             config = load(path)
@@ -377,6 +380,7 @@ LISTS = (
 def try_known(content: bytes) -> None:
     """A list of events is read with finite times in order, or refused in one line."""
     path = place() / "known.csv"
+    path.unlink(missing_ok=True)  # to write over a file waits for the disk
     path.write_bytes(content)
     try:
         with bounded():

@@ -92,6 +92,7 @@ def written(desk, place, value):
     text = toy.toml(raw)
     if value == "date":
         text = text.replace('"2017-01-01"', "2017-01-01")
+    (desk / "toy.toml").unlink()  # to write over a file waits for the disk
     (desk / "toy.toml").write_text(text)
 
 

@@ -72,6 +72,7 @@ def spoilt(changes, rows=ROWS):
 
 def write(path, branches, tree=TREE, parts=1):
     """Write branches as a TTree, in so many baskets."""
+    path.unlink(missing_ok=True)  # to write over a file waits for the disk
     with uproot.recreate(path) as file:
         types = {
             name: "string" if isinstance(v, list) else np.dtype((v.dtype, v.shape[1:])) for name, v in branches.items()
