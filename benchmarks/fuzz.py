@@ -292,8 +292,8 @@ _NASTY = st.sampled_from(
      {"a": [1.0, 1.0]}, {"": "1"}]
 )  # fmt: skip
 _WHERE = st.lists(st.integers(0, 50), min_size=1, max_size=4)
-SETTINGS = st.lists(st.tuples(_WHERE, st.sampled_from(["set", "drop", "add", "rename"]), _NASTY), min_size=1, max_size=3)
-SPOILING = st.none() | st.tuples(
+SETTINGS = st.lists(st.tuples(_WHERE, st.sampled_from(["set", "drop", "add", "rename", *["scale"] * 8]), _NASTY), min_size=1, max_size=3)
+SPOILING = st.none() | st.none() | st.tuples(
     st.floats(0, 1), st.text("[]{}=\"'\n.#,0123456789\\ue\x00 ", max_size=6), st.integers(0, 5)
 )
 
@@ -345,6 +345,8 @@ def _change(table: Any, steps: list[int], kind: str, value: Any) -> None:
             break
         table = inner[step % len(inner)]
     if isinstance(table, list):
+        if kind == "scale":
+            return
         table[steps[-1] % len(table)] = value
         return
     if not table:
@@ -357,6 +359,8 @@ def _change(table: Any, steps: list[int], kind: str, value: Any) -> None:
             del table[key]
         case "add":
             table[_KEYS[steps[-1] % len(_KEYS)]] = value
+        case "scale" if isinstance(table[key], int | float) and not isinstance(table[key], bool):
+            table[key] *= [0, 2, 3, 10, 100, 10**6, -1, 0.5, 0.1, 1e-3, 1e-6, 1e-12][sum(steps) % 12]
         case "rename":
             table[key + "s"] = table.pop(key)
 
@@ -369,6 +373,9 @@ _CELLS = st.sampled_from(
 )  # fmt: skip
 LISTS = (
     st.binary(max_size=60)
+    | st.lists(st.tuples(_CELLS, st.floats(-1e10, 1e10).map(repr) | st.integers(0, 2**31).map(str)), max_size=8).map(
+        lambda lines: ("name,unix_time\n" + "\n".join(f"{name},{number}" for name, number in lines)).encode()
+    )
     | st.builds(lambda lines, end: end.join(",".join(line) for line in lines).encode(),
                 st.lists(st.lists(_CELLS, max_size=4), max_size=6), st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
     | st.builds(lambda lines, end, tail: (f"name,unix_time{end}" + end.join(",".join(line) for line in lines)).encode() + tail,

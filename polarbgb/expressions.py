@@ -137,12 +137,12 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> int:
             children, copies = [left, *comparators], 2 if len(ops) == 1 else 4
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
-                _refuse(text, f"unknown function '{name}'{nearest(name, FUNCTIONS)}")
+                _refuse(text, f"unknown function '{name}'{nearest(name, FUNCTIONS) or '; there are ' + ' '.join(FUNCTIONS)}")
             if len(args) != FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
                 _refuse(text, f"{name}() takes {FUNCTIONS[name]} argument(s)")
             children, copies = args, {"min": 4, "max": 4, "where": 2}.get(name, 1)
         case _:
-            _refuse(text, f"'{ast.unparse(node)}' is not allowed here")
+            _refuse(text, f"'{ast.unparse(node)}' is not allowed here, only arithmetic, comparisons and functions")
     return 1 + copies * sum(_check(child, text, columns, depth + 1) for child in children)
 
 
