@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polarbgb.errors import UserError as UserError
     from polarbgb.opened import open as open  # noqa: A004 - polarbgb.open(...)
     from polarbgb.runfolder import RunFolder as RunFolder
+    from polarbgb.verbs.again import again as again
     from polarbgb.verbs.config import init_config as init_config
     from polarbgb.verbs.demo import demo as demo
     from polarbgb.verbs.detect import detect as detect
@@ -40,6 +41,7 @@ _HOME = {
     **{
         verb: f"polarbgb.verbs.{verb}"
         for verb in (
+            "again",
             "demo",
             "detect",
             "evaluate",

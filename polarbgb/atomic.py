@@ -2,9 +2,10 @@
 
 import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from polarbgb.errors import UserError
@@ -15,11 +16,43 @@ _USER_CAN_MEND = {
     errno.EROFS,
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.ENOTDIR,
     errno.EISDIR,
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
+
+_MARK = ".tmp-"
+_TEMPORARY = re.compile(rf"\..*{re.escape(_MARK)}[a-z0-9_]{{8}}(\.\w+)?")
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether a path is what this module has under way, or had when its process was killed."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+@contextmanager
+def made_on_the_way(folder: Path) -> Iterator[bool]:
+    """Make a folder and those that it lies in, where they are missing; empty ones go again at the end.
+
+    Yields:
+        Whether it was made.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}") from error
+    try:
+        yield bool(missing)
+    finally:
+        for one in missing:
+            with suppress(OSError):  # something is in it
+                one.rmdir()
 
 
 @contextmanager
@@ -33,28 +66,26 @@ def atomic(path: Path) -> Iterator[Path]:
         UserError: where the place cannot be written (permissions, full disk, a folder in the way).
     """
     temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if path.exists() and not path.is_file():
-            # A rename would put a plain file in the place of a device such as /dev/null.
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        # The suffix is kept last: several libraries choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        _publish(temporary, 0o666)
-        temporary.replace(path)
-    except OSError as error:
-        # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
-        if temporary is None or error.errno in _USER_CAN_MEND:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
-        raise
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with made_on_the_way(path.parent):
+        try:
+            _require_kind(path, Path.is_file)
+            # The suffix is kept last: several libraries choose the format by it.
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}{_MARK}", suffix=path.suffix, dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            _publish(temporary, 0o666)
+            temporary.replace(path)
+        except Exception as error:
+            # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
+            own = error.strerror if temporary is None and isinstance(error, OSError) else None
+            reason = own or _told(error)
+            if reason is None:
+                raise
+            raise UserError(f"cannot write {path}: {reason}") from error
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -67,27 +98,45 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: where the place cannot be written (permissions, full disk, a file in the way).
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as place:
-            temporary, former = Path(place) / "new", Path(place) / "former"
-            temporary.mkdir()
-            yield temporary
-            _publish(temporary, 0o777)
-            if path.exists():
-                path.replace(former)
-            try:
-                temporary.replace(path)
-            except OSError:
-                if former.exists():
-                    former.replace(path)
+    with made_on_the_way(path.parent):
+        try:
+            _require_kind(path, Path.is_dir)
+            with tempfile.TemporaryDirectory(prefix=f".{path.name}{_MARK}", dir=path.parent) as place:
+                temporary, former = Path(place) / "new", Path(place) / "former"
+                temporary.mkdir()
+                yield temporary
+                _publish(temporary, 0o777)
+                if path.exists():
+                    path.replace(former)
+                try:
+                    temporary.replace(path)
+                except OSError:
+                    if former.exists():
+                        former.replace(path)
+                    raise
+        except Exception as error:
+            reason = _told(error)
+            if reason is None:
                 raise
-    except OSError as error:
-        if error.errno in _USER_CAN_MEND:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
-        raise
+            raise UserError(f"cannot write {path}: {reason}") from error
+
+
+def _require_kind(path: Path, wanted: Callable[[Path], bool]) -> None:
+    """Refuse what a rename would replace by something of another kind: a folder, a device such as /dev/null."""
+    if path.exists() and not wanted(path):
+        number = errno.EISDIR if path.is_dir() else errno.EEXIST if wanted == Path.is_file else errno.ENOTDIR
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def _told(error: Exception) -> str | None:
+    """Return the reason of a failure that the user can mend; None where it is a bug."""
+    if isinstance(error, UserError):
+        return None
+    if isinstance(error, OSError) and error.errno in _USER_CAN_MEND:
+        return error.strerror
+    # Libraries of compiled code have exceptions of their own for a full disk, with the system's words in them.
+    words = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    return next((word for word in words if word in str(error)), None)
 
 
 def _publish(temporary: Path, mode: int) -> None:

@@ -43,7 +43,7 @@ class _OneLineErrors(click.Group):
                 raise
             message = f"{error.filename}: {error.strerror}"
         except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted; what was finished is kept", err=True)
+            click.echo("interrupted; what was finished is kept, and the same command goes on from there", err=True)
             raise SystemExit(130) from None
         click.echo(f"error: {_on_one_line(message)}", err=True)
         raise SystemExit(2)
@@ -504,9 +504,24 @@ def report(
     terminal.end(report(_folder(folder), path, events=events, plots=plots, overwrite=overwrite, track=terminal.track))
 
 
-@main.command(epilog=_example("polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi"))
-@_options(_config, _input, _run, _model, _scheduler, _set, _output)
+@main.command(
+    epilog=_example(
+        "polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi",
+        "polarbgb run --again outputs/rhessi/manifest.json",
+    )
+)
+@_options(_config, _input, _run, _model, _scheduler, _set)
+@click.option(
+    "--again",
+    "manifest",
+    metavar="MANIFEST",
+    type=_FILE,
+    help="Repeat what a run folder's manifest tells of, with its settings, in another folder, and compare.",
+)
+@_output
+@click.pass_context
 def run(
+    context: click.Context,
     *,
     config_path: Path,
     path: Path | None,
@@ -515,9 +530,16 @@ def run(
     device: str | None,
     scheduler: str | None,
     overrides: tuple[str, ...],
+    manifest: Path | None,
     terminal: Terminal,
 ) -> None:
-    """Do it all on one file: inspect, tune, fit, detect, explain, export, report."""
+    """Do it all on one file: inspect, tune, fit, detect, explain, export, report.
+
+    Broken off, it goes on where it was when it is typed again.
+    """
+    if manifest is not None:
+        _again(context, manifest, folder, path, terminal)
+        return
     from polarbgb.verbs.run import run
 
     config = _load(config_path, overrides, backend=backend, device=device)
@@ -530,6 +552,24 @@ def run(
         announce=terminal.announce,
         track=terminal.track,
     )
+    terminal.close()
+
+
+def _again(context: click.Context, manifest: Path, folder: Path | None, path: Path | None, terminal: Terminal) -> None:
+    from polarbgb.verbs.again import again
+
+    given = (name for name in ("config_path", "backend", "device", "scheduler", "overrides"))
+    if any(context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE for name in given):
+        raise UserError("--again takes all settings from the manifest; give only --input and --run with it")
+    repeated = again(
+        manifest,
+        None if folder is None else _folder(folder),
+        path=path,
+        tell=terminal.tell,
+        announce=terminal.announce,
+        track=terminal.track,
+    )
+    terminal.tell(repeated)
     terminal.close()
 
 

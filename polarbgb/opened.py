@@ -54,7 +54,7 @@ class Run:
     def metrics(self) -> pl.DataFrame:
         """Errors of the fit by bin on rows that the models never saw."""
         self.folder.require("fit")
-        return pl.DataFrame(self.folder.read_json("metrics.json"))
+        return pl.DataFrame(self.folder.metrics())
 
     @cached_property
     def events(self) -> pl.DataFrame:
@@ -160,7 +160,7 @@ class Run:
             return
         source, names = made["input"], self.config.rates.names
         yield "instrument", f"{self.config.name}, {len(names)} bins: {', '.join(names)}"
-        yield "file", f"{source['file']}, {source['usable']:,} of {source['entries']:,} rows usable"
+        yield "file", f"{self.folder.source()}, {source['usable']:,} of {source['entries']:,} rows usable"
         if "fit" in stages:
             from polarbgb.verbs.fit import FAIR_PARTS
 
@@ -169,7 +169,7 @@ class Run:
                 over = ", ".join(f"{one['weighted_error'] / one['noise']:.2f}" for one in fair)
                 yield "error / noise", f"{over} on {fair[0]['part']}"
         else:
-            yield "models", str(made["models"]["run"])
+            yield "models", str(self.folder.models())
         if "detect" in stages:
             yield "events", self._found(stages["detect"])
         if "explain" in stages:

@@ -18,6 +18,7 @@ from polarbgb.present.axes import utc
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
 from polarbgb.transients.stability import SURE, Stability
+from polarbgb.verbs.again import Repeated
 from polarbgb.verbs.config import Begun
 from polarbgb.verbs.detect import Detected
 from polarbgb.verbs.evaluate import MODEL, Evaluated
@@ -28,6 +29,7 @@ from polarbgb.verbs.inspect import Inspection
 from polarbgb.verbs.plot import Drawn
 from polarbgb.verbs.predict import Predicted
 from polarbgb.verbs.report import Reported
+from polarbgb.verbs.run import Kept
 from polarbgb.verbs.tune import Tuned
 
 _SHOWN = 12
@@ -225,17 +227,28 @@ def _(result: Fitted | Predicted | Detected | Explained | Evaluated | Drawn) -> 
 
 @details.register
 def _(result: Predicted, *, verbose: bool) -> Sequence[RenderableType]:
-    del verbose
     told = "pull widths: " + ", ".join(f"{width:.3f}" for width in result.widths)
     if not result.outside:
         return (told,)
     share = result.outside / result.rows
-    return (told, f"{result.outside:,} rows ({share:.1%}) lie outside what the models were trained on")
+    drift = _table(["feature beyond its training"], ["rows", "trained from", "to", "here from", "to"])
+    for row in (result.drift if verbose else result.drift.head(_SHOWN)).iter_rows(named=True):
+        limits = (_four_digits(row[name]) for name in ("trained_low", "trained_high", "low", "high"))
+        drift.add_row(row["feature"], f"{row['rows']:,}", *limits)
+    more = len(result.drift) - drift.row_count
+    return (
+        told,
+        f"{result.outside:,} rows ({share:.1%}) lie beyond what the models were trained on: trees stay level there, "
+        "so mistrust them (bit 11 of their quality)",
+        drift,
+        *([f"and {more} more in drift.parquet"] if more else []),
+    )
 
 
 @gist.register
 def _(result: Predicted) -> str:
-    return f"{result.rows:,} rows predicted"
+    beyond = f", {result.outside / result.rows:.1%} of them beyond the training" if result.outside else ""
+    return f"{result.rows:,} rows predicted{beyond}"
 
 
 # detect
@@ -540,3 +553,45 @@ def _(result: Reported) -> str:
 @made.register
 def _(result: Reported) -> Sequence[Path]:
     return (result.path, *result.figures)
+
+
+# run
+
+
+@details.register
+def _(result: Kept, *, verbose: bool) -> Sequence[RenderableType]:
+    del verbose
+    return (f"{' and '.join(result.stages)} were done before, from the same file with the same settings",)
+
+
+@gist.register
+def _(result: Kept) -> str:
+    return f"kept: {', '.join(result.stages)}"
+
+
+@made.register
+def _(result: Kept) -> Sequence[Path]:
+    del result
+    return ()
+
+
+@details.register
+def _(result: Repeated, *, verbose: bool) -> Sequence[RenderableType]:
+    told = [f"{len(result.same)} files have the bytes of the first run" + (":" if verbose and result.same else "")]
+    if verbose:
+        told += [f"  {name}" for name in result.same]
+    if result.different:
+        told += [f"{len(result.different)} have others:", *(f"  {name}" for name in result.different)]
+    told += [f"{name} was {then}, is {now}" for name, (then, now) in result.versions.items()]
+    return told
+
+
+@gist.register
+def _(result: Repeated) -> str:
+    alike = "all the same" if not result.different else f"{len(result.different)} files differ"
+    return f"{', '.join(result.stages)} done again: {alike}"
+
+
+@made.register
+def _(result: Repeated) -> Sequence[Path]:
+    return (result.run.path,)

@@ -140,6 +140,9 @@ def _verb(result: object) -> str:
         "Explained": "explain",
         "Exported": "export",
         "Reported": "report",
+        "Evaluated": "evaluate",
+        "Kept": "tune, fit",
+        "Repeated": "again",
     }[type(result).__name__]
 
 

@@ -52,7 +52,7 @@ def test_a_fit_alone_can_be_looked_at(copied):
 def test_a_predicted_run_names_its_models(copied):
     stages = copied.manifest()["stages"]
     copied.forget("fit")
-    copied.finish("predict", 0.0, input=stages["fit"]["input"], models={"run": "/elsewhere/run"})
+    copied.draft("predict").publish(0.0, input=stages["fit"]["input"], models={"run": "/elsewhere/run"})
     run = polarbgb.open(copied.path)
     assert "/elsewhere/run" in repr(run)
     assert len(run.prediction) == stages["fit"]["input"]["entries"]

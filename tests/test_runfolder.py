@@ -12,9 +12,10 @@ import pytest
 from polarbgb import __version__
 from polarbgb.config import load, shipped, validate
 from polarbgb.errors import UserError
-from polarbgb.runfolder import SCHEMA, RunFolder, digest, file_digest
+from polarbgb.provenance import digest, file_digest
+from polarbgb.runfolder import SCHEMA, RunFolder
 
-STAGES = ("tune", "fit", "predict", "detect", "explain")
+STAGES = ("tune", "fit", "detect", "explain")
 
 
 def manifest(run):
@@ -26,9 +27,18 @@ def run(tmp_path):
     return RunFolder(tmp_path / "outputs" / "a")
 
 
+def held(run):
+    with run.hold():
+        pass
+
+
+def visible(run):
+    return sorted(path.name for path in run.path.iterdir() if path.name != ".lock")
+
+
 def finished(run, *stages):
     for stage in stages:
-        run.finish(stage, 0.0)
+        run.draft(stage).publish(0.0)
     return run
 
 
@@ -38,10 +48,13 @@ def test_a_new_folder_holds_nothing_and_is_not_made_by_looking(run):
 
 
 def test_a_stage_counts_only_once_it_is_finished(run):
-    run.begin()
     started = time.monotonic()
+    with run.hold():
+        draft = run.draft("fit")
+        draft.write_text("metrics.json", "{}")
     assert run.stage("fit") is None
-    run.finish("fit", started, rows=12, file=Path("x.root"), bins=["a", "b"])
+    assert not (run / "metrics.json").exists()
+    draft.publish(started, rows=12, file=Path("x.root"), bins=["a", "b"])
     found = RunFolder(run.path).stage("fit")
     assert found is not None
     assert (found["rows"], found["file"], found["bins"]) == (12, "x.root", ["a", "b"])
@@ -56,20 +69,21 @@ def test_what_a_stage_needs_is_named(run):
     with pytest.raises(UserError) as refused:
         run.require("fit", "predict")
     assert str(refused.value) == f"{run.path} holds no finished fit; run 'polarbgb fit -r {run.path}' first"
-    run.finish("predict", 0.0, rows=1)
+    run.draft("predict").publish(0.0, rows=1)
     assert run.require("fit", "predict")["rows"] == 1
-    run.finish("fit", 0.0, rows=2)
+    run.draft("fit").publish(0.0, rows=2)
     assert run.require("fit", "predict")["rows"] == 2
+    assert run.stage("predict") is None  # the one is in the other's place
 
 
 @pytest.mark.parametrize(
     ("forgotten", "left"),
     [
-        ("tune", {"fit", "predict", "detect", "explain"}),
+        ("tune", {"fit", "detect", "explain"}),
         ("fit", {"tune"}),
         ("predict", {"tune"}),
-        ("detect", {"tune", "fit", "predict", "explain"}),
-        ("explain", {"tune", "fit", "predict", "detect"}),
+        ("detect", {"tune", "fit", "explain"}),
+        ("explain", {"tune", "fit", "detect"}),
     ],
 )
 def test_what_was_made_from_a_stage_falls_with_it(run, forgotten, left):
@@ -90,13 +104,14 @@ def test_a_failure_while_the_manifest_is_written_keeps_the_old_one(run, monkeypa
     def refuse(self, target):
         raise KeyboardInterrupt
 
-    run.begin()
-    started = time.monotonic()
+    draft = run.draft("detect")
     monkeypatch.setattr("pathlib.Path.replace", refuse)
     with pytest.raises(KeyboardInterrupt):
-        run.finish("detect", started)
+        draft.publish(0.0)
+    monkeypatch.undo()
     assert manifest(run) == before
-    assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
+    with run.hold():
+        assert visible(run) == ["manifest.json"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +124,7 @@ def test_a_failure_while_the_manifest_is_written_keeps_the_old_one(run, monkeypa
 def test_a_damaged_manifest_is_told_and_kept(run, content):
     run.path.mkdir(parents=True)
     (run.path / "manifest.json").write_bytes(content)
-    for attempt in (lambda: run.stage("fit"), run.begin, lambda: run.finish("fit", 0.0), lambda: run.forget("fit")):
+    for attempt in (lambda: run.stage("fit"), lambda: held(run), lambda: run.draft("fit").publish(0.0)):
         with pytest.raises(UserError) as refused:
             attempt()
         told = f"{run.path / 'manifest.json'}: not a readable manifest; name another --run folder"
@@ -121,14 +136,16 @@ def test_the_folder_of_another_layout_is_refused(run):
     run.path.mkdir(parents=True)
     text = json.dumps({"schema": SCHEMA + 1, "polarbgb": "9.9", "stages": {"fit": {}}})
     (run.path / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match=r"was written by polarbgb 9\.9 in another layout; fit again in another folder"):
+    with pytest.raises(
+        UserError, match=r"was written by polarbgb 9\.9 in another layout \(3; this version reads 1 to 2\); open"
+    ):
         run.stage("fit")
 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "taken").write_text("x")
     for path in (tmp_path / "taken", tmp_path / "taken" / "a"):
-        for attempt in (RunFolder(path).begin, lambda path=path: RunFolder(path).stage("fit")):
+        for attempt in (lambda path=path: held(RunFolder(path)), lambda path=path: RunFolder(path).stage("fit")):
             with pytest.raises(UserError, match=r"is a file, not a run folder|not a readable manifest"):
                 attempt()
     assert (tmp_path / "taken").read_text() == "x"
@@ -137,23 +154,31 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path):
 def test_a_folder_in_place_of_the_manifest_is_told(run):
     (run.path / "manifest.json").mkdir(parents=True)
     with pytest.raises(UserError, match="not a readable manifest"):
-        run.begin()
+        held(run)
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(run, monkeypatch):
-    def refuse(**_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("polarbgb.atomic.tempfile.mkstemp", refuse)
-    with pytest.raises(UserError, match=r"cannot write .*manifest\.json: Permission denied"):
-        run.begin()
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(UserError, match=rf"^cannot write {run.path}: Permission denied$"):
+        held(run)
 
 
 @pytest.mark.parametrize("path", sorted(shipped("configs").glob("*.toml")), ids=lambda path: path.stem)
 def test_a_shipped_configuration_comes_back_equal(run, path):
     config = load(path)
-    finished(run, "fit").write_config(config)
+    fitted(run, config)
     assert_same(run, run.config(), config)
+
+
+def fitted(run, config):
+    """Leave a fit that holds nothing but its configuration."""
+    draft = run.draft("fit")
+    draft.write_config(config)
+    draft.write_json("local.json", {"input": str(config.input.path)})
+    draft.publish(0.0, input={"file": config.input.path.name})
 
 
 def assert_same(run, back, config):
@@ -187,7 +212,7 @@ def test_any_configuration_comes_back_equal(run, tmp_path):
         "tune": {"timeout": 60},
     }
     config = validate(raw, where="x")
-    finished(run, "fit").write_config(config)
+    fitted(run, config)
     assert_same(run, run.config(), config)
     assert list(run.config().derivations) == ["b", "a"]
     # Written again from itself, as a second fit in the same folder does.
@@ -201,7 +226,7 @@ def test_an_exposure_given_as_a_number_comes_back_as_one(run):
     raw = load(shipped("configs/polar.toml")).model_dump(exclude={"known_events"})
     raw["rates"]["exposure"] = 4.0
     config = validate(raw, where="x")
-    finished(run, "fit").write_config(config)
+    fitted(run, config)
     assert run.config().rates.exposure == 4.0
     assert isinstance(run.config().rates.exposure, float)
 

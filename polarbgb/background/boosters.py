@@ -7,6 +7,7 @@ format. Hyperparameters carry the same names and units for both libraries (secti
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -52,10 +53,12 @@ class Booster(Protocol):
 
     Attributes:
         trees: that it has.
+        device: that the library says it was trained on, ``cpu`` or ``cuda:0``; of one that was read, where it predicts.
         losses: what was evaluated while it grew; nothing for one that was read from a file.
     """
 
     trees: int
+    device: str
     losses: Losses
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -212,15 +215,17 @@ def _compiled_code_hushed() -> Iterator[None]:
 
 
 def _xgboost_device() -> str:
-    import json
-
     import xgboost
 
     with xgboost.config_context(verbosity=0):
         matrix = xgboost.DMatrix(np.arange(8.0).reshape(-1, 1), np.arange(8.0))
         booster = xgboost.train({"device": "cuda", "tree_method": "hist"}, matrix, 1)
-    settings = json.loads(booster.save_config())
-    return str(settings["learner"]["generic_param"]["device"]).partition(":")[0]
+    return _device_of(booster).partition(":")[0]
+
+
+def _device_of(booster: Any) -> str:  # noqa: ANN401 - xgboost has no types
+    """Return the device that XGBoost uses, which need not be the one that it was asked for."""
+    return str(json.loads(booster.save_config())["learner"]["generic_param"]["device"])
 
 
 def xgboost_shape(model: Model) -> dict[str, Any]:
@@ -281,6 +286,7 @@ class _XGBoost:
     def __init__(self, booster: Any, device: str, losses: Losses | None = None) -> None:  # noqa: ANN401 - no types
         self._booster = booster
         self._device = device
+        self.device = _device_of(booster)
         self.trees = int(booster.num_boosted_rounds())
         self.losses = losses or {}
 
@@ -414,6 +420,7 @@ class _LightGBM:
     def __init__(self, booster: Any, threads: int, losses: Losses | None = None) -> None:  # noqa: ANN401 - no types
         self._booster = booster
         self._threads = threads
+        self.device = str(booster.params.get("device_type", "cpu"))
         self.trees = int(booster.current_iteration())
         self.losses = losses or {}
 

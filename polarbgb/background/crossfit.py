@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster, HeldOut, TrainingSet, quantise, quantised_size
+from polarbgb.atomic import atomic
+from polarbgb.background.boosters import (
+    SUFFIX,
+    Booster,
+    HeldOut,
+    TrainingSet,
+    load_booster,
+    quantise,
+    quantised_size,
+)
 from polarbgb.background.folds import Folds, Split
 from polarbgb.background.measured import Measured
 from polarbgb.background.targets import make_targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
+from polarbgb.parts import UNKEPT, Parts
 from polarbgb.progress import Track, silent
+
+Job = tuple[int, int]
+"""Number of the split, and number of the bin."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +47,11 @@ class CrossFit:
     prediction: NDArray[np.float64]
     boosters: tuple[tuple[Booster, ...], ...]
 
-
-Job = tuple[int, int]
-"""Number of the split, and number of the bin."""
+    def by_job(self) -> Iterator[tuple[Job, Booster]]:
+        """Yield every booster with its split and bin."""
+        for which, split in enumerate(self.boosters):
+            for number, booster in enumerate(split):
+                yield (which, number), booster
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,7 @@ class Fits:
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
         memory: GiB that the process may take; None for what is free. XGBoost keeps a fold that is larger on disk.
+        done: jobs that need not be done.
     """
 
     matrix: Matrix
@@ -68,12 +87,14 @@ class Fits:
     folds: Folds
     model: Model
     memory: float | None = None
+    done: frozenset[Job] = frozenset()
     _prepared: tuple[int, TrainingSet, HeldOut] | None = field(default=None, init=False, repr=False)
 
     @property
     def jobs(self) -> list[Job]:
-        """All of them, split by split."""
-        return [(which, number) for which in range(len(self.folds.splits)) for number in range(self.bins)]
+        """Those that are to be done, split by split."""
+        every = [(which, number) for which in range(len(self.folds.splits)) for number in range(self.bins)]
+        return [job for job in every if job not in self.done]
 
     @property
     def bins(self) -> int:
@@ -115,6 +136,7 @@ def cross_fit(
     *,
     label: str = "fit",
     memory: float | None = None,
+    parts: Parts = UNKEPT,
     track: Track = silent,
     scheduler: Scheduler = here,
 ) -> CrossFit:
@@ -127,22 +149,65 @@ def cross_fit(
         model: backend, objective, device and hyperparameters.
         label: what the fits are called while they are watched.
         memory: GiB that the process may take; None for what is free.
+        parts: of the work: boosters are kept there, and those that are found there are not trained again. Who keeps
+            them sees to it that they are of the same matrix, rates and model.
         track: watches the fits.
         scheduler: does them.
 
     Returns:
         Predictions for every row, and the boosters.
     """
+    place = None if parts.folder is None else parts.folder / f"{label} {_rows_digest(folds)}"
     fits = Fits(matrix, measured, folds, model, memory)
+    boosters = {} if place is None else _kept(place, fits)
     prediction = np.full(measured.rate.shape, np.nan)
-    boosters: dict[Job, Booster] = {}
-    for (which, number), fit in scheduler(fits, label=label, track=track):
+    for which, split in enumerate(folds.splits):
+        found = [job for job in boosters if job[0] == which]
+        held_out = HeldOut(matrix.values, split.predicted, model) if found else None
+        for job in found:
+            prediction[split.predicted, job[1]] = held_out.rate(boosters[job])  # type: ignore[union-attr]
+    for (which, number), fit in scheduler(replace(fits, done=frozenset(boosters)), label=label, track=track):
+        if place is not None:
+            _keep(place, (which, number), fit.booster, model)
         prediction[folds.splits[which].predicted, number] = fit.prediction
         boosters[which, number] = fit.booster
     return CrossFit(
         prediction,
         tuple(tuple(boosters[which, number] for number in range(fits.bins)) for which in range(len(folds.splits))),
     )
+
+
+def _rows_digest(folds: Folds) -> str:
+    """Digest which rows the models learn from."""
+    rows = hashlib.sha256()
+    for split in folds.splits:
+        for mask in (split.train, split.stop, split.predicted):
+            rows.update(np.packbits(mask).tobytes())
+    return rows.hexdigest()[:16]
+
+
+def _file(place: Path, job: Job, model: Model) -> Path:
+    return place / f"fold{job[0]}_bin{job[1]}{SUFFIX[model.backend]}"
+
+
+def _keep(place: Path, job: Job, booster: Booster, model: Model) -> None:
+    """Keep a booster, and then its losses: a booster without losses was not kept whole."""
+    file = _file(place, job, model)
+    with atomic(file) as temporary:
+        booster.save(temporary)
+    with atomic(file.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({part: list(loss.items()) for part, loss in booster.losses.items()}))
+
+
+def _kept(place: Path, fits: Fits) -> dict[Job, Booster]:
+    """Return the boosters that were kept."""
+    found: dict[Job, Booster] = {}
+    for job in fits.jobs:
+        file = _file(place, job, fits.model)
+        if (losses := file.with_suffix(".json")).exists():
+            found[job] = load_booster(file, fits.model)
+            found[job].losses = {part: dict(loss) for part, loss in json.loads(losses.read_text()).items()}
+    return found
 
 
 def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from polarbgb.background.boosters import Booster
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import empty
+from polarbgb.parts import UNKEPT, Arrays, Parts
 from polarbgb.progress import Track, silent
 
 
@@ -83,6 +85,7 @@ def explain_rows(
     rows: NDArray[np.int64],
     *,
     on_disk: bool = False,
+    parts: Parts = UNKEPT,
     track: Track = silent,
 ) -> Explanation:
     """Compute the SHAP values of some rows, each by the model that predicted it.
@@ -93,6 +96,7 @@ def explain_rows(
         split: (all rows,) number of the split that predicted each row.
         rows: (sample,) rows to explain.
         on_disk: keep the SHAP values in a temporary file.
+        parts: of the work, one a model.
         track: watches the models.
 
     Returns:
@@ -105,14 +109,18 @@ def explain_rows(
     jobs = [(which, number) for which in np.unique(split[rows]) for number in range(bins)]
     for which, number in track(jobs, label="explain", total=len(jobs)):
         here = np.flatnonzero(split[rows] == which)
-        features = matrix.values[rows[here]]
-        booster = boosters[which][number]
-        shap = booster.shap(features)
-        margin = booster.margin(features)
-        residue = max(residue, float(np.max(np.abs(shap.sum(axis=1) - margin) / (1 + np.abs(margin)))))
-        values[number, here] = shap[:, :-1]
-        base[number, here] = shap[:, -1]
+        features, booster = matrix.values[rows[here]], boosters[which][number]
+        part = parts.arrays(f"fold{which}_bin{number}", partial(_explained_by, booster, features))
+        values[number, here], base[number, here] = part["values"], part["base"]
+        residue = max(residue, float(part["residue"]))
     return Explanation(rows, values, base, residue)
+
+
+def _explained_by(booster: Booster, features: NDArray[np.float32]) -> Arrays:
+    """Return what one model says of its rows."""
+    shap, margin = booster.shap(features), booster.margin(features)
+    residue = np.max(np.abs(shap.sum(axis=1) - margin) / (1 + np.abs(margin)))
+    return {"values": shap[:, :-1].astype(np.float32), "base": shap[:, -1], "residue": np.asarray(residue)}
 
 
 def estimate_seconds(

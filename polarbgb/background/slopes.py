@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,16 @@ from numpy.typing import NDArray
 
 from polarbgb.background.boosters import Booster, rate_of
 from polarbgb.features.matrix import Matrix
+from polarbgb.parts import UNKEPT, Arrays, Parts
 from polarbgb.progress import Track, silent
 
 STEP = 0.1
 """Standard deviations that a feature is moved, up and down."""
 
 Values = NDArray[np.float64]
+
+_Models = list[tuple[tuple[Booster, ...], NDArray[np.int64]]]
+"""Boosters of a split, and the rows of the sample that they predict."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def mean_slopes(
     *,
     orbit: NDArray[np.int32],
     objective: str,
+    parts: Parts = UNKEPT,
     track: Track = silent,
 ) -> Slopes:
     """Average the slope of the predicted rate over a sample of rows, each by the model that predicted it.
@@ -76,34 +82,47 @@ def mean_slopes(
         rows: (sample,) rows to move.
         orbit: (sample,) orbit of each of them.
         objective: of the models: margins are Hz for 'squared', else log Hz.
+        parts: of the work, one a feature.
         track: watches the features.
 
     Returns:
         The mean slopes and their errors.
     """
     sample = matrix.values[rows]
-    parts = [(boosters[which], np.flatnonzero(split[rows] == which)) for which in np.unique(split[rows])]
-    shape = len(matrix.names), len(boosters[0])
-    slope, error = np.full(shape, np.nan), np.full(shape, np.nan)
-    scatter, known = np.full(shape[0], np.nan), np.zeros(shape[0], np.int64)
-    for feature in track(range(shape[0]), label="slopes", total=shape[0]):
-        value = sample[:, feature]
-        there = np.isfinite(value)
-        known[feature] = there.sum()
-        if not there.any():
-            continue
-        scatter[feature] = value[there].std(dtype=np.float64)
-        low, high = _moved(value, there)
-        # As the trees see them: float32 may round a small step.
-        way = high.astype(np.float64) - low
-        there &= way > 0
-        if not there.any():
-            continue
-        below, above = (_rates(sample, feature, moved, parts, objective) for moved in (low, high))
-        steep = (above - below)[there] / way[there, None]
-        slope[feature] = steep.mean(axis=0)
-        error[feature] = clustered_error(steep, orbit[there])
-    return Slopes(slope, error, scatter, known)
+    models = [(boosters[which], np.flatnonzero(split[rows] == which)) for which in np.unique(split[rows])]
+    features = range(len(matrix.names))
+    found = [
+        parts.arrays(f"feature{feature}", partial(_slope, sample, feature, models, orbit, objective))
+        for feature in track(features, label="slopes", total=len(features))
+    ]
+    return Slopes(*(np.array([one[what] for one in found]) for what in ("slope", "error", "scatter", "rows")))
+
+
+def _slope(
+    sample: NDArray[np.float32], feature: int, models: _Models, orbit: NDArray[np.int32], objective: str
+) -> Arrays:
+    """Return the part of :class:`Slopes` that is of one feature."""
+    bins = len(models[0][0])
+    value = sample[:, feature]
+    there = np.isfinite(value)
+    part = {
+        "slope": np.full(bins, np.nan),
+        "error": np.full(bins, np.nan),
+        "scatter": np.asarray(np.nan),
+        "rows": np.asarray(there.sum()),
+    }
+    if not there.any():
+        return part
+    part["scatter"] = np.asarray(value[there].std(dtype=np.float64))
+    low, high = _moved(value, there)
+    # As the trees see them: float32 may round a small step.
+    way = high.astype(np.float64) - low
+    there &= way > 0
+    if not there.any():
+        return part
+    below, above = (_rates(sample, feature, moved, models, objective) for moved in (low, high))
+    steep = (above - below)[there] / way[there, None]
+    return part | {"slope": steep.mean(axis=0), "error": clustered_error(steep, orbit[there])}
 
 
 def _moved(value: NDArray[np.float32], there: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -120,12 +139,12 @@ def _rates(
     sample: NDArray[np.float32],
     feature: int,
     moved: NDArray[np.float32],
-    parts: list[tuple[tuple[Booster, ...], NDArray[np.int64]]],
+    models: _Models,
     objective: str,
 ) -> Values:
     """Return the (sample, bins) rates, Hz, that are predicted with one feature at other values."""
-    rates = np.empty((len(sample), len(parts[0][0])))
-    for boosters, here in parts:
+    rates = np.empty((len(sample), len(models[0][0])))
+    for boosters, here in models:
         rows = sample[here]
         rows[:, feature] = moved[here]
         for number, booster in enumerate(boosters):

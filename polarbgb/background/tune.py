@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class Tuning:
         default_score: the same of the configuration's own values, the first trial; None where it did not finish.
         finished: trials scored to the end, in all processes and sittings.
         pruned: trials given up early.
+        devices: on which trees grew, by what the library says.
     """
 
     parameters: dict[str, int | float]
@@ -46,6 +48,7 @@ class Tuning:
     default_score: float | None
     finished: int
     pruned: int
+    devices: tuple[str, ...]
 
 
 def tune_model(
@@ -71,7 +74,8 @@ def tune_model(
     quantised once a study.
 
     The study lives in the storage: a killed one goes on where it stood, several processes may share one. The draws
-    of trial k depend on the seed, k and the trials before it alone.
+    of the k-th trial depend on the seed, k and the trials before it alone; a trial that was killed does not count, and
+    the next one draws what it drew.
 
     Args:
         matrix: features.
@@ -106,15 +110,15 @@ def tune_model(
         import optuna
 
         trial.set_user_attr(_PROCESS, _this_process())
-        # Seeded by the trial's number: processes that share a study never draw the same trial twice.
-        own = _is_first(study, trial.number)
-        trial.set_user_attr(_OWN, own)
-        study.sampler = _sampler(trial.number, model, seed, own=own)
+        # Seeded by the trial's place: processes that share a study never draw the same trial twice.
+        place = _take_place(study, trial)
+        study.sampler = _sampler(place, model, seed)
         chosen = model.model_copy(update=_suggest(trial, model))
         pulls: list[float] = []
         for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
             for number in scored:
                 booster = train_bin(training, measured, split, number, chosen)
+                trial.set_user_attr(_DEVICE, booster.device)
                 predicted = held.rate(booster)
                 residual = measured.rate[rows, number] - predicted
                 pulls.append(float(np.mean((residual / measured.error[rows, number]) ** 2)))
@@ -176,8 +180,11 @@ def _open_database(url: str) -> RDBStorage:
     return RDBStorage(url)
 
 
-_OWN, _PROCESS = "own", "process"
-"""What is noted with a trial: whether it has the configuration's own values, and who runs it."""
+_PLACE, _PROCESS, _DEVICE = "place", "process", "device"
+"""What is noted with a trial: which of all that count it is, who runs it, and on what."""
+
+_HESITATION = 5.0
+"""s in which another process says which place it has taken, unless it died."""
 
 
 def _this_process() -> str:
@@ -206,25 +213,37 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _is_first(study: optuna.Study, number: int) -> bool:
-    """Say whether every trial before this one came to nothing."""
+def _take_place(study: optuna.Study, trial: optuna.Trial) -> int:
+    """Give a trial the first place, from 0, that no trial begun before it has; those that failed have none.
+
+    Numbers of trials would not do: after a trial that was killed, all would draw otherwise than without that.
+    """
     from optuna.trial import TrialState
 
-    return all(t.state == TrialState.FAIL for t in study.get_trials(deepcopy=False) if t.number < number)
+    until = time.monotonic() + _HESITATION
+    while True:
+        before = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number and t.state != TrialState.FAIL]
+        places = {t.user_attrs.get(_PLACE) for t in before}
+        if None not in places or time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    place = next(place for place in count() if place not in places)
+    trial.set_user_attr(_PLACE, place)
+    return place
 
 
-def _sampler(number: int, model: Model, seed: int, *, own: bool) -> BaseSampler:
+def _sampler(place: int, model: Model, seed: int) -> BaseSampler:
     """Draw the first trial at the configuration's own values, and every other one by TPE.
 
-    Trial numbers are unique among processes; an enqueued trial would be tried by each that opens the study at once.
+    Places are unique among processes; an enqueued trial would be tried by each that opens the study at once.
     """
     import optuna
     from optuna.exceptions import ExperimentalWarning
 
     # A plain sum would give seed 1 the draws of seed 0, one trial earlier.
-    own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    own_seed = int(np.random.SeedSequence((seed, place)).generate_state(1)[0])
     sampler = optuna.samplers.TPESampler(seed=own_seed)
-    if not own:
+    if place:
         return sampler
     values = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
     with warnings.catch_warnings():
@@ -273,7 +292,8 @@ def _result(study: optuna.Study) -> Tuning:
     return Tuning(
         parameters=dict(best.params),
         score=scores[best.number],
-        default_score=next((scores[t.number] for t in finished if t.user_attrs.get(_OWN)), None),
+        default_score=next((scores[t.number] for t in finished if t.user_attrs.get(_PLACE) == 0), None),
         finished=len(finished),
         pruned=len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
+        devices=tuple(sorted({str(trial.user_attrs[_DEVICE]) for trial in finished if _DEVICE in trial.user_attrs})),
     )

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
+
+DRIFT = {
+    "feature": pl.String,
+    "rows": pl.Int64,
+    "trained_low": pl.Float64,
+    "trained_high": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "first": pl.Float64,
+    "last": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Where the features of a file leave the range of the training.
+
+    Attributes:
+        rows: (rows,) true where one of them does.
+        table: a row a feature that does, most rows first: ``feature``, ``rows`` beyond, ``trained_low``,
+            ``trained_high`` of the training, ``low``, ``high`` of the file, in the feature's unit; ``first``, ``last``
+            row beyond, unix s.
+    """
+
+    rows: NDArray[np.bool_]
+    table: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -36,15 +63,12 @@ class FeatureContract:
                 low[number], high[number] = np.nanmin(values), np.nanmax(values)
         return cls(matrix.names, tuple(low.tolist()), tuple(high.tolist()))
 
-    def check(self, matrix: Matrix, where: str) -> NDArray[np.bool_]:
-        """Compare another file's features with those of the training.
+    def require(self, matrix: Matrix, where: str) -> None:
+        """Check that another file gives the features of the training.
 
         Args:
             matrix: features of the other file.
             where: the file's name, for messages.
-
-        Returns:
-            (rows,) true where a feature lies outside the range of the training: trees do not extrapolate.
 
         Raises:
             UserError: if a feature is missing, new, in another place, or has no value in the whole file.
@@ -56,33 +80,46 @@ class FeatureContract:
             raise UserError(
                 f"{where}: the models expect {len(self.names)} features, the file gives {len(matrix.names)}"
             )
-        outside = np.zeros(len(matrix.values), bool)
         for number, name in enumerate(self.names):
-            values = matrix.values[:, number]
-            if np.isnan(self.low[number]):
-                continue
-            if np.isnan(values).all():
+            if not np.isnan(self.low[number]) and np.isnan(matrix.values[:, number]).all():
                 raise UserError(f"{where}: feature '{name}' has no value in the whole file; the models need it")
-            outside |= (values < self.low[number]) | (values > self.high[number])
-        return outside
 
-    def to_json(self) -> str:
-        """Return the contract as JSON text; a range that is not known is null."""
+    def drift(self, matrix: Matrix, time: NDArray[np.float64]) -> Drift:
+        """Find rows beyond the training, of whose features trees know nothing: they stay level there.
+
+        Args:
+            matrix: features of the other file, as :meth:`require` asks for them.
+            time: (rows,) unix s.
+        """
+        rows, found = np.zeros(len(matrix.values), bool), []
+        for number, name in enumerate(self.names):
+            low, high, values = self.low[number], self.high[number], matrix.values[:, number]
+            beyond = (values < low) | (values > high)  # nothing is beyond a range that is not known
+            if beyond.any():
+                rows |= beyond
+                at = time[beyond]
+                met = float(np.nanmin(values)), float(np.nanmax(values))
+                found.append((name, int(beyond.sum()), low, high, *met, float(at[0]), float(at[-1])))
+        table = pl.DataFrame(found, schema=DRIFT, orient="row")
+        return Drift(rows, table.sort("rows", "feature", descending=[True, False]))
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contract as plain values; a range that is not known is null."""
         ranges = [
             {"name": n, "low": None if np.isnan(lo) else lo, "high": None if np.isnan(hi) else hi}
             for n, lo, hi in zip(self.names, self.low, self.high, strict=True)
         ]
-        return json.dumps({"features": ranges}, indent=1) + "\n"
+        return {"features": ranges}
 
     @classmethod
-    def from_json(cls, text: str) -> FeatureContract:
-        """Read what :meth:`to_json` wrote.
+    def from_dict(cls, plain: Any) -> FeatureContract:  # noqa: ANN401 - whatever a file holds
+        """Read what :meth:`as_dict` returned.
 
         Raises:
-            UserError: if the text is something else.
+            UserError: if it is something else.
         """
         try:
-            features = json.loads(text)["features"]
+            features = plain["features"]
             names = tuple(str(f["name"]) for f in features)
             low, high = (
                 tuple(float("nan") if f[key] is None else float(f[key]) for f in features) for key in ("low", "high")

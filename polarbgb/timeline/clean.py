@@ -33,6 +33,7 @@ class Quality(IntFlag):
     FEATURE_MISSING = 1 << 8
     KNOWN_EVENT = 1 << 9
     KEPT_OUT = 1 << 10
+    BEYOND_TRAINING = 1 << 11
 
 
 _REASONS = {
@@ -80,10 +81,10 @@ class Timeline:
         """(usable,) start of each usable row, unix seconds, increasing."""
         return self.time[self.row]
 
-    def kept_out(self, found: NDArray[np.bool_]) -> Timeline:
-        """Return the timeline with ``found`` (usable,) rows marked as kept out of training."""
+    def marked(self, found: NDArray[np.bool_], bit: Quality) -> Timeline:
+        """Return the timeline with a bit of the quality set in the rows that are true in ``found`` (usable,)."""
         quality = self.quality.copy()
-        quality[self.row[found]] |= np.uint32(Quality.KEPT_OUT)
+        quality[self.row[found]] |= np.uint32(bit)
         return replace(self, quality=quality)
 
 

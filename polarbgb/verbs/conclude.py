@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,7 +20,7 @@ from polarbgb.present.light_curve import light_curve
 from polarbgb.present.pulls import pull_histograms
 from polarbgb.present.save import save
 from polarbgb.progress import Track, watched
-from polarbgb.runfolder import RunFolder
+from polarbgb.runfolder import Draft
 from polarbgb.verbs.prepare import Prepared
 
 
@@ -119,11 +118,9 @@ def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Co
     return noise_cells(prediction, near, latitude)
 
 
-def write_prediction(run: RunFolder, frame: pl.DataFrame, config: Config, track: Track) -> list[Path]:
-    """Write ``prediction.parquet`` and its plots, and return their paths."""
+def write_prediction(draft: Draft, frame: pl.DataFrame, config: Config, track: Track) -> None:
+    """Write ``prediction.parquet`` and its plots."""
     with watched(track, "write and draw"):
-        return [
-            run.write_frame("prediction.parquet", frame),
-            save(light_curve(frame, config), run / "plots/light_curve.png"),
-            save(pull_histograms(frame, config), run / "plots/pulls.png"),
-        ]
+        draft.write_frame("prediction.parquet", frame)
+        save(light_curve(frame, config), draft / "plots/light_curve.png")
+        save(pull_histograms(frame, config), draft / "plots/pulls.png")

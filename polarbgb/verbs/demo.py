@@ -53,16 +53,16 @@ def demo(
         UserError: if the folder cannot be written.
     """
     path, place = folder / "mission.root", RunFolder(folder)
-    place.begin()
-    if not path.exists() and place.stage("fit") is not None:
-        raise UserError(f"{folder} holds another run; name a folder of its own for the demonstration")
-    (place / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
-    tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
-    return run(
-        load("configs/polar.toml", SETTINGS),
-        place,
-        path=path,
-        tell=tell,
-        announce=announce,
-        track=track,
-    )
+    with place.hold():
+        if not path.exists() and place.stage("fit") is not None:
+            raise UserError(f"{folder} holds another run; name a folder of its own for the demonstration")
+        (place / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
+        tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
+        return run(
+            load("configs/polar.toml", SETTINGS),
+            place,
+            path=path,
+            tell=tell,
+            announce=announce,
+            track=track,
+        )

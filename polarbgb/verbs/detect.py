@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from polarbgb.config import Config
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
@@ -87,12 +88,25 @@ def detect(
         fixed={"intervals.context", "intervals.longest"},
     )
     started = time.monotonic()
-    run.begin()
+    with run.hold():
+        asked = {"far": far, "overrides": list(overrides)}
+        return _detect(run, config, method, asked=asked, started=started, track=track)
+
+
+def _detect(
+    run: RunFolder,
+    config: Config,
+    method: Method,
+    *,
+    asked: Mapping[str, object],
+    started: float,
+    track: Track,
+) -> Detected:
     with watched(track, "published intervals"):
         prediction = run.read_frame("prediction.parquet")
         clusters = find_clusters(prediction, config)
     intervals = _counts(clusters)
-    files = []
+    draft = run.draft("detect")
     if method == "published":
         events = find_events(prediction, clusters, config)
         deficits = int(intervals.filter(set=event_set(config))["negative"].sum())
@@ -100,25 +114,17 @@ def detect(
     else:
         found = find_transients(prediction, config, track=track)
         events, deficits, days = found.events, found.deficits, found.days
+        draft.write_frame("windows.parquet", found.windows)
     events = classify(events, config)
     known = known_summary(prediction, events, known_events(config), config)
-    run.forget("detect")
-    for old in ("windows.parquet", "event_shap.parquet"):  # of other events
-        (run / old).unlink(missing_ok=True)
-    if method == "focus":
-        files.append(run.write_frame("windows.parquet", found.windows))
-    files += [
-        run.write_frame("clusters.parquet", clusters),
-        run.write_frame("events.parquet", events),
-    ]
+    draft.write_frame("clusters.parquet", clusters)
+    draft.write_frame("events.parquet", events)
     with watched(track, "draw"):
-        files += [
-            save(event_gallery(prediction, events, config), run / "plots/events.png"),
-            save(light_curve(prediction, config, events=events), run / "plots/light_curve_events.png"),
-        ]
-    run.finish(
-        "detect",
+        save(event_gallery(prediction, events, config), draft / "plots/events.png")
+        save(light_curve(prediction, config, events=events), draft / "plots/light_curve_events.png")
+    files = draft.publish(
         started,
+        asked=asked,
         method=method,
         intervals=config.intervals.model_dump(mode="json"),
         trigger=config.trigger.model_dump(mode="json"),
@@ -129,7 +135,7 @@ def detect(
         negative=int(intervals["negative"].sum()),
     )
     price = config.trigger.far if method == "focus" else None
-    return Detected(run, method, events, price, deficits, days, intervals, event_set(config), known, tuple(files))
+    return Detected(run, method, events, price, deficits, days, intervals, event_set(config), known, files)
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ from polarbgb.present.efficiency import efficiency_plot
 from polarbgb.present.evaluation import evaluation_plot
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.provenance import file_digest
+from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.clean import Timeline
 from polarbgb.transients.efficiency import Efficiency, measure_efficiency
 from polarbgb.transients.stability import Stability, measure_stability
@@ -97,15 +97,31 @@ def evaluate(
         UserError: if the run has no fit, the file is not the one that was fitted, a peer cannot be compared, or a
             setting cannot be changed any more.
     """
-    fitted = run.require("fit")
+    run.require("fit")
     config = overridden(run, overrides, sections=("inject", "trigger"), told="[inject] and [trigger]")
+    asked = {"inject": inject, "overrides": list(overrides)}
+    with run.hold():
+        return _evaluate(
+            run, config, path=path or run.source(), peers=peers, stability=stability, asked=asked, track=track
+        )
+
+
+def _evaluate(
+    run: RunFolder,
+    config: Config,
+    *,
+    path: Path,
+    peers: Sequence[Path],
+    stability: RunFolder | None,
+    asked: Mapping[str, object],
+    track: Track,
+) -> Evaluated:
+    fitted = run.require("fit")
     started = time.monotonic()
-    path = path or Path(fitted["input"]["file"])
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
     timeline = read_timeline(config, path, track=track)
     whole = run.read_frame("prediction.parquet")
     other = None if stability is None else _other(stability, fitted, whole)
-    run.begin()
     rates = measured(timeline, config)
     frame = whole.filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy()
@@ -120,41 +136,43 @@ def evaluate(
     methods = {MODEL: prediction, **others, **made}
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
     of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
-    efficiency = measure_efficiency(whole, config, track=track) if inject else None
+    efficiency = measure_efficiency(whole, config, track=track) if asked["inject"] else None
     again = None if other is None else measure_stability(whole, other, config, track=track)
-    run.forget("evaluate")
+    draft = run.draft("evaluate")
     told: dict[str, object] = {
         "errors": {name: [one.as_dict() for one in scores] for name, scores in errors.items()},
         "regimes": {name: [one.as_dict() for one in ones] for name, ones in of_regimes.items()},
         "missing": missing,
     }
-    files = [save(evaluation_plot(errors, of_regimes, config), run / "plots/evaluation.png")]
+    save(evaluation_plot(errors, of_regimes, config), draft / "plots/evaluation.png")
     if efficiency is not None:
         told["efficiency"] = efficiency.summary()
-        files += [
-            run.write_frame("injections.parquet", efficiency.injections),
-            save(efficiency_plot(efficiency, config), run / "plots/efficiency.png"),
-        ]
+        draft.write_frame("injections.parquet", efficiency.injections)
+        save(efficiency_plot(efficiency, config), draft / "plots/efficiency.png")
     if again is not None:
         told["stability"] = again.summary()
-    files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
-    run.finish(
-        "evaluate", started, rows=int(fair.sum()), **({} if efficiency is None and again is None else _asked(config))
+    draft.write_json("evaluation.json", told)
+    files = draft.publish(
+        started,
+        asked=asked,
+        seeds={"inject.seed": config.inject.seed},
+        rows=int(fair.sum()),
+        **({} if efficiency is None and again is None else _sections(config)),
     )
-    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, again, tuple(files))
+    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, again, files)
 
 
 def _other(run: RunFolder, fitted: Mapping[str, Any], whole: pl.DataFrame) -> pl.DataFrame:
     """Return the prediction of another run on the same rows."""
     theirs = run.require("fit")
-    require_same_file(Path(theirs["input"]["file"]), theirs["input"]["sha256"], fitted["input"]["sha256"])
+    require_same_file(run.source(), theirs["input"]["sha256"], fitted["input"]["sha256"])
     frame = run.read_frame("prediction.parquet")
     if not frame["segment"].equals(whole["segment"]):
         raise UserError(f"{run.path} predicts other rows of the file; fit both with the same [input] and [filters]")
     return frame
 
 
-def _asked(config: Config) -> dict[str, object]:
+def _sections(config: Config) -> dict[str, object]:
     """Return what a manifest says of the bursts and of the search."""
     return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +23,7 @@ from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
+from polarbgb.parts import Parts
 from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.save import save
 from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
@@ -33,7 +34,7 @@ from polarbgb.timeline.segments import orbit_phase
 from polarbgb.transients.events import rarest
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.outfile import require_free
-from polarbgb.verbs.prepare import prepare, require_same_file
+from polarbgb.verbs.prepare import made_from, prepare, require_same_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,20 +161,43 @@ def explain(
             or the file to write is in the way.
     """
     if run.stage("fit") is None and run.stage("predict") is not None:
-        raise UserError(
-            f"{run.path} was predicted by the models of {run.require('predict')['models']['run']}: explain there"
+        raise UserError(f"{run.path} was predicted by the models of {run.models()}: explain there")
+    run.require("fit")
+    with run.hold():
+        return _explain(
+            run,
+            path=path or run.source(),
+            rows=rows,
+            device=device,
+            stability=stability,
+            export=export,
+            overwrite=overwrite,
+            announce=announce,
+            track=track,
         )
+
+
+def _explain(
+    run: RunFolder,
+    *,
+    path: Path,
+    rows: int | Literal["all"] | None,
+    device: Device,
+    stability: RunFolder | None,
+    export: Path | None,
+    overwrite: bool,
+    announce: Callable[[int, float], None],
+    track: Track,
+) -> Explained:
     fitted = run.require("fit")
     config = on_device(run.config(), device)
     started = time.monotonic()
-    path = path or Path(fitted["input"]["file"])
     if export is not None:
         require_free(export, run, path, overwrite=overwrite, suffixes=SUFFIXES)
     theirs = None if stability is None else _importance_of(stability, fitted["input"]["sha256"])
     prepared = prepare(config, path, track=track)
     require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
-    run.begin()
-    load_contract(run).check(prepared.matrix, str(path))
+    load_contract(run).require(prepared.matrix, str(path))
     if stability is not None and theirs is not None:
         same = set(theirs["feature"]) == set(prepared.matrix.names) and set(config.rates.names) <= set(theirs.columns)
         if not same:
@@ -189,39 +213,47 @@ def explain(
     peaks = _peaks(run, fit)
     more = 1 + (0 if peaks is None else len(peaks) / len(sample))
     announce(len(sample), more * estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
-    shap = _explained(fit, sample, track)
+    searched = run.stage("detect") or {}
+    draft = run.draft(
+        "explain", *made_from(config, prepared.sha256), fitted["finished"], searched.get("finished"), rows
+    )
+    shap = _explained(fit, sample, draft.parts.of("shap"), track)
     slopes = mean_slopes(
         *models,
         moved,
         orbit=fit.frame["orbit"].to_numpy()[moved],
         objective=config.model.objective,
+        parts=draft.parts.of("slopes"),
         track=track,
     )
-    of_events = None if peaks is None else _of_events(peaks, fit, track)
-
-    run.forget("explain")
+    of_events = None if peaks is None else _of_events(peaks, fit, draft.parts.of("events"), track)
     names, bins = fit.matrix.names, config.rates.names
     tables = {**_tables(fit, shap), "slopes.parquet": slopes.table(names, bins)}
-    if of_events is None:
-        (run / _EVENT_SHAP).unlink(missing_ok=True)
-    else:
+    if of_events is not None:
         tables[_EVENT_SHAP] = of_events
-    files = [run.write_frame(name, table) for name, table in tables.items()]
+    for name, table in tables.items():
+        draft.write_frame(name, table)
     by_fold = fold_shares(shap.features, fit.split[sample])
     folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
     other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
     agreement = {"folds": folds, "run": other}
     told = {what: None if one is None else one.summary() for what, one in agreement.items()}
-    files += [
-        run.write_frame("fold_shares.parquet", _by_fold(by_fold, names, bins)),
-        run.write_text("stability.json", json.dumps(told, indent=1) + "\n"),
-    ]
-    if export is not None:
-        files.append(write_shap(export, shap.features, fit.told(sample), names, config))
-    for name, figure in track(_figures(fit, shap, tables), label="draw", total=4 + 2 * len(bins)):
-        files.append(save(figure, run / f"plots/{name}.png"))
+    draft.write_frame("fold_shares.parquet", _by_fold(by_fold, names, bins))
+    draft.write_json("stability.json", told)
+    named = () if export is None else (write_shap(export, shap.features, fit.told(sample), names, config),)
+    drawings = _drawings(fit, shap, tables)
+    for name, drawn in track(drawings.items(), label="draw", total=len(drawings)):
+        draft.parts.file(draft / f"plots/{name}.png", partial(_save, drawn))
     events = 0 if of_events is None else of_events["id"].n_unique()
-    run.finish("explain", started, rows=len(sample), events=events, residue=shap.features.residue)
+    files = draft.publish(
+        started,
+        asked={"rows": rows},
+        device={"asked": device, "got": sorted({one.device for split in fit.boosters for one in split})},
+        seeds={"explain.seed": config.explain.seed},
+        rows=len(sample),
+        events=events,
+        residue=shap.features.residue,
+    )
     return Explained(
         importance=tables["importance.parquet"],
         groups=tables["groups.parquet"],
@@ -231,7 +263,7 @@ def explain(
         rows=len(sample),
         events=events,
         residue=shap.features.residue,
-        files=tuple(files),
+        files=(*files, *named),
     )
 
 
@@ -248,11 +280,11 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(edges, rate).astype(np.int64)
 
 
-def _explained(fit: _Fit, sample: NDArray[np.int64], track: Track) -> _Shap:
+def _explained(fit: _Fit, sample: NDArray[np.int64], parts: Parts, track: Track) -> _Shap:
     names = fit.matrix.names
     room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
     on_disk = not room_for(room, fit.config.memory)
-    features = explain_rows(fit.matrix, fit.boosters, fit.split, sample, on_disk=on_disk, track=track)
+    features = explain_rows(fit.matrix, fit.boosters, fit.split, sample, on_disk=on_disk, parts=parts, track=track)
     if features.residue > _ADDITIVE:
         raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
     members = feature_groups(fit.config)
@@ -269,9 +301,9 @@ def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
     return events.select("id", pl.Series("row", row))
 
 
-def _of_events(peaks: pl.DataFrame, fit: _Fit, track: Track) -> pl.DataFrame:
+def _of_events(peaks: pl.DataFrame, fit: _Fit, parts: Parts, track: Track) -> pl.DataFrame:
     """Explain the background at the peak of each event."""
-    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks["row"].to_numpy(), track=track)
+    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks["row"].to_numpy(), parts=parts, track=track)
     return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config)
 
 
@@ -329,7 +361,7 @@ def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
     """Return the importances of another run on the same file."""
     source = other.require("fit")["input"]
     other.require("explain")
-    require_same_file(Path(source["file"]), source["sha256"], sha256)
+    require_same_file(other.source(), source["sha256"], sha256)
     return other.read_frame("importance.parquet")
 
 
@@ -348,17 +380,24 @@ def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bi
     )
 
 
-def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, Figure]]:
-    """Draw all plots, one at a time."""
-    config, names = fit.config, fit.matrix.names
-    for name, of, labels in (("shap_bars", shap.features, names), ("shap_groups", shap.groups, shap.names)):
-        yield name, shap_bars(of.importance(), _errors(of, exact=shap.exact), labels, config)
-    yield "attribution_phase", attribution_plot(tables["attribution.parquet"], "phase", config)
-    yield "attribution_time", attribution_plot(tables["attribution.parquet"], "time", config)
+def _save(drawn: Callable[[], Figure], path: Path) -> None:
+    save(drawn(), path)
+
+
+def _drawings(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each plot, by name."""
+    config, names, bins = fit.config, fit.matrix.names, fit.config.rates.names
+    dependence, importance = tables["dependence.parquet"], tables["importance.parquet"]
+    drawings: dict[str, Callable[[], Figure]] = {
+        name: partial(shap_bars, of.importance(), _errors(of, exact=shap.exact), labels, config)
+        for name, of, labels in (("shap_bars", shap.features, names), ("shap_groups", shap.groups, shap.names))
+    }
+    for by in ("phase", "time"):
+        drawings[f"attribution_{by}"] = partial(attribution_plot, tables["attribution.parquet"], by, config)
     data = fit.matrix.values[shap.features.rows]
-    importance = tables["importance.parquet"]
-    for number, name in enumerate(config.rates.names):
+    for number, name in enumerate(bins):
         title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
         first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
-        yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
-        yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)
+        drawings[f"shap_bin{number}"] = partial(shap_beeswarm, values, base, data, names, title, config)
+        drawings[f"dependence_bin{number}"] = partial(dependence_plot, dependence, first, number, config)
+    return drawings

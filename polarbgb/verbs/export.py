@@ -18,7 +18,8 @@ from polarbgb.present.gcn import write_gcn
 from polarbgb.present.root import write_root
 from polarbgb.present.tables import write_csv, write_ecsv, write_parquet
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runfolder import RunFolder, digest
+from polarbgb.provenance import digest
+from polarbgb.runfolder import SCHEMA, RunFolder
 from polarbgb.settings import portable
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.outfile import require_free
@@ -84,7 +85,7 @@ def export(
         UserError: if the run has no prediction, or no such table; if the format is not known; or if the file cannot be
             written or is in the way.
     """
-    source = run.require("fit", "predict")["input"]
+    run.require("fit", "predict")
     format = _format(path, format)  # noqa: A001
     if table is not None and table not in get_args(TableName):
         raise UserError(f"table {table!r} is not known; there are {', '.join(get_args(TableName))}")
@@ -93,13 +94,14 @@ def export(
     if path is None:
         path, overwrite = run / _default(format, table), True
     notices = "EV*.json" if format == "gcn" else None
-    require_free(path, run, Path(source["file"]), overwrite=overwrite, folder_of=notices)
-    if run.stage("detect") is None:
-        detect(run, track=track)
-    config = run.config_of("detect")
-    events = run.read_frame("events.parquet")
-    with watched(track, f"write {path.name}"):
-        tables = _write(run, path, format, table or "events", events=events, config=config)
+    require_free(path, run, run.source(), overwrite=overwrite, folder_of=notices)
+    with run.hold(reading=True):
+        if run.stage("detect") is None:
+            detect(run, track=track)
+        config = run.config_of("detect")
+        events = run.read_frame("events.parquet")
+        with watched(track, f"write {path.name}"):
+            tables = _write(run, path, format, table or "events", events=events, config=config)
     return Exported(path, format, tables, len(events))
 
 
@@ -170,6 +172,7 @@ def _provenance(run: RunFolder, config: Config) -> dict[str, str]:
     elsewhere = {"input": {"path"}, "known_events": {"file"}}
     return {
         "CREATOR": f"polarbgb {__version__}",
+        "SCHEMA": str(SCHEMA),
         "INFILE": Path(source["file"]).name,
         "INSHA256": source["sha256"],
         "CONFIG": digest(config.model_dump(mode="json", exclude=elsewhere)),
@@ -181,16 +184,17 @@ def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
     stages = {name: run.stage(name) for name in ("tune", "fit", "predict", "detect") if run.stage(name)}
     return {
         "polarbgb": __version__,
+        "schema": SCHEMA,
         "bins": list(config.rates.names),
         "labels": list(config.rates.titles),
         "config": portable(config).model_dump(mode="json"),
-        "stages": {name: _without_folders(stage) for name, stage in stages.items() if stage is not None},
+        "stages": {name: _told(stage) for name, stage in stages.items() if stage is not None},
     }
 
 
-def _without_folders(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a manifest holds of a stage, with names in the place of paths."""
-    told = dict(stage)
+def _told(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest holds of a stage, without what stands elsewhere; of paths of old ones the name."""
+    told = {key: value for key, value in stage.items() if key not in {"config", "files"}}
     for key, name in (("input", "file"), ("models", "run")):
         if key in told:
             told[key] = {**told[key], name: Path(told[key][name]).name}

@@ -28,6 +28,7 @@ from polarbgb.present.shap_plots import shap_bars
 from polarbgb.present.training import loss_curves
 from polarbgb.present.zooms import Zoom, choose_zooms
 from polarbgb.progress import Track, silent
+from polarbgb.provenance import versions
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.clusters import cluster_excess
@@ -76,12 +77,16 @@ def draw(run: RunFolder, format: Format, *, track: Track = silent) -> tuple[Path
     Raises:
         UserError: as :func:`figures`, or if the folder cannot be written.
     """
-    drawings = _Results(run).drawings()
-    run.begin()
-    return tuple(
-        save(drawn(), run / f"plots/{name}.{format}")
-        for name, drawn in track(drawings, label="draw", total=len(drawings))
-    )
+    with run.hold():
+        draft = run.draft(f"plot-{format}", run.manifest(), versions())
+        drawings = _Results(run).drawings()
+        for name, drawn in track(drawings, label="draw", total=len(drawings)):
+            draft.parts.file(draft / f"plots/{name}.{format}", partial(_save, drawn))
+        return draft.deliver()
+
+
+def _save(drawn: Callable[[], Figure], path: Path) -> None:
+    save(drawn(), path)
 
 
 class _Results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import tomllib
 from dataclasses import asdict, dataclass, replace
@@ -22,9 +21,12 @@ from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runfolder import RunFolder
+from polarbgb.provenance import digest, file_digest
+from polarbgb.rootio.read import input_path
+from polarbgb.runfolder import LOCAL, Folder, RunFolder
+from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
-from polarbgb.verbs.prepare import Prepared, prepare
+from polarbgb.verbs.prepare import Prepared, made_from, prepare, reading
 from polarbgb.verbs.purify import purify
 from polarbgb.verbs.tune import BEST
 
@@ -89,7 +91,8 @@ def fit(
     """
     if scheduler is None:  # else it is the workers that need the device
         require_device(config.model)
-    with open_scheduler(scheduler) as elsewhere:  # that nobody answers there should not cost a long read first
+    # That nobody answers there, or another process is at work, should not cost a long read first.
+    with run.hold(), open_scheduler(scheduler) as elsewhere:
         return _fit(config, run, path=path, parameters=parameters, address=scheduler, elsewhere=elsewhere, track=track)
 
 
@@ -107,35 +110,44 @@ def _fit(
     model, told = _tuned(config.model, run, parameters)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
-    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config)  # too short a file leaves no folder
-    run.begin()
+    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config)  # too short a file leaves no draft
     taken = model is not config.model and parameters is None
     if taken and run.require("tune").get("search") != prepared.search(config):
         told += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
+    draft = run.draft("fit", *made_from(config, prepared.sha256), address)
     timeline, measured = prepared.timeline, prepared.measured
-    found, rounds = purify(prepared, config, track=track, scheduler=elsewhere)
-    prepared = replace(prepared, timeline=timeline.kept_out(found))
+    found, rounds = purify(prepared, config, parts=draft.parts, track=track, scheduler=elsewhere)
+    prepared = replace(prepared, timeline=timeline.marked(found, Quality.KEPT_OUT))
     folds = make_folds(timeline.usable_time, timeline.known | found, config)
-    crossed = cross_fit(prepared.matrix, measured, folds, model, memory=config.memory, track=track, scheduler=elsewhere)
+    crossed = cross_fit(
+        prepared.matrix,
+        measured,
+        folds,
+        model,
+        memory=config.memory,
+        parts=draft.parts,
+        track=track,
+        scheduler=elsewhere,
+    )
     with watched(track, "calibrate"):
         concluded = conclude(prepared, crossed.prediction, folds.fold, config)
     scores = _scores(prepared, concluded.prediction, folds, config)
     trees = [[booster.trees for booster in split] for split in crossed.boosters]
-    run.forget("fit")
-    run.write_config(config)
-    files = [
-        *_write_models(run, crossed.boosters, model, FeatureContract.of(prepared.matrix)),
-        run.write_frame("training.parquet", training_frame(crossed.boosters, config.rates.names)),
-        *write_prediction(run, concluded.frame, config, track),
-        run.write_text("metrics.json", json.dumps([s.as_dict() for s in scores], indent=1) + "\n"),
-    ]
-    run.finish(
-        "fit",
+    draft.write_config(config)
+    draft.write_json(LOCAL, {"input": str(prepared.path)})
+    for (which, number), booster in crossed.by_job():
+        with atomic(_model_path(draft, which, number, model)) as temporary:
+            booster.save(temporary)
+    draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
+    draft.write_frame("training.parquet", training_frame(crossed.boosters, config.rates.names))
+    draft.write_json("metrics.json", {"scores": [one.as_dict() for one in scores]})
+    write_prediction(draft, concluded.frame, config, track)
+    files = draft.publish(
         started,
-        input=prepared.provenance(config),
+        **prepared.provenance(config),
         parameters=told,
-        device=model.device,
+        device={"asked": model.device, "got": sorted({one.device for _, one in crossed.by_job()})},
         scheduler=address,
         widths=concluded.widths,
         purify=[asdict(one) for one in rounds],
@@ -151,8 +163,19 @@ def _fit(
         widths=concluded.widths,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
-        files=tuple(files),
+        files=files,
     )
+
+
+def is_fitted(config: Config, run: RunFolder, *, path: Path | None = None, scheduler: str | None = None) -> bool:
+    """Say whether :func:`fit` would leave what the run folder holds already: same file, settings and versions."""
+    done = run.stage("fit")
+    source = input_path(config, path).resolve()
+    if done is None or not source.is_file():
+        return False
+    model, _ = _tuned(config.model, run, None)
+    asked = reading(config.model_copy(update={"model": model}), source)
+    return bool(done.get("made_from") == digest("fit", *made_from(asked, file_digest(source)), scheduler))
 
 
 def on_device(config: Config, device: Device) -> Config:
@@ -172,11 +195,7 @@ def load_contract(run: RunFolder) -> FeatureContract:
     Raises:
         UserError: if the file is missing or damaged.
     """
-    path = run / "models/features.json"
-    try:
-        return FeatureContract.from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"no {path}: the run folder is incomplete; run 'polarbgb fit' again") from error
+    return FeatureContract.from_dict(run.read_json("models/features.json"))
 
 
 def load_models(run: RunFolder, config: Config) -> tuple[tuple[Booster, ...], ...]:
@@ -227,17 +246,5 @@ def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Co
     ]
 
 
-def _model_path(run: RunFolder, split: int, number: int, model: Model) -> Path:
+def _model_path(run: Folder, split: int, number: int, model: Model) -> Path:
     return run / f"models/fold{split}_bin{number}{SUFFIX[model.backend]}"
-
-
-def _write_models(
-    run: RunFolder, boosters: tuple[tuple[Booster, ...], ...], model: Model, contract: FeatureContract
-) -> list[Path]:
-    for old in (run / "models").glob("fold*_bin*"):
-        old.unlink()  # an earlier fit with more folds would leave strangers
-    for s, split in enumerate(boosters):
-        for b, booster in enumerate(split):
-            with atomic(_model_path(run, s, b, model)) as temporary:
-                booster.save(temporary)
-    return [run / "models", run.write_text("models/features.json", contract.to_json())]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from polarbgb.background.crossfit import predict_mean
 from polarbgb.config import Device
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runfolder import RunFolder
+from polarbgb.runfolder import LOCAL, RunFolder
+from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.fit import load_contract, load_models, on_device
-from polarbgb.verbs.prepare import prepare
+from polarbgb.verbs.prepare import made_from, prepare
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Predicted:
     Attributes:
         run: the new run folder; ``detect`` and ``export`` go on from it.
         rows: usable rows.
-        outside: rows with a feature outside the range that the models were trained on.
+        outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
+        drift: a row a feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
         widths: (bins,) width of the raw pulls on this file.
         files: what was written.
     """
@@ -33,6 +36,7 @@ class Predicted:
     run: RunFolder
     rows: int
     outside: int
+    drift: pl.DataFrame
     widths: tuple[float, ...]
     files: tuple[Path, ...]
 
@@ -65,29 +69,39 @@ def predict(
     if run.stage("fit") is not None:
         raise UserError(f"{run.path} holds a fit; name a new run folder for the prediction")
     started = time.monotonic()
-    prepared = prepare(config, path, track=track)
-    if prepared.sha256 == fitted["input"]["sha256"]:
-        raise UserError(
-            f"{path} is the file that was fitted: {models.path} holds its prediction, by better-suited models"
+    with models.hold(reading=True), run.hold():
+        prepared = prepare(config, path, track=track)
+        if prepared.sha256 == fitted["input"]["sha256"]:
+            raise UserError(
+                f"{path} is the file that was fitted: {models.path} holds its prediction, by better-suited models"
+            )
+        config = prepared.as_read(config)
+        contract = load_contract(models)
+        contract.require(prepared.matrix, str(path))
+        boosters = load_models(models, config)
+        drift = contract.drift(prepared.matrix, prepared.timeline.usable_time)
+        prepared = replace(prepared, timeline=prepared.timeline.marked(drift.rows, Quality.BEYOND_TRAINING))
+        with watched(track, "predict"):
+            prediction = predict_mean(boosters, prepared.matrix.values, config.model)
+        nobody = np.full(len(prediction), -1, np.int8)
+        with watched(track, "calibrate"):
+            concluded = conclude(prepared, prediction, nobody, config)
+        draft = run.draft("predict", *made_from(config, prepared.sha256), fitted["finished"])
+        draft.write_config(config)
+        draft.write_json(LOCAL, {"input": str(prepared.path), "models": str(models.path.resolve())})
+        draft.write_frame("drift.parquet", drift.table)
+        write_prediction(draft, concluded.frame, config, track)
+        outside = int(drift.rows.sum())
+        files = draft.publish(
+            started,
+            **prepared.provenance(config),
+            models={
+                "run": models.path.resolve().name,
+                "fitted": fitted["finished"],
+                "input": fitted["input"]["sha256"],
+            },
+            device={"asked": device, "got": sorted({one.device for split in boosters for one in split})},
+            outside=outside,
+            widths=concluded.widths,
         )
-    config = prepared.as_read(config)
-    outside = int(load_contract(models).check(prepared.matrix, str(path)).sum())
-    run.begin()
-    boosters = load_models(models, config)
-    with watched(track, "predict"):
-        prediction = predict_mean(boosters, prepared.matrix.values, config.model)
-    nobody = np.full(len(prediction), -1, np.int8)
-    with watched(track, "calibrate"):
-        concluded = conclude(prepared, prediction, nobody, config)
-    run.forget("predict")
-    run.write_config(config)
-    files = write_prediction(run, concluded.frame, config, track)
-    run.finish(
-        "predict",
-        started,
-        input=prepared.provenance(config),
-        models={"run": str(models.path.resolve()), "fitted": fitted["finished"], "input": fitted["input"]["sha256"]},
-        outside=outside,
-        widths=concluded.widths,
-    )
-    return Predicted(run, len(prediction), outside, concluded.widths, tuple(files))
+    return Predicted(run, len(prediction), outside, drift.table, concluded.widths, files)

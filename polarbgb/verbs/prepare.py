@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from polarbgb import __version__
 from polarbgb.background.measured import Measured, measured
 from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched
+from polarbgb.provenance import digest, file_digest, seeds, versions
 from polarbgb.rootio.read import input_path, read_input
-from polarbgb.runfolder import digest, file_digest
+from polarbgb.settings import portable
 from polarbgb.timeline.clean import Timeline, clean
 from polarbgb.timeline.known import known_events
 from polarbgb.timeline.segments import require_cadence
@@ -41,7 +44,7 @@ class Prepared:
 
     def as_read(self, config: Config) -> Config:
         """Return the configuration with the file that was read as its input."""
-        return config.model_copy(update={"input": config.input.model_copy(update={"path": self.path})})
+        return reading(config, self.path)
 
     def search(self, config: Config) -> str:
         """Digest what hyperparameters depend on: the file, its rows that count, the rates and the features."""
@@ -49,16 +52,34 @@ class Prepared:
         cadence = {"tree": config.input.tree, "time": config.input.time, "cadence": config.input.cadence}
         return digest(self.sha256, parts, cadence, known_events(config).rows())
 
-    def provenance(self, config: Config) -> dict[str, object]:
-        """Return what a manifest says of the input."""
-        return {
-            "file": str(self.path),
+    def provenance(self, config: Config) -> dict[str, Any]:
+        """Return what a manifest says of the input, and of the settings that it was read with."""
+        settings = portable(config).model_dump(mode="json")
+        source = {
+            "file": self.path.name,
             "sha256": self.sha256,
             "tree": config.input.tree,
             "entries": len(self.timeline.time),
             "usable": len(self.timeline.row),
             "dropped": self.timeline.reasons,
         }
+        return {"input": source, "config": settings, "seeds": seeds(settings)}
+
+
+def reading(config: Config, path: Path) -> Config:
+    """Return the configuration with a file as its input."""
+    return config.model_copy(update={"input": config.input.model_copy(update={"path": path})})
+
+
+def made_from(config: Config, sha256: str) -> tuple[object, ...]:
+    """Return what decides, to the byte, what a verb makes of a file: plain values.
+
+    Args:
+        config: with the file as its input.
+        sha256: of the file.
+    """
+    settings = portable(config).model_dump(mode="json")
+    return sha256, settings, known_events(config).rows(), versions(), __version__
 
 
 def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timeline:

@@ -9,13 +9,19 @@ from polarbgb.background.crossfit import Scheduler, cross_fit, here
 from polarbgb.background.folds import make_folds
 from polarbgb.background.purify import Round, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Config
+from polarbgb.parts import UNKEPT, Parts
 from polarbgb.progress import Track, silent
 from polarbgb.verbs.conclude import calibrated, regime_cells
 from polarbgb.verbs.prepare import Prepared
 
 
 def purify(
-    prepared: Prepared, config: Config, *, track: Track = silent, scheduler: Scheduler = here
+    prepared: Prepared,
+    config: Config,
+    *,
+    parts: Parts = UNKEPT,
+    track: Track = silent,
+    scheduler: Scheduler = here,
 ) -> tuple[NDArray[np.bool_], list[Round]]:
     """Search for rows that no model should learn from, until the list is stable or the rounds are over.
 
@@ -24,6 +30,7 @@ def purify(
     Args:
         prepared: the file.
         config: its sections purify and intervals.
+        parts: of the work: boosters are kept there.
         track: watches the fits.
         scheduler: does them.
 
@@ -43,7 +50,15 @@ def purify(
         folds = make_folds(time, timeline.known | found, coarse)
         label = f"search {number}"
         prediction = cross_fit(
-            prepared.matrix, measured, folds, model, label=label, memory=config.memory, track=track, scheduler=scheduler
+            prepared.matrix,
+            measured,
+            folds,
+            model,
+            label=label,
+            memory=config.memory,
+            parts=parts,
+            track=track,
+            scheduler=scheduler,
         ).prediction
         pull = calibrated(prepared, prediction, folds.fold, config).pull
         beyond = rows_beyond(pull, limit.sigma, limit.more_than)

@@ -95,21 +95,22 @@ def report(
     Raises:
         UserError: if the run has no prediction, or the page cannot be written or is in the way.
     """
-    source = run.require("fit", "predict")["input"]
+    run.require("fit", "predict")
     if path is None:
         path = run / "report.html"
     else:
-        require_free(path, run, Path(source["file"]), overwrite=overwrite, suffixes=(".html",))
-    if run.stage("detect") is None:
-        detect(run, track=track)
-    files = draw(run, "png", track=track)  # those that do not zoom stand in the page
-    asked = files if plots == "png" else draw(run, plots, track=track) if plots else ()
-    found = run.read_frame("events.parquet")
-    drawn = rarest(found, events)
-    with watched(track, "write the page"):
-        page = render(_page(run, found, drawn, files))
-    with atomic(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        require_free(path, run, run.source(), overwrite=overwrite, suffixes=(".html",))
+    with run.hold():
+        if run.stage("detect") is None:
+            detect(run, track=track)
+        files = draw(run, "png", track=track)  # those that do not zoom stand in the page
+        asked = files if plots == "png" else draw(run, plots, track=track) if plots else ()
+        found = run.read_frame("events.parquet")
+        drawn = rarest(found, events)
+        with watched(track, "write the page"):
+            page = render(_page(run, found, drawn, files))
+        with atomic(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
     return Reported(path, len(found), len(drawn), path.stat().st_size, asked)
 
 
@@ -120,7 +121,7 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Se
     prediction = run.read_frame("prediction.parquet")
     curves = Curves.of(prediction)
     titles = config.rates.titles
-    metrics = run.read_json("metrics.json") if run.stage("fit") else []
+    metrics = run.metrics() if run.stage("fit") else []
     evaluation = run.read_json("evaluation.json") if run.stage("evaluate") else {}
     days = len(curves.time) * config.input.cadence / 86_400
     columns, rows = content.event_list(events)
@@ -270,8 +271,13 @@ def _provenance(run: RunFolder, stage: Mapping[str, Any]) -> Table:
     if "models" in stage:
         rows.append(["models", f"those of the run {Path(stage['models']['run']).name}"])
     if "device" in stage:
-        rows.append(["device", stage["device"]])
+        rows.append(["device", _device(stage["device"])])
     return Table(["", ""], rows)
+
+
+def _device(told: str | Mapping[str, Any]) -> str:
+    """Return the device that was used; by folders of layout 1 the one that was asked for."""
+    return told if isinstance(told, str) else ", ".join(told["got"])
 
 
 def _pictures(run: RunFolder, figures: Sequence[Path]) -> dict[str, list[Picture]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from polarbgb.background.boosters import require_device
@@ -12,10 +13,23 @@ from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.explain import explain
 from polarbgb.verbs.export import Exported, export
-from polarbgb.verbs.fit import fit
+from polarbgb.verbs.fit import fit, is_fitted
 from polarbgb.verbs.inspect import inspect
 from polarbgb.verbs.report import report
 from polarbgb.verbs.tune import tune
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Stages that were done before, from the same file with the same settings, and are not done again.
+
+    Attributes:
+        run: the run folder.
+        stages: their names.
+    """
+
+    run: RunFolder
+    stages: tuple[str, ...]
 
 
 def run(
@@ -29,6 +43,9 @@ def run(
     track: Track = silent,
 ) -> Exported:
     """Inspect, tune, fit, detect, explain, export and report, one after the other.
+
+    What was killed goes on where it was: a fit that the folder holds already, of the same file with the same settings,
+    is kept with its search.
 
     Args:
         config: the instrument.
@@ -46,12 +63,16 @@ def run(
         UserError: as the verbs do.
     """
     require_device(config.model)
-    tell(inspect(config, path=path, track=track))
-    tell(tune(config, run, path=path, track=track))
-    tell(fit(config, run, path=path, scheduler=scheduler, track=track))
-    tell(detect(run, track=track))
-    tell(explain(run, announce=announce, track=track))
-    exported = export(run, track=track)
-    tell(exported)
-    tell(report(run, track=track))
+    with run.hold():
+        tell(inspect(config, path=path, track=track))
+        if run.stage("tune") and is_fitted(config, run, path=path, scheduler=scheduler):
+            tell(Kept(run, ("tune", "fit")))
+        else:
+            tell(tune(config, run, path=path, track=track))
+            tell(fit(config, run, path=path, scheduler=scheduler, track=track))
+        tell(detect(run, track=track))
+        tell(explain(run, announce=announce, track=track))
+        exported = export(run, track=track)
+        tell(exported)
+        tell(report(run, track=track))
     return exported

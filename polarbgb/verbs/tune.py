@@ -16,7 +16,8 @@ from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
-from polarbgb.runfolder import RunFolder, digest
+from polarbgb.provenance import digest
+from polarbgb.runfolder import PATIENCE, SCHEMA, RunFolder
 from polarbgb.verbs.prepare import Prepared, prepare
 
 BEST = "best.toml"
@@ -64,10 +65,11 @@ def tune(
     """
     require_device(config.model)
     started = time.monotonic()
+    with run.hold(wait=PATIENCE):  # that it cannot be written is told before hours are spent
+        pass
     prepared = prepare(config, path, track=track)
     search = prepared.search(config)
     matrix, measured, folds, known = _sample(prepared, config)
-    run.begin()
     tuning = tune_model(
         matrix,
         measured,
@@ -82,19 +84,21 @@ def tune(
         bins=_scored(config),
         track=track,
     )
-    run.forget("tune")
-    best = run.write_text(BEST, _best_toml(tuning, config))
-    run.finish(
-        "tune",
-        started,
-        input=prepared.provenance(config),
-        search=search,
-        score=tuning.score,
-        default_score=tuning.default_score,
-        finished_trials=tuning.finished,
-        pruned_trials=tuning.pruned,
-        rows=len(matrix.values),
-    )
+    # Other processes may bring trials to the same study from this folder: it is held for the result alone.
+    with run.hold(wait=PATIENCE):
+        draft = run.draft("tune")
+        draft.write_text(BEST, _best_toml(tuning, config))
+        (best,) = draft.publish(
+            started,
+            **prepared.provenance(config),
+            device={"asked": config.model.device, "got": list(tuning.devices)},
+            search=search,
+            score=tuning.score,
+            default_score=tuning.default_score,
+            finished_trials=tuning.finished,
+            pruned_trials=tuning.pruned,
+            rows=len(matrix.values),
+        )
     return Tuned(tuning, best)
 
 
@@ -129,6 +133,7 @@ def _best_toml(tuning: Tuning, config: Config) -> str:
 
     document = tomlkit.document()
     document.add(tomlkit.comment("The best trial of polarbgb tune; polarbgb fit takes it from here."))
+    document["schema"] = SCHEMA
     document["backend"] = config.model.backend
     document["objective"] = config.model.objective
     document["score"] = tuning.score

@@ -12,7 +12,8 @@ import polarbgb
 from polarbgb.background.boosters import quantise
 from polarbgb.errors import UserError
 from polarbgb.memory import empty
-from polarbgb.runfolder import RunFolder, file_digest
+from polarbgb.provenance import file_digest
+from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.clean import Quality
 
 PARTS = ("training", "validation", "test", "unused")  # 98, 1 and 1 % of 256 rows are 250, 2 and 2
@@ -114,7 +115,7 @@ def test_the_score_is_that_of_the_rows(results, finished, mission):
     weight = 1 / error[use] ** 2
     gap = (frame["rate"].to_numpy() - frame["pred"].to_numpy())[use].astype(np.float64)
     expected = (weight * gap**2).sum(axis=0) / weight.sum(axis=0)
-    told = json.loads((finished / "metrics.json").read_text())
+    told = finished.metrics()
     assert [one["part"] for one in told] == ["held-out orbits"] * 6
     np.testing.assert_allclose([one["weighted_error"] for one in told], expected, rtol=1e-4)
     assert [one.weighted_error for one in results.fit.scores] == [one["weighted_error"] for one in told]
