@@ -3,6 +3,7 @@
 Run it as ``python benchmarks/fuzz.py --target reader --minutes 3 --seed 1``: equal seeds give equal input. Hypothesis
 makes the input and shrinks what crashes.
 """
+# ruff: noqa: S101, ANN401 - what fails an assertion is what is looked for; values are of any type
 
 from __future__ import annotations
 
@@ -29,7 +30,6 @@ import click
 import hypothesis
 import numpy as np
 import polars as pl
-import tomlkit
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -118,7 +118,11 @@ CHANGES = st.lists(
 def changed(data: bytes, changes: list[tuple[str, float, bytes, float]]) -> bytes:
     """Change bytes; half of the places lie in what describes the file, at its ends."""
     for kind, where, some, other in changes:
-        at = int(where * len(data)) if other < 0.5 else int(where * min(len(data), 800)) - (len(data) if other > 0.9 else 0)
+        at = (
+            int(where * len(data))
+            if other < 0.5
+            else int(where * min(len(data), 800)) - (len(data) if other > 0.9 else 0)
+        )
         at %= max(len(data), 1)
         length = len(some)
         match kind:
@@ -172,7 +176,28 @@ _ODD = st.sampled_from(
     ["__import__('os')", "a.b", "lambda: 1", "[a for a in b]", "f'{a}'", "(a := 1)", "9**9**9", "a if b else 1", "a[b]",
      "a[1:2]", "*a", "'a'", "...", "None", "a()", "a(1)(2)", "abs(x=1)", "{a}", "a is b", "a in b", "a @ b", "a << 9"]
 )  # fmt: skip
-_BINARY = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!=", "and", "or", "&&", "||", "&", "|", "^"]
+_BINARY = [
+    "+",
+    "-",
+    "*",
+    "/",
+    "//",
+    "%",
+    "**",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "==",
+    "!=",
+    "and",
+    "or",
+    "&&",
+    "||",
+    "&",
+    "|",
+    "^",
+]
 
 
 def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -292,9 +317,13 @@ _NASTY = st.sampled_from(
      {"a": [1.0, 1.0]}, {"": "1"}]
 )  # fmt: skip
 _WHERE = st.lists(st.integers(0, 50), min_size=1, max_size=4)
-SETTINGS = st.lists(st.tuples(_WHERE, st.sampled_from(["set", "drop", "add", "rename", *["scale"] * 8]), _NASTY), min_size=1, max_size=3)
-SPOILING = st.none() | st.none() | st.tuples(
-    st.floats(0, 1), st.text("[]{}=\"'\n.#,0123456789\\ue\x00 ", max_size=6), st.integers(0, 5)
+SETTINGS = st.lists(
+    st.tuples(_WHERE, st.sampled_from(["set", "drop", "add", "rename", *["scale"] * 8]), _NASTY), min_size=1, max_size=3
+)
+SPOILING = (
+    st.none()
+    | st.none()
+    | st.tuples(st.floats(0, 1), st.text("[]{}=\"'\n.#,0123456789\\ue\x00 ", max_size=6), st.integers(0, 5))
 )
 
 

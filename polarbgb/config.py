@@ -47,7 +47,9 @@ class Input(Section):
     path: File = Field(Path("data/nf1rate.root"), description="ROOT file read where no --input is given")
     tree: Name = Field(description="name of the TTree")
     time: Name = Field("unix_time", description="branch of the row's start time, unix seconds")
-    cadence: Annotated[Positive, Field(ge=1e-4)] = Field(1.0, description="nominal row length, s")
+    cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
+        1.0, description="nominal row length, s"
+    )
 
 
 class Rates(Section):
@@ -183,10 +185,14 @@ class Folds(Section):
         "split of each block of rows into 98 % training, 1 % validation (which decides when to stop) and 1 % test, "
         "in time order",
     )
-    count: Annotated[int, Field(strict=True, ge=2, le=127)] = Field(5, description="folds of schemes 'orbits' and 'days'")
+    count: Annotated[int, Field(strict=True, ge=2, le=127)] = Field(
+        5, description="folds of schemes 'orbits' and 'days'"
+    )
     group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
-    block: Annotated[int, Field(strict=True, ge=100, lt=2**31)] = Field(256, description="rows of a block of scheme 'blocks'")
+    block: Annotated[int, Field(strict=True, ge=100, lt=2**31)] = Field(
+        256, description="rows of a block of scheme 'blocks'"
+    )
     seed: Whole = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
 
 

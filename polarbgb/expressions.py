@@ -137,7 +137,9 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> int:
             children, copies = [left, *comparators], 2 if len(ops) == 1 else 4
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
-                _refuse(text, f"unknown function '{name}'{nearest(name, FUNCTIONS) or '; there are ' + ' '.join(FUNCTIONS)}")
+                _refuse(
+                    text, f"unknown function '{name}'{nearest(name, FUNCTIONS) or '; there are ' + ' '.join(FUNCTIONS)}"
+                )
             if len(args) != FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
                 _refuse(text, f"{name}() takes {FUNCTIONS[name]} argument(s)")
             children, copies = args, {"min": 4, "max": 4, "where": 2}.get(name, 1)

@@ -52,6 +52,8 @@ def input_path(config: Config, path: Path | None) -> Path:
     """
     chosen = path or config.input.path
     if chosen.exists():
+        if any("\ud800" <= one <= "\udfff" for one in str(chosen)):
+            raise UserError(f"{chosen}: the name is no text (UTF-8), so that no result can tell of it; rename it")
         return chosen
     if path is not None:
         raise UserError(f"no file {path}")

@@ -148,7 +148,9 @@ def _require_order(time: NDArray[np.float64], quality: NDArray[np.uint32], name:
     kept = time[~stale]
     lost = int((~np.isin(time[stale], kept)).sum())
     if lost > len(kept):
-        raise UserError(f"{where}: '{name}' goes back and forth, {lost} of {len(time)} rows lie out of order; sort them")
+        raise UserError(
+            f"{where}: '{name}' goes back and forth, {lost} of {len(time)} rows lie out of order; sort them"
+        )
 
 
 def _near_known_events(time: NDArray[np.float64], config: Config) -> NDArray[np.bool_]:

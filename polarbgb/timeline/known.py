@@ -40,7 +40,7 @@ def read_known(path: Path, time: str, name: str) -> pl.DataFrame:
     if not path.is_file():
         raise UserError(unreadable)
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(unreadable) from error
     for key, column in (("time", time), ("name", name)):

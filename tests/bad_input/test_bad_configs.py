@@ -153,7 +153,8 @@ AT_ODDS = {
     "a place made from a rate": ([(("position", "latitude"), "rate[0]")], "position: 'rate[0]' is made from a rate"),
     "an orbit shorter than a row": ([(("orbit", "period"), 0.5), (("folds", "embargo"), 0.1)], "orbit.period is sho"),
     "orbits that cannot be counted": (
-        [(("orbit", "period"), 1e-4), (("input", "cadence"), 1e-4), (("folds", "embargo"), 0.0)], "input.cadence"
+        [(("orbit", "period"), 1e-4), (("input", "cadence"), 1e-4), (("folds", "embargo"), 0.0)],
+        "input.cadence",
     ),
     "an epoch before 1970": ([(("orbit", "epoch"), -1.0)], "orbit.epoch"),
     "an embargo longer than an orbit": ([(("folds", "embargo"), 101.0)], "folds.embargo is longer than an orbit"),

@@ -17,7 +17,7 @@ from polarbgb.rootio.read import input_path
 GOOD = [
     "my file.root", "ü.root", "фон.root", "背景.root", "a:b.root", "a[1].root", "a*?.root", "#a.root", "a;1.root",
     "a'b\".root", "$HOME.root", "~.root", "-.root", "rows", "rows.root.1", ".hidden.root", "a\nb.root", "a\tb.root",
-    "🚀.root", "a" * 200 + ".root", "[bold]x[/bold].root", "%s.root", "{0}.root", "a\\b.root",
+    "🚀.root", "a" * 200 + ".root", "[bold]x.root", "%s.root", "{0}.root", "a\\b.root",
 ]  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def test_a_file_is_read_by_whatever_way(desk, accepted, way):
     assert json.loads(accepted("inspect", "-c", "toy.toml", "-i", path, "--json"))["usable"] == toy.ROWS
 
 
-@pytest.mark.parametrize("folder", ["a b", "ü", "a\nb", "x/../y", "[bold]"], ids=ascii)
+@pytest.mark.parametrize("folder", ["a b", "x/../[ü]\n*?"], ids=ascii)
 def test_a_whole_run_works_in_a_folder_of_any_name(desk, accepted, folder):
     (desk / "x").mkdir()
     place = desk / folder
@@ -65,7 +65,6 @@ def test_a_name_that_is_no_text_is_refused(desk, refused):
         ("/dev/null/run", "/dev/null"),
         ("a" * 300, "File name too long"),
         ("link", "link"),
-        ("run\x00", "null"),
     ],
     ids=ascii,
 )
@@ -97,9 +96,10 @@ def fails(monkeypatch):
 
     def make(folder, number):
         really = os.open
+        folder = folder.absolute()
 
         def refuse(path, flags, *rest, **named):
-            if flags & (os.O_WRONLY | os.O_RDWR) and Path(os.fsdecode(path)).is_relative_to(folder):
+            if flags & (os.O_WRONLY | os.O_RDWR) and Path(os.fsdecode(path)).absolute().is_relative_to(folder):
                 raise OSError(number, os.strerror(number), os.fsdecode(path))
             return really(path, flags, *rest, **named)
 
@@ -185,7 +185,7 @@ def mounted(desk, options, *words):
     return done
 
 
-@pytest.mark.parametrize("size", ["4k", "16k", "64k"])
+@pytest.mark.parametrize("size", ["4k", "64k"])
 def test_a_full_disk_is_told(desk, size):
     words = ["fit", "-c", "toy.toml", "-r", "full/run", "-q"]
     assert_refused(mounted(desk, f"size={size}", *words), "full/run", "No space left on device")

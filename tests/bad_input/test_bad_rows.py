@@ -116,9 +116,7 @@ def test_missing_features_are_kept_and_told_of(desk, accepted, case):
     assert (told["dropped"], told["missing"], told["usable"]) == ({}, missing, N)
 
 
-@pytest.mark.parametrize(
-    "case", ["a feature that is never there", "no place at all", "a constant latitude", "a latitude beyond the pole"]
-)
+@pytest.mark.parametrize("case", ["a feature that is never there", "no place at all", "a constant latitude"])
 def test_a_model_takes_features_that_say_nothing(desk, accepted, case):
     toy.write(desk / "rows.root", toy.spoilt(MISSING[case][0]))
     fitted = json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))
@@ -157,7 +155,7 @@ def test_rates_whose_errors_give_no_live_time_are_dropped(desk, accepted):
     assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N - 2
 
 
-@pytest.mark.parametrize("stray", [0.0, T + 3e9, 2e11])
+@pytest.mark.parametrize("stray", [0.0, 2e11])
 def test_a_stray_time_at_an_end_costs_no_memory_and_no_more_than_its_row(desk, accepted, stray):
     toy.write(desk / "rows.root", toy.spoilt({"unix_time": {0 if stray < T else N - 1: stray}}))
     assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N
