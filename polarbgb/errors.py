@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 _LONGEST = 200
 """Characters: to compare longer names takes seconds, and they are no slips of the pen."""
 

@@ -209,8 +209,9 @@ def test_where_no_row_is_left_the_reasons_are_told():
     with pytest.raises(UserError) as refused:
         clean(frame, configured())
     assert str(refused.value) == (
-        "the file: no usable row among 4 (1 rows: time is not a number of unix seconds, 1 rows: time does not increase, "
-        "1 rows: rate is not a number >= 0, 1 rows: rate error is not a number > 0); correct the file or the configuration"
+        "the file: no usable row among 4 (1 rows: time is not a number of unix seconds, "
+        "1 rows: time does not increase, 1 rows: rate is not a number >= 0, "
+        "1 rows: rate error is not a number > 0); correct the file or the configuration"
     )
 
 
