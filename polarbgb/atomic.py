@@ -136,6 +136,8 @@ def _told(error: Exception) -> str | None:
         return error.strerror
     # Libraries of compiled code have exceptions of their own for a full disk, with the system's words in them.
     words = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    if "Invalid thrift: transport error" in str(error):  # so polars tells of a disk that fills up at the very end
+        return "no room for all of it"
     return next((word for word in words if word in str(error)), None)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from polarbgb.terminal import Terminal
     from polarbgb.verbs.export import Format, TableName
 
+_LONGEST = 3000
+"""Characters of a message: an expression may have 2000."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -42,8 +45,16 @@ class _OneLineErrors(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; what was finished is kept, and the same command goes on from there", err=True)
             raise SystemExit(130) from None
-        click.echo(f"error: {' '.join(message.split())}", err=True)
+        click.echo(f"error: {_on_one_line(message)}", err=True)
         raise SystemExit(2)
+
+
+def _on_one_line(message: str) -> str:
+    """Write what no terminal should be sent, such as escape sequences of a file's name, as codes."""
+    text = " ".join(message.split())
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 @click.group(

@@ -9,18 +9,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from polarbgb.errors import UserError, nearest
 from polarbgb.expressions import Expression, parse
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
+
+def _without_null(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no file's name holds a null character")
+    return path
+
+
+# Strict: neither true nor "3" is a number. 2**31 is what the libraries' integers hold.
+Positive = Annotated[float, Field(strict=True, gt=0, lt=2**31, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, lt=2**31, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+Count = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
+Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Device = Literal["cpu", "cuda"]
 Name = Annotated[str, Field(min_length=1)]
+File = Annotated[Path, AfterValidator(_without_null)]
 
 
 class Section(BaseModel):
@@ -35,10 +44,12 @@ _Model = TypeVar("_Model", bound=Section)
 class Input(Section):
     """Where the rows are."""
 
-    path: Path = Field(Path("data/nf1rate.root"), description="ROOT file read where no --input is given")
+    path: File = Field(Path("data/nf1rate.root"), description="ROOT file read where no --input is given")
     tree: Name = Field(description="name of the TTree")
     time: Name = Field("unix_time", description="branch of the row's start time, unix seconds")
-    cadence: Positive = Field(1.0, description="nominal row length, s")
+    cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
+        1.0, description="nominal row length, s"
+    )
 
 
 class Rates(Section):
@@ -147,16 +158,16 @@ class Orbit(Section):
     """How rows are numbered by orbit."""
 
     period: Positive = Field(description="orbital period, s")
-    epoch: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+    epoch: Annotated[float, Field(strict=True, ge=0, lt=2**38, allow_inf_nan=False)] | None = Field(
         None, description="unix time at which orbit `first` begins; not given: first row"
     )
-    first: int = Field(0, description="number of the orbit that begins at the epoch")
+    first: Whole = Field(0, description="number of the orbit that begins at the epoch")
 
 
 class KnownEvents(Section):
     """Transients already known: kept out of training, matched to what is found."""
 
-    file: Path = Field(description="CSV file; a relative path is taken from the configuration's folder")
+    file: File = Field(description="CSV file; a relative path is taken from the configuration's folder")
     time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
     name: Name = Field("name", description="column of the event's name")
     before: NotNegative = Field(100.0, description="s before the trigger kept out of training")
@@ -174,11 +185,15 @@ class Folds(Section):
         "split of each block of rows into 98 % training, 1 % validation (which decides when to stop) and 1 % test, "
         "in time order",
     )
-    count: Annotated[int, Field(ge=2, le=127)] = Field(5, description="folds of schemes 'orbits' and 'days'")
+    count: Annotated[int, Field(strict=True, ge=2, le=127)] = Field(
+        5, description="folds of schemes 'orbits' and 'days'"
+    )
     group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
     embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
-    block: Annotated[int, Field(ge=100)] = Field(256, description="rows of a block of scheme 'blocks'")
-    seed: Seed = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
+    block: Annotated[int, Field(strict=True, ge=100, lt=2**31)] = Field(
+        256, description="rows of a block of scheme 'blocks'"
+    )
+    seed: Whole = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
 
 
 class Model(Section):
@@ -196,24 +211,24 @@ class Model(Section):
     )
     trees: Count = Field(300, description="largest number of trees")
     learning_rate: Fraction = Field(0.1, description="share of each tree that is added")
-    depth: Annotated[int, Field(ge=1, le=16)] = Field(6, description="splits from root to leaf at most")
+    depth: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(6, description="splits from root to leaf at most")
     min_rows: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")
     row_fraction: Fraction = Field(1.0, description="rows drawn for each tree")
     column_fraction: Fraction = Field(1.0, description="features drawn for each tree")
     l2: NotNegative = Field(1.0, description="ridge penalty on leaf values, in rows of mean weight")
-    bins: Annotated[int, Field(ge=2, le=1024)] = Field(255, description="quantiles a feature is cut into")
+    bins: Annotated[int, Field(strict=True, ge=2, le=1024)] = Field(255, description="quantiles a feature is cut into")
     patience: Count = Field(30, description="trees without improvement before training stops")
-    stopping_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(
+    stopping_fraction: Annotated[float, Field(strict=True, gt=0, le=0.5)] = Field(
         0.1, description="part of the training orbits (or days) that decides when to stop"
     )
-    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
-    seed: Seed = Field(0, description="of the rows and features that trees draw, and of the study")
+    threads: Annotated[int, Field(strict=True, ge=0, le=1024)] = Field(0, description="0: all cores")
+    seed: Whole = Field(0, description="of the rows and features that trees draw, and of the study")
 
 
 class Purify(Section):
     """The searches before the fit for rows that no model should learn from."""
 
-    rounds: Annotated[int, Field(ge=0, le=20)] = Field(
+    rounds: Annotated[int, Field(strict=True, ge=0, le=20)] = Field(
         2, description="searches at most; each learns without the rows found by the one before; 0: none"
     )
     margin: NotNegative = Field(30.0, description="s left out on either side of a row found")
@@ -262,7 +277,7 @@ class Intervals(Section):
 
     sigma: Positive = Field(5.0, description="a row is flagged where its pull exceeds this many sigma")
     discard: NotNegative = Field(30.0, description="s without missing data asked before and after a cluster")
-    more_than: Annotated[int, Field(ge=0)] = Field(3, description="an event is flagged in more than this many bins")
+    more_than: Whole = Field(3, description="an event is flagged in more than this many bins")
     longest: Positive = Field(300.0, description="s: longest transient sought; guards of rate features exceed it")
     context: tuple[Name, ...] = Field((), description="columns noted with each event, at its peak")
 
@@ -286,10 +301,10 @@ class Trigger(Section):
     scales: tuple[Positive, ...] = Field(
         (2.0, 6.0, 20.0, 60.0, 200.0), min_length=1, description="s: longest windows, one search each"
     )
-    sums: tuple[Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)], ...] = Field(
+    sums: tuple[Annotated[tuple[Whole, ...], Field(min_length=1)], ...] = Field(
         (), description="sets of bins, by number, that are also searched as sums"
     )
-    mu_min: Annotated[float, Field(ge=1, lt=100)] = Field(
+    mu_min: Annotated[float, Field(strict=True, ge=1, lt=100)] = Field(
         1.0, description="faintest intensity sought, in units of the background"
     )
     threshold: Positive = Field(4.0, description="sigma: fainter windows are no candidates")
@@ -346,7 +361,7 @@ class Inject(Section):
     spectra: Mapping[str, tuple[NotNegative, ...]] = Field(
         {}, description="counts that a burst adds to each bin, over the background's; not given: as the background"
     )
-    seed: Seed = Field(0, description="of times, brightness and shapes")
+    seed: Whole = Field(0, description="of times, brightness and shapes")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -383,7 +398,7 @@ class Explain(Section):
         "column's past follow their column, what is in no group is 'other', and columns that are no features are "
         "passed over",
     )
-    seed: Seed = Field(0, description="of the sample")
+    seed: Whole = Field(0, description="of the sample")
 
     @model_validator(mode="after")
     def _in_one_group(self) -> Self:
@@ -428,6 +443,10 @@ class Config(Section):
             _ = self.classes.measure, self.classes.marks, self.classes.tests
         except UserError as error:
             raise ValueError(str(error)) from error
+        if not self.name.isprintable() or "/" in self.name or not self.name.strip(". "):
+            raise ValueError(f"name = {self.name!r}: a run folder is called after it; write letters, digits and spaces")
+        if self.orbit.period < self.input.cadence:
+            raise ValueError("orbit.period is shorter than a row (input.cadence)")
         if len(self.filters) > 16:
             raise ValueError("at most 16 filters")
         if self.folds.embargo > self.orbit.period:
@@ -574,6 +593,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         UserError: if the file is missing or not TOML, or a key or value is wrong.
     """
     path = Path(path)
+    if path.is_char_device() or path.is_block_device():
+        raise UserError(f"{path} is a device, not a configuration; see configs/polar.toml for a complete one")
     if not path.exists() and path.parent == Path("configs") and shipped(path.as_posix()).exists():
         path = shipped(path.as_posix())
     try:
@@ -582,12 +603,12 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise UserError(f"no configuration at {path}; see configs/polar.toml for a complete one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a configuration ({error})") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, or as many brackets, is not TOML's error
         raise UserError(f"{path}: not valid TOML: {error}") from error
     for text in overrides:
         override(raw, text)
     known = raw.get("known_events")
-    if isinstance(known, dict) and isinstance(known.get("file"), str):
+    if isinstance(known, dict) and isinstance(known.get("file"), str) and "\0" not in known["file"]:
         file = (path.parent / known["file"]).resolve()
         # A copy of a configuration that came with the package still finds the list that came with it.
         inside = shipped(f"data/{file.name}")
@@ -671,6 +692,7 @@ def override(raw: dict[str, Any], text: str, *, form: str = "section.key=value")
         if not isinstance(table, dict):
             raise UserError(f"--set {text}: '{part}' is not a section")
     try:
-        table[parts[-1]] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"value = {value}")
+        table[parts[-1]] = parsed["value"] if len(parsed) == 1 else value  # several lines may set more than one
+    except (ValueError, RecursionError):
         table[parts[-1]] = value.strip()

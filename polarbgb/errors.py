@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 200
+"""Characters: to compare longer names takes seconds, and they are no slips of the pen."""
+
 
 class UserError(Exception):
     """Something the user can mend: the message says what is wrong, where, and what to do."""
@@ -15,5 +18,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("glatt", ["glat", "glon"])
         " (did you mean 'glat'?)"
     """
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name, list(known), n=1) if len(name) <= _LONGEST else []
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import math
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, NoReturn
 
 from polarbgb.errors import UserError, nearest
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 2000
 _DEEPEST = 60
+_LARGEST = 5000
+"""Terms of the polars expression, in which some parts stand several times: nested, these multiply."""
+
 _CONSTANTS = {"pi": math.pi}
 FUNCTIONS: dict[str, int] = {
     "abs": 1, "sqrt": 1, "exp": 1, "log": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
@@ -73,11 +76,15 @@ def parse(text: str) -> Expression:
     text = " ".join(text.split())
     columns: set[str] = set()
     try:
-        tree = ast.parse(source, mode="eval").body
-        _check(tree, text, columns, 0)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python only warns of, such as 1or 2, is refused
+            tree = ast.parse(source, mode="eval").body
+        terms = _check(tree, text, columns, 0)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "cannot be parsed"
         raise UserError(f"expression '{text}': {reason}") from error
+    if terms > _LARGEST:
+        _refuse(text, "too involved; derive a column from a part of it, or write it shorter")
     return Expression(text, tree, frozenset(columns))
 
 
@@ -85,11 +92,12 @@ def _refuse(text: str, reason: str) -> NoReturn:
     raise UserError(f"expression '{text}': {reason}")
 
 
-def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> None:
-    """Walk the tree, collect columns, refuse everything that is not on the list."""
+def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> int:
+    """Walk the tree, collect columns, refuse everything that is not on the list; return how many terms it comes to."""
     if depth > _DEEPEST:
         _refuse(text, f"nested deeper than {_DEEPEST} levels")
     children: list[ast.expr] = []
+    copies = 1
     match node:
         case ast.Constant(value=bool() | int() | float()):
             try:
@@ -101,8 +109,10 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> None:
                 columns.add(name)
         case ast.Subscript():
             columns.add(_subscripted(node, text))
-        case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not(), operand=operand):
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             children = [operand]
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            children, copies = [operand], _copies_for_truth(operand)
         case ast.UnaryOp(op=ast.Invert(), operand=operand):
             if not _is_truth(operand):
                 _refuse(text, "'~' needs a comparison in parentheses")
@@ -118,23 +128,24 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> None:
             op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow(),
             right=right,
         ):
-            children = [left, right]
+            children, copies = [left, right], 2 if isinstance(node.op, ast.Mod) else 1
         case ast.BoolOp(values=values):
-            children = values
+            children, copies = values, max(map(_copies_for_truth, values))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             if not all(type(op) in _COMPARISONS for op in ops):
                 _refuse(text, "only < <= > >= == != compare")
-            children = [left, *comparators]
+            children, copies = [left, *comparators], 2 if len(ops) == 1 else 4
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
-                _refuse(text, f"unknown function '{name}'{nearest(name, FUNCTIONS)}")
+                _refuse(
+                    text, f"unknown function '{name}'{nearest(name, FUNCTIONS) or '; there are ' + ' '.join(FUNCTIONS)}"
+                )
             if len(args) != FUNCTIONS[name] or any(isinstance(a, ast.Starred) for a in args):
                 _refuse(text, f"{name}() takes {FUNCTIONS[name]} argument(s)")
-            children = args
+            children, copies = args, {"min": 4, "max": 4, "where": 2}.get(name, 1)
         case _:
-            _refuse(text, f"'{ast.unparse(node)}' is not allowed here")
-    for child in children:
-        _check(child, text, columns, depth + 1)
+            _refuse(text, f"'{ast.unparse(node)}' is not allowed here, only arithmetic, comparisons and functions")
+    return 1 + copies * sum(_check(child, text, columns, depth + 1) for child in children)
 
 
 def _subscripted(node: ast.Subscript, text: str = "") -> str:
@@ -145,6 +156,10 @@ def _subscripted(node: ast.Subscript, text: str = "") -> str:
             return f"{name}[{index}]"
         case _:
             _refuse(text, f"'{ast.unparse(node)}': an element is written name[number]")
+
+
+def _copies_for_truth(node: ast.expr) -> int:
+    return 1 if _is_truth(node) else 2
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -186,10 +201,13 @@ def _number(node: ast.expr) -> pl.Expr:
 
 
 def _truth(node: ast.expr) -> pl.Expr:
+    import polars as pl
+
     match node:
         case ast.BoolOp(op=op, values=values):
-            parts = [_truth(v) for v in values]
-            return reduce((lambda a, b: a & b) if isinstance(op, ast.And) else (lambda a, b: a | b), parts)
+            # At once: polars takes seconds for hundreds of conditions that are joined one by one.
+            join = pl.all_horizontal if isinstance(op, ast.And) else pl.any_horizontal
+            return join([_truth(v) for v in values])
         case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
             return _truth(left) & _truth(right)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
@@ -199,7 +217,7 @@ def _truth(node: ast.expr) -> pl.Expr:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             terms = [_number(left), *(_number(c) for c in comparators)]
             links = [_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, terms[:-1], terms[1:], strict=True)]
-            return reduce(lambda a, b: a & b, links)
+            return pl.all_horizontal(links)
         case _:
             value = _number(node)
             return (value != 0.0) & value.is_not_nan()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -343,7 +344,7 @@ class RunFolder(Folder):
         import polars as pl
 
         self._require_schema(name)
-        return self._opened(name, pl.read_parquet)
+        return self._opened(name, partial(pl.read_parquet, glob=False))
 
     def scan_frame(self, name: str) -> pl.LazyFrame:
         """Return a frame of a finished stage that is read as it is used.
@@ -354,7 +355,7 @@ class RunFolder(Folder):
         import polars as pl
 
         self._require_schema(name)
-        return pl.scan_parquet(self.path / name)
+        return pl.scan_parquet(self.path / name, glob=False)
 
     def read_json(self, name: str) -> Any:  # noqa: ANN401 - whatever the verb wrote
         """Read a JSON file of a finished stage.

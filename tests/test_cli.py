@@ -152,7 +152,7 @@ WRONG = {
     "no default file": (["fit"], "polarbgb simulate data/nf1rate.root --days 10"),
     "folder": (["inspect", "-i", "{at}"], "is a folder, not a ROOT file"),
     "not ROOT": (["tune", "-i", "{at}/text.root"], "is not a ROOT file"),
-    "cut short": (["fit", "-i", "{at}/cut.root"], "damaged or cut short"),
+    "cut short": (["fit", "-i", "{at}/cut.root"], "cut short"),
     "wrong tree": (["fit", "-i", "{mission}", "--set", "input.tree=nf1rat"], "did you mean 'nf1rate'?"),
     "wrong branch": (["fit", "-i", "{mission}", "--set", 'features.columns=["glatt"]'], "did you mean 'glat'?"),
     "empty tree": (["inspect", "-i", "{at}/empty.root"], "is empty"),

@@ -145,7 +145,7 @@ def test_slices_are_written_out_in_order(values, names):
         ({"name": ""}, "name: String should have at least 1 character"),
         ({"name": 3}, "name: Input should be a valid string"),
         ({"input": 3}, "input: Input should be a valid dictionary or instance of Input"),
-        ({"input": {"cadence": 0}}, "input.cadence: Input should be greater than 0"),
+        ({"input": {"cadence": 0}}, "input.cadence: Input should be greater than or equal to 0.0001"),
         ({"input": {"cadence": float("inf")}}, "input.cadence: Input should be a finite number"),
         ({"orbit": {"period": "long"}}, "orbit.period: Input should be a valid number"),
         ({"orbit": {"epoch": float("nan")}}, "orbit.epoch: Input should be a finite number"),

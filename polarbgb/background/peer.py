@@ -54,7 +54,7 @@ def write_peer(path: Path, row: NDArray[np.integer], prediction: NDArray[np.floa
 
 def _from_parquet(path: Path, entries: int, bins: int) -> NDArray[np.float64]:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: damaged or cut short, cannot be read") from error
     for name in ("row", "pred"):

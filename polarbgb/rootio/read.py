@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 CHUNK = 250_000
 """Rows read at a time: large enough for speed, small enough that the raw 13-vectors never pile up."""
+
+_BESIDE = 8
+"""Bytes that a basket may hold of a row beside its value."""
+
+_LISTED = 30
+"""Branches that a message lists at most."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ def input_path(config: Config, path: Path | None) -> Path:
     """
     chosen = path or config.input.path
     if chosen.exists():
+        if any("\ud800" <= one <= "\udfff" for one in str(chosen)):
+            raise UserError(f"{chosen}: the name is no text (UTF-8), so that no result can tell of it; rename it")
         return chosen
     if path is not None:
         raise UserError(f"no file {path}")
@@ -101,8 +111,9 @@ def read_columns(
         elements = _resolve(ttree, path, columns)
         entries = int(ttree.num_entries)
         if entries == 0:
-            raise UserError(f"{path}: tree '{tree}' is empty")
+            raise UserError(f"{path}: tree '{tree}' is empty; name another file or tree")
         with _damage_reported(path):  # a damaged number of entries asks for more memory than there is
+            _require_whole(ttree, path, {branch for branch, _ in elements.values()})
             out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
         names = sorted({branch for branch, _ in elements.values()})
         chunks = range(0, entries, CHUNK)
@@ -154,7 +165,9 @@ class _damage_reported:  # noqa: N801 - used as a context manager
         if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
             return
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError(f"{self.path}: damaged or cut short, cannot be read ({reason})") from error
+        raise UserError(
+            f"{self.path}: damaged or cut short, cannot be read ({reason}); copy it or make it again"
+        ) from error
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 - uproot has no types
@@ -163,16 +176,31 @@ def _opened(path: Path) -> Any:  # noqa: ANN401 - uproot has no types
     if not path.exists():
         raise UserError(f"no file {path}")
     if path.is_dir():
-        raise UserError(f"{path} is a folder, not a ROOT file")
+        raise UserError(f"{path} is a folder, not a ROOT file; name a file in it")
+    if not path.is_file():  # to open a pipe would wait for somebody to write to it
+        raise UserError(f"{path} is a pipe or a device, not a ROOT file; name a file")
     try:
         with path.open("rb") as stream:
-            magic = stream.read(4)
+            head = stream.read(20)
+            size = os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise UserError(f"{path}: cannot be opened ({error.strerror})") from error
-    if magic != b"root":
-        raise UserError(f"{path} is not a ROOT file")
+        raise UserError(f"{path}: cannot be opened ({error.strerror}); name a file that you may read") from error
+    if head[:4] != b"root":
+        raise UserError(f"{path} is not a ROOT file{' but empty' if not head else ''}; name one with --input")
+    told = _told_size(head)
+    if size < told:
+        raise UserError(f"{path}: cut short, {size:,} of {told:,} bytes are there; copy it or make it again")
     with _damage_reported(path):
         return uproot.open(path)
+
+
+def _told_size(head: bytes) -> int:
+    """Return how many bytes a ROOT file has by its own header, of which these are the first."""
+    if len(head) < 20:
+        return 63  # no header is shorter
+    (version,) = struct.unpack_from(">i", head, 4)
+    # fEND: beyond 2 GB the version grows by a million, and numbers by 4 bytes.
+    return int(struct.unpack_from(">q" if version >= 1_000_000 else ">i", head, 12)[0])
 
 
 def _tree(file: Any, path: Path, name: str) -> Any:  # noqa: ANN401
@@ -180,9 +208,9 @@ def _tree(file: Any, path: Path, name: str) -> Any:  # noqa: ANN401
         classes = file.classnames(recursive=True, cycle=False)
     if name not in classes:
         held = ", ".join(sorted(classes)) or "nothing"
-        raise UserError(f"{path}: no tree '{name}'{nearest(name, classes)}; the file holds {held}")
+        raise UserError(f"{path}: no tree '{name}'{nearest(name, classes)}; the file holds {held} (input.tree)")
     if classes[name] != "TTree":
-        raise UserError(f"{path}: '{name}' is a {classes[name]}, not a TTree")
+        raise UserError(f"{path}: '{name}' is a {classes[name]}, not a TTree; name a TTree as input.tree")
     with _damage_reported(path):
         return file[name]
 
@@ -199,6 +227,27 @@ def _branch(ttree: Any, name: str) -> Branch:  # noqa: ANN401
     return Branch(name, branch.typename, dtype.shape[0] if dtype.shape else 0)
 
 
+def _require_whole(ttree: Any, path: Path, names: Collection[str]) -> None:  # noqa: ANN401
+    """Check that branches and their baskets are as long as they have to be.
+
+    A basket whose length is damaged would make uproot take 2 GiB for it, and half a minute.
+    """
+    with path.open("rb") as stream:
+        for name in names:
+            branch = ttree[name]
+            if branch.num_entries != ttree.num_entries:
+                raise UserError(
+                    f"{path}: damaged, tree '{ttree.name}' has {ttree.num_entries:,} rows and its branch '{name}' "
+                    f"{branch.num_entries:,}; copy it or make it again"
+                )
+            places = [int(place) for place in branch.member("fBasketSeek") if place]
+            for place, rows in zip(places, np.diff(branch.entry_offsets), strict=False):
+                stream.seek(place)
+                length, _, unpacked = struct.unpack(">ihi", stream.read(10))
+                if length < 0 or not 0 <= unpacked <= int(rows) * (branch.interpretation.itemsize + _BESIDE) + 1000:
+                    raise UserError(f"{path}: damaged or cut short in branch '{name}'; copy it or make it again")
+
+
 def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tuple[str, int | None]]:  # noqa: ANN401
     """Map each column to its branch and element, or say what does not fit."""
     known = ttree.keys()
@@ -209,10 +258,13 @@ def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tupl
             raise UserError(f"{path}: '{column}' is not a column; write a branch's name, or name[3] for one element")
         name, index = written.groups()
         if name not in known:
-            raise UserError(f"{path}: tree '{ttree.name}' has no branch '{name}'{nearest(name, known)}")
+            has = nearest(name, known) or f"; it has {', '.join(known[:_LISTED])}{', ...' if known[_LISTED:] else ''}"
+            raise UserError(f"{path}: tree '{ttree.name}' has no branch '{name}'{has}")
         branch = _branch(ttree, name)
         if branch.length is None:
-            raise UserError(f"{path}: branch '{name}' is a {branch.type}, not a number or a fixed array of numbers")
+            raise UserError(
+                f"{path}: branch '{name}' is a {branch.type}, not a number or a fixed array of numbers; name another"
+            )
         if index is None:
             if branch.length > 1:
                 raise UserError(f"{path}: branch '{name}' has {branch.length} elements; name one, as {name}[0]")

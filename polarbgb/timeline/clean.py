@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError
+from polarbgb.timeline.calendar import is_unix
 from polarbgb.timeline.increasing import longest_increasing
 from polarbgb.timeline.known import known_events
 from polarbgb.timeline.segments import orbit_numbers, segment_ids
@@ -36,7 +37,7 @@ class Quality(IntFlag):
 
 
 _REASONS = {
-    Quality.TIME_INVALID: "time is not a number",
+    Quality.TIME_INVALID: "time is not a number of unix seconds",
     Quality.TIME_NOT_INCREASING: "time does not increase",
     Quality.RATE_INVALID: "rate is not a number >= 0",
     Quality.ERROR_NOT_POSITIVE: "rate error is not a number > 0",
@@ -87,7 +88,7 @@ class Timeline:
         return replace(self, quality=quality)
 
 
-def clean(frame: pl.DataFrame, config: Config) -> Timeline:
+def clean(frame: pl.DataFrame, config: Config, *, where: str = "the file") -> Timeline:
     """Judge every row of a file, derive columns, and keep the usable rows.
 
     A value of a feature that is not finite or beyond 1e30 becomes missing and the row is kept: boosted trees
@@ -97,12 +98,13 @@ def clean(frame: pl.DataFrame, config: Config) -> Timeline:
     Args:
         frame: from :func:`polarbgb.rootio.read.read_input`.
         config: names columns, derivations and filters.
+        where: the file's name, for messages.
 
     Returns:
         The judged rows.
 
     Raises:
-        UserError: if no row is left, with the reasons.
+        UserError: if no row is left, with the reasons, or most are not in the order of time.
     """
     for name, expression in config.derivations.items():
         frame = frame.with_columns(expression.number().alias(name))
@@ -118,7 +120,8 @@ def clean(frame: pl.DataFrame, config: Config) -> Timeline:
     reasons = _count_reasons(quality, config)
     if not usable.any():
         told = ", ".join(f"{rows} rows: {reason}" for reason, rows in reasons.items())
-        raise UserError(f"no usable row among {len(time)} ({told})")
+        raise UserError(f"{where}: no usable row among {len(time)} ({told}); correct the file or the configuration")
+    _require_order(time, quality, config.input.time, where)
 
     row = np.flatnonzero(usable)
     known = _near_known_events(time[row], config)
@@ -137,6 +140,17 @@ def clean(frame: pl.DataFrame, config: Config) -> Timeline:
         exposure=None if exposure is None else exposure[row],
         frame=frame,
     )
+
+
+def _require_order(time: NDArray[np.float64], quality: NDArray[np.uint32], name: str, where: str) -> None:
+    """Refuse a file that would lose most of its rows, other than duplicates, because it is not sorted."""
+    stale = (quality & Quality.TIME_NOT_INCREASING) != 0
+    kept = time[~stale]
+    lost = int((~np.isin(time[stale], kept)).sum())
+    if lost > len(kept):
+        raise UserError(
+            f"{where}: '{name}' goes back and forth, {lost} of {len(time)} rows lie out of order; sort them"
+        )
 
 
 def _near_known_events(time: NDArray[np.float64], config: Config) -> NDArray[np.bool_]:
@@ -178,15 +192,22 @@ def _judge(
     frame: pl.DataFrame, time: NDArray[np.float64], exposure: NDArray[np.float64] | None, config: Config
 ) -> NDArray[np.uint32]:
     quality = np.zeros(len(time), np.uint32)
-    invalid = _not_a_value(time)
+    invalid = ~is_unix(time)
     quality[invalid] |= np.uint32(Quality.TIME_INVALID)
     valid = np.flatnonzero(~invalid)
     stale = valid[~longest_increasing(time[valid])]
     quality[stale] |= np.uint32(Quality.TIME_NOT_INCREASING)
     for rate, error in zip(config.rates.names, config.rates.error_names, strict=True):
         values, errors = frame[rate].to_numpy(), frame[error].to_numpy()
-        quality[_not_a_value(values) | (values < 0)] |= np.uint32(Quality.RATE_INVALID)
-        quality[_not_a_value(errors) | (errors <= 0)] |= np.uint32(Quality.ERROR_NOT_POSITIVE)
+        no_rate = _not_a_value(values) | (values < 0)
+        no_error = _not_a_value(errors) | (errors <= 0)
+        quality[no_rate] |= np.uint32(Quality.RATE_INVALID)
+        quality[no_error] |= np.uint32(Quality.ERROR_NOT_POSITIVE)
+        if exposure is None:
+            with np.errstate(all="ignore"):  # errors of 1e-200 Hz are numbers, but no live time follows from them
+                live = np.where(values > 0, values / errors**2, 1.0)
+            unfit = ~(no_rate | no_error) & (_not_a_value(live) | (live <= 0))
+            quality[unfit] |= np.uint32(Quality.EXPOSURE_INVALID)
     if exposure is not None:
         quality[_not_a_value(exposure) | (exposure <= 0)] |= np.uint32(Quality.EXPOSURE_INVALID)
     for number, cut in enumerate(config.cuts.values()):

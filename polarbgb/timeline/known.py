@@ -9,6 +9,7 @@ import polars as pl
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
+from polarbgb.timeline.calendar import is_unix
 
 
 def known_events(config: Config) -> pl.DataFrame:
@@ -33,18 +34,25 @@ def read_known(path: Path, time: str, name: str) -> pl.DataFrame:
     Raises:
         UserError: if the file or a column is missing, or a time is not a number.
     """
+    if not path.exists():
+        raise UserError(f"no file {path} of known events (known_events.file)")
+    unreadable = f"{path}: cannot be read as a CSV table of known events (known_events.file)"
+    if not path.is_file():
+        raise UserError(unreadable)
     try:
-        table = pl.read_csv(path, infer_schema=False)
-    except FileNotFoundError as error:
-        raise UserError(f"no file {path} of known events (known_events.file)") from error
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{path}: cannot be read as a CSV table of known events") from error
-    for column in (time, name):
+        raise UserError(unreadable) from error
+    for key, column in (("time", time), ("name", name)):
         if column not in table.columns:
-            raise UserError(f"{path}: no column '{column}'{nearest(column, table.columns)}")
+            raise UserError(f"{path}: no column '{column}'{nearest(column, table.columns)} (known_events.{key})")
     times = table[time].str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan)
-    wrong = ~times.is_finite()
-    if wrong.any():
-        line = int(wrong.arg_max() or 0) + 2
-        raise UserError(f"{path}, line {line}: '{time}' is not a number of unix seconds")
+    wrong = np.flatnonzero(~is_unix(times.to_numpy()))
+    if len(wrong):
+        above = table.head(int(wrong[0]))
+        line = 2 + len(above) + above.select(pl.sum_horizontal(pl.all().str.count_matches("\n"))).sum().item()
+        held = table[time][int(wrong[0])] or ""
+        raise UserError(
+            f"{path}, line {line}: '{time}' is '{held[:40]}', not a number of unix seconds such as 1486378317.7"
+        )
     return pl.DataFrame({"name": table[name].fill_null(""), "time": times}).sort("time", maintain_order=True)

@@ -102,8 +102,14 @@ def orbit_numbers(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.int32]:
 
     Returns:
         (n,) orbit number.
+
+    Raises:
+        UserError: if the numbers are beyond 2**31.
     """
-    return orbit.first + np.floor(orbit_phase(time, orbit)).astype(np.int32)
+    number = orbit.first + np.floor(orbit_phase(time, orbit))
+    if (np.abs(number) >= 2**31).any():
+        raise UserError(f"orbits are numbered up to {np.abs(number).max():.3g}; correct orbit.period or orbit.epoch")
+    return number.astype(np.int32)
 
 
 def orbit_phase(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.float64]:

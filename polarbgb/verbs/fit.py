@@ -110,6 +110,7 @@ def _fit(
     model, told = _tuned(config.model, run, parameters)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
+    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config)  # too short a file leaves no draft
     taken = model is not config.model and parameters is None
     if taken and run.require("tune").get("search") != prepared.search(config):
         told += " (tuned on another input or other features)"

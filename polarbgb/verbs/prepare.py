@@ -90,7 +90,7 @@ def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timel
     """
     columns = read_input(config, path, track=track)
     with watched(track, "judge rows"):
-        timeline = clean(columns, config)
+        timeline = clean(columns, config, where=str(path))
     require_cadence(timeline.usable_time, config.input.cadence, str(path))
     return timeline
 

@@ -172,7 +172,7 @@ def test_branches_are_listed_with_their_types(polar_file):
     [
         ("glatt", "tree 'nf1rate' has no branch 'glatt' (did you mean 'glat'?)"),
         ("rates[0]", "tree 'nf1rate' has no branch 'rates' (did you mean 'rate'?)"),
-        ("zzzzzz", "tree 'nf1rate' has no branch 'zzzzzz'"),
+        ("zzzzzz", f"tree 'nf1rate' has no branch 'zzzzzz'; it has {', '.join(TYPES)}"),
         ("rate[13]", "branch 'rate' has 13 elements; there is no rate[13]"),
         ("rate", "branch 'rate' has 13 elements; name one, as rate[0]"),
         ("corrected[1]", "branch 'corrected' has 1 elements; there is no corrected[1]"),
@@ -195,7 +195,7 @@ def test_a_wrong_tree_is_answered_with_the_nearest(polar_file):
     with pytest.raises(UserError) as refused:
         read_columns(polar_file, "nf1rates", ["glat"])
     assert str(refused.value) == (
-        f"{polar_file}: no tree 'nf1rates' (did you mean 'nf1rate'?); the file holds nf1rate, note"
+        f"{polar_file}: no tree 'nf1rates' (did you mean 'nf1rate'?); the file holds nf1rate, note (input.tree)"
     )
     with pytest.raises(UserError, match="'note' is a TObjString, not a TTree"):
         list_branches(polar_file, "note")

@@ -70,9 +70,9 @@ def test_good_rows_are_all_kept():
 @pytest.mark.parametrize(
     ("columns", "bit", "reason"),
     [
-        ({"unix_time": {2: NAN}}, Quality.TIME_INVALID, "time is not a number"),
-        ({"unix_time": {2: INF}}, Quality.TIME_INVALID, "time is not a number"),
-        ({"unix_time": {2: 1e33}}, Quality.TIME_INVALID, "time is not a number"),
+        ({"unix_time": {2: NAN}}, Quality.TIME_INVALID, "time is not a number of unix seconds"),
+        ({"unix_time": {2: INF}}, Quality.TIME_INVALID, "time is not a number of unix seconds"),
+        ({"unix_time": {2: 1e33}}, Quality.TIME_INVALID, "time is not a number of unix seconds"),
         ({"unix_time": {2: 1001.0}}, Quality.TIME_NOT_INCREASING, "time does not increase"),
         ({"unix_time": {2: 3.0}}, Quality.TIME_NOT_INCREASING, "time does not increase"),
         ({"rate_0": {2: NAN}}, Quality.RATE_INVALID, "rate is not a number >= 0"),
@@ -103,12 +103,12 @@ def test_of_duplicated_and_reversed_rows_as_many_stay_as_increase():
     timeline = clean(frame_of(11, unix_time=time), configured())
     assert timeline.usable_time.tolist() == [10, 11, 12, 12.25, 13]
     assert timeline.row.tolist() == [0, 1, 3, 9, 10]
-    assert timeline.reasons == {"time is not a number": 1, "time does not increase": 5}
+    assert timeline.reasons == {"time is not a number of unix seconds": 1, "time does not increase": 5}
 
 
 def test_a_row_with_several_faults_is_counted_by_the_first():
     timeline = clean(frame_of(unix_time={2: NAN}, rate_0={2: NAN, 3: NAN}, err_0={2: NAN, 3: NAN}), configured())
-    assert timeline.reasons == {"time is not a number": 1, "rate is not a number >= 0": 1}
+    assert timeline.reasons == {"time is not a number of unix seconds": 1, "rate is not a number >= 0": 1}
     bits = Quality.RATE_INVALID | Quality.ERROR_NOT_POSITIVE
     assert timeline.quality.tolist()[2:4] == [int(bits | Quality.TIME_INVALID), int(bits)]
 
@@ -209,8 +209,9 @@ def test_where_no_row_is_left_the_reasons_are_told():
     with pytest.raises(UserError) as refused:
         clean(frame, configured())
     assert str(refused.value) == (
-        "no usable row among 4 (1 rows: time is not a number, 1 rows: time does not increase, "
-        "1 rows: rate is not a number >= 0, 1 rows: rate error is not a number > 0)"
+        "the file: no usable row among 4 (1 rows: time is not a number of unix seconds, "
+        "1 rows: time does not increase, 1 rows: rate is not a number >= 0, "
+        "1 rows: rate error is not a number > 0); correct the file or the configuration"
     )
 
 
@@ -252,7 +253,7 @@ def row_by_row(table):
         sound = {name: abs(x) < 1e30 for name, x in value.items()}
         fault = None
         if not sound["unix_time"]:
-            fault = "time is not a number"
+            fault = "time is not a number of unix seconds"
         elif row in disordered:
             fault = "time does not increase"
         elif any(not sound[r] or value[r] < 0 for r in ("rate[0]", "rate[1]")):
@@ -275,7 +276,7 @@ def test_each_dropped_row_is_counted_once(table):
     if all(faults):
         with pytest.raises(UserError) as refused:
             clean(frame, config)
-        told = re.findall(r"(\d+) rows: (.*?)(?:, (?=\d+ rows:)|\)$)", str(refused.value))
+        told = re.findall(r"(\d+) rows: (.*?)(?:, (?=\d+ rows:)|\);)", str(refused.value))
         assert {reason: int(rows) for rows, reason in told} == wanted
         return
     timeline = clean(frame, config)

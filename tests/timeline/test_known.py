@@ -45,7 +45,7 @@ def test_the_polar_configuration_reads_its_list():
 
 
 @settings(deadline=None)
-@given(times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
+@given(times=st.lists(st.floats(-6e10, 2.5e11), max_size=20))
 def test_times_are_read_to_the_last_bit_in_order(tmp_path_factory, times):
     path = tmp_path_factory.mktemp("known") / "known.csv"
     path.write_text("t,n\n" + "".join(f"{time!r},{number}\n" for number, time in enumerate(times)))
@@ -71,18 +71,18 @@ def test_spaces_around_a_time_and_windows_line_ends_do_no_harm(tmp_path):
     assert read_known(path, "t", "name").rows() == [("B", 1e9), ("A", 1483500000.25)]
 
 
-@pytest.mark.parametrize("bad", ["2017-02-06T10:51:57", "", "nan", "inf", "-inf", "1,483"])
+@pytest.mark.parametrize("bad", ["2017-02-06T10:51:57", "", "nan", "inf", "-inf", "1,483", "1e18"])
 def test_a_time_that_is_no_number_is_told_with_its_line(tmp_path, bad):
     path = written(tmp_path, f'name,t\nA,1\nB,"{bad}"\nC,3\nD,x\n')
     with pytest.raises(UserError) as error:
         read_known(path, "t", "name")
-    assert str(error.value) == f"{path}, line 3: 't' is not a number of unix seconds"
+    assert str(error.value) == f"{path}, line 3: 't' is '{bad}', not a number of unix seconds such as 1486378317.7"
 
 
 @pytest.mark.parametrize(("time", "name", "told"), [("unix_tim", "name", "unix_time"), ("unix_time", "nam", "name")])
 def test_a_missing_column_is_answered_with_the_nearest(tmp_path, time, name, told):
     path = written(tmp_path, "name,unix_time\nA,1\n")
-    with pytest.raises(UserError, match=rf"no column '\w+' \(did you mean '{told}'\?\)$"):
+    with pytest.raises(UserError, match=rf"no column '\w+' \(did you mean '{told}'\?\) \(known_events\.\w+\)$"):
         read_known(path, time, name)
 
 
@@ -95,7 +95,7 @@ def test_a_missing_file_is_told_with_its_setting(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"name,t\nA,1,2,3\n", b"name,t\n\xff\xfe\x00,1\n"])
 def test_what_is_no_table_is_told(tmp_path, content):
     path = written(tmp_path, content)
-    with pytest.raises(UserError, match=r"known\.csv: cannot be read as a CSV table of known events$"):
+    with pytest.raises(UserError, match=r"known\.csv: cannot be read as a CSV table of known events"):
         read_known(path, "t", "name")
 
 
