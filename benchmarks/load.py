@@ -8,7 +8,7 @@
 - ``events``: events in the list, of a simulated mission that is searched without any price (``trigger.far`` of a
   million a day at 2 sigma): noise, but as long a list as one could ask for.
 
-``--growth 4`` does it all at a fourth of the size first, and prints the exponent with which time grows:
+``--growth 4`` does it all at a fourth of the size first, and prints the exponent with which the time of the cores grows:
 1 is linear, 2 is quadratic.
 """
 
@@ -46,12 +46,14 @@ class Cost:
 
     Attributes:
         seconds: of wall time.
+        busy: s of all cores together, which a machine that does something else does not lengthen.
         resident: GiB of memory at most.
         space: GiB of address space at most, looked at twenty times a second.
         failed: the last line of what it said where it failed, else empty.
     """
 
     seconds: float
+    busy: float
     resident: float
     space: float
     failed: str
@@ -77,7 +79,8 @@ def measured(arguments: list[str], limit: float) -> Cost:
         said.seek(0)
         lines = said.read().decode(errors="replace").strip().splitlines()
     failed = "" if code == 0 else f"exit status {code}: {lines[-1] if lines else 'nothing said'}"
-    return Cost(time.monotonic() - started, usage.ru_maxrss / 2**20, space, failed)
+    busy = usage.ru_utime + usage.ru_stime
+    return Cost(time.monotonic() - started, busy, usage.ru_maxrss / 2**20, space, failed)
 
 
 def _space(process: int) -> float:
@@ -119,7 +122,8 @@ def write_instrument(folder: Path, *, rows: int, bins: int, gaps: int, seed: int
         length = int(rng.integers(5, 50))
         mean[start : start + length] *= 1 + rng.uniform(0.1, 0.6) * (0.3 + softness)
     counts = rng.poisson(mean).astype(np.float64)
-    path, config = folder / f"{bins}bins_{gaps}gaps.root", folder / f"{bins}bins_{gaps}gaps.toml"
+    name = f"{bins}bins_{gaps}gaps"
+    path, config = folder / f"{name}_{seed}.root", folder / f"{name}.toml"
     with uproot.recreate(path, compression=uproot.ZSTD(1)) as file:
         branches = {
             "unix_time": when,
@@ -162,16 +166,16 @@ more_than = {min(3, bins - 1)}
 
 
 def verbs(
-    config: Path, path: Path, run: Path, settings: tuple[str, ...], search: tuple[str, ...]
+    config: Path, path: Path, other: Path, run: Path, settings: tuple[str, ...], search: tuple[str, ...]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield every verb's name and arguments, in an order in which each finds what it needs."""
+    """Yield every verb's name and arguments, in an order in which each finds what it needs; ``other`` is predicted."""
     on_file = ["-c", str(config), "-i", str(path), *(part for one in settings for part in ("--set", one)), "-q"]
     searched = [part for one in search for part in ("--set", one)]
     of_run = ["-r", str(run), "-q"]
     yield "inspect", ["inspect", *on_file]
     yield "tune", ["tune", *on_file, "-r", str(run)]
     yield "fit", ["fit", *on_file, "-r", str(run)]
-    yield "predict", ["predict", *of_run, "-i", str(path), "--into", str(run / "predicted")]
+    yield "predict", ["predict", *of_run, "-i", str(other), "--into", str(run / "predicted")]
     yield "detect", ["detect", *of_run, *searched]
     yield "explain", ["explain", *of_run]
     yield "evaluate", ["evaluate", *of_run]
@@ -220,28 +224,31 @@ def main(  # noqa: PLR0917 - click gives them by name
                 ROOT / "configs/polar.toml",
                 path if path is not None and size == 1 else run.with_suffix(".root"),
             )
-            if not file.exists():
-                cost = measured(["simulate", str(file), "--days", str(days * size), "-q"], limit)
-                costs.setdefault("simulate", []).append(cost)
+            other = run.with_suffix(".other.root")
+            for seed, name in enumerate((file, other)):
+                if not name.exists():
+                    simulated = ["simulate", str(name), "--days", str(days * size), "--seed", str(seed), "-q"]
+                    costs.setdefault(f"simulate, seed {seed}", []).append(measured(simulated, limit))
         else:
             # More gaps are a longer file: the stretches between them stay as long.
             length = int(rows * size) if part == "gaps" else rows
             broken = int(gaps * size) if part == "gaps" else 20
             count = int(bins * size) if part == "bins" else 6
             config, file = write_instrument(place, rows=length, bins=count, gaps=broken)
+            _, other = write_instrument(place, rows=length, bins=count, gaps=broken, seed=1)
         search = WITHOUT_PRICE if part == "events" else ()
-        for name, arguments in verbs(config, file, run, settings, search):
+        for name, arguments in verbs(config, file, other, run, settings, search):
             if not only or name in only:
                 cost = measured(arguments, limit)
                 click.echo(f"{run.name} {name}: {cost}", err=True)
                 costs.setdefault(name, []).append(cost)
     click.echo(f"{part}, {os.cpu_count()} cores, {limit:g} GiB of address space, in {place}\n")
-    click.echo("| verb | s | resident, GiB | address space, GiB | exponent |\n|---|---|---|---|---|")
+    click.echo("| verb | s | s of cores | resident, GiB | address space, GiB | exponent |\n|---|---|---|---|---|---|")
     for name, ones in costs.items():
         last = ones[-1]
-        grown = f"{math.log(last.seconds / ones[0].seconds) / math.log(growth):.2f}" if len(ones) > 1 else ""
+        grown = f"{math.log(last.busy / ones[0].busy) / math.log(growth):.2f}" if len(ones) > 1 else ""
         click.echo(
-            f"| {name} | {last.seconds:.1f} | {last.resident:.2f} | {last.space:.2f} | {grown} |"
+            f"| {name} | {last.seconds:.1f} | {last.busy:.1f} | {last.resident:.2f} | {last.space:.2f} | {grown} |"
             f"{f' {last.failed}' if last.failed else ''}"
         )
 

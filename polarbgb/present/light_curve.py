@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.errors import UserError
 from polarbgb.present.axes import dates, duration, pull_scale, utc_axis
+from polarbgb.present.bins import chosen
 from polarbgb.present.cells import Cells, Values, cells
 from polarbgb.present.style import (
     BACKGROUND,
@@ -83,7 +83,8 @@ def light_curve(
     Raises:
         UserError: if a bin does not exist.
     """
-    shown = _shown(bins, len(config.rates.titles))
+    total = len(config.rates.titles)
+    shown = chosen(sorted({0, total // 2, total - 1}) if bins is None else bins, total)
     usable = prediction["segment"] >= 0
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
@@ -108,15 +109,6 @@ def light_curve(
     figure.align_ylabels()
     _legend(figure, panels, config.intervals.sigma, "\n".join(filter(None, (title, note_of(steps)))))
     return figure
-
-
-def _shown(bins: Sequence[int] | None, total: int) -> list[int]:
-    if bins is None:
-        return sorted({0, total // 2, total - 1})
-    wrong = [number for number in bins if not 0 <= number < total]
-    if wrong or not bins:
-        raise UserError(f"no bin {wrong[0] if wrong else ''} to draw: bins are 0 to {total - 1}")
-    return list(bins)
 
 
 def steps_of(time: Values, segment: NDArray[np.int32], config: Config, *, most: int = ACROSS) -> Steps:

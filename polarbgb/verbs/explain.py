@@ -23,6 +23,7 @@ from polarbgb.config import Config, Device
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
+from polarbgb.present.bins import spread
 from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.save import save
 from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
@@ -218,7 +219,7 @@ def explain(
     ]
     if export is not None:
         files.append(write_shap(export, shap.features, fit.told(sample), names, config))
-    for name, figure in track(_figures(fit, shap, tables), label="draw", total=4 + 2 * len(bins)):
+    for name, figure in track(_figures(fit, shap, tables), label="draw", total=4 + 2 * len(spread(len(bins)))):
         files.append(save(figure, run / f"plots/{name}.png"))
     events = 0 if of_events is None else of_events["id"].n_unique()
     run.finish("explain", started, rows=len(sample), events=events, residue=shap.features.residue)
@@ -357,8 +358,9 @@ def _figures(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> Iterato
     yield "attribution_time", attribution_plot(tables["attribution.parquet"], "time", config)
     data = fit.matrix.values[shap.features.rows]
     importance = tables["importance.parquet"]
-    for number, name in enumerate(config.rates.names):
-        title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
+    for number in spread(len(config.rates.names)):
+        name, title = config.rates.names[number], config.rates.titles[number]
+        values, base = shap.features.values[number], shap.features.base[number]
         first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
         yield f"shap_bin{number}", shap_beeswarm(values, base, data, names, title, config)
         yield f"dependence_bin{number}", dependence_plot(tables["dependence.parquet"], first, number, config)
