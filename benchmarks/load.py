@@ -8,8 +8,8 @@
 - ``events``: events in the list, of a simulated mission that is searched without any price (``trigger.far`` of a
   million a day at 2 sigma): noise, but as long a list as one could ask for.
 
-``--growth 4`` does it all at a fourth of the size first, and prints the exponent with which the time of the cores grows:
-1 is linear, 2 is quadratic.
+``--growth 4`` does it all at a fourth of the size first, and prints the exponent with which the time of the cores
+grows: 1 is linear, 2 is quadratic.
 """
 
 from __future__ import annotations
@@ -166,9 +166,10 @@ more_than = {min(3, bins - 1)}
 
 
 def verbs(
-    config: Path, path: Path, other: Path, run: Path, settings: tuple[str, ...], search: tuple[str, ...]
+    config: Path, files: tuple[Path, Path], run: Path, settings: tuple[str, ...], search: tuple[str, ...]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield every verb's name and arguments, in an order in which each finds what it needs; ``other`` is predicted."""
+    """Yield every verb's name and arguments, in an order in which each finds what it needs; the second file is predicted."""
+    path, other = files
     on_file = ["-c", str(config), "-i", str(path), *(part for one in settings for part in ("--set", one)), "-q"]
     searched = [part for one in search for part in ("--set", one)]
     of_run = ["-r", str(run), "-q"]
@@ -225,9 +226,9 @@ def main(  # noqa: PLR0917 - click gives them by name
                 path if path is not None and size == 1 else run.with_suffix(".root"),
             )
             other = run.with_suffix(".other.root")
-            for seed, name in enumerate((file, other)):
-                if not name.exists():
-                    simulated = ["simulate", str(name), "--days", str(days * size), "--seed", str(seed), "-q"]
+            for seed, made in enumerate((file, other)):
+                if not made.exists():
+                    simulated = ["simulate", str(made), "--days", str(days * size), "--seed", str(seed), "-q"]
                     costs.setdefault(f"simulate, seed {seed}", []).append(measured(simulated, limit))
         else:
             # More gaps are a longer file: the stretches between them stay as long.
@@ -237,7 +238,7 @@ def main(  # noqa: PLR0917 - click gives them by name
             config, file = write_instrument(place, rows=length, bins=count, gaps=broken)
             _, other = write_instrument(place, rows=length, bins=count, gaps=broken, seed=1)
         search = WITHOUT_PRICE if part == "events" else ()
-        for name, arguments in verbs(config, file, other, run, settings, search):
+        for name, arguments in verbs(config, (file, other), run, settings, search):
             if not only or name in only:
                 cost = measured(arguments, limit)
                 click.echo(f"{run.name} {name}: {cost}", err=True)
