@@ -168,7 +168,7 @@ more_than = {min(3, bins - 1)}
 def verbs(
     config: Path, files: tuple[Path, Path], run: Path, settings: tuple[str, ...], search: tuple[str, ...]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield every verb's name and arguments, in an order in which each finds what it needs; the second file is predicted."""
+    """Yield every verb's name and arguments, in an order in which each finds what it needs."""
     path, other = files
     on_file = ["-c", str(config), "-i", str(path), *(part for one in settings for part in ("--set", one)), "-q"]
     searched = [part for one in search for part in ("--set", one)]

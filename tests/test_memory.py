@@ -2,6 +2,8 @@
 
 import gc
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import psutil
@@ -69,3 +71,24 @@ def test_a_limit_counts_what_the_process_already_holds():
     assert not memory.room_for(1.5 * 2**30, held / 2**30 + 1)
     assert not memory.room_for(10**18, None)
     assert memory.room_for(1, None)
+
+
+def test_under_a_limit_of_address_space_polars_gives_back_what_it_freed():
+    held = """
+import resource
+from polarbgb.memory import free_memory, spare_address_space
+spare_address_space()
+import polars as pl
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() / 2**20
+before = size()
+kept = pl.select(pl.int_range(40_000_000))
+grown = size() - before
+del kept
+print(grown, size() - before)
+"""
+    limited = f"ulimit -v 6291456; exec {sys.executable} -c '{held}'"
+    told = subprocess.run(["bash", "-c", limited], check=True, capture_output=True, text=True).stdout  # noqa: S607
+    grown, left = (float(one) for one in told.split())
+    assert grown > 250
+    assert left < 50
