@@ -180,7 +180,8 @@ def verbs(
     yield "detect", ["detect", *of_run, *searched]
     yield "explain", ["explain", *of_run]
     yield "evaluate", ["evaluate", *of_run]
-    yield "evaluate --inject", ["evaluate", *of_run, "--inject"]
+    # Of a file of a day 30 bursts go into one round: 3000 would be a hundred searches.
+    yield "evaluate --inject", ["evaluate", *of_run, "--inject", "--set", "inject.bursts=60"]
     for form in FORMATS:
         yield f"export {form}", ["export", *of_run, "--format", form]
     yield "report", ["report", *of_run]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +102,67 @@ def evaluate(
     started = time.monotonic()
     path = path or Path(fitted["input"]["file"])
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
+    if stability is not None:
+        _require_same_rows(stability, run, fitted)
+    judged = _judge(run, path, peers, config, track)
+    whole = run.read_frame("prediction.parquet") if inject or stability is not None else pl.DataFrame()
+    efficiency = measure_efficiency(whole, config, track=track) if inject else None
+    again = None
+    if stability is not None:
+        again = measure_stability(whole, stability.read_frame("prediction.parquet"), config, track=track)
+    run.forget("evaluate")
+    told: dict[str, object] = {
+        "errors": {name: [one.as_dict() for one in scores] for name, scores in judged.errors.items()},
+        "regimes": {name: [one.as_dict() for one in ones] for name, ones in judged.regimes.items()},
+        "missing": judged.missing,
+    }
+    files = [save(evaluation_plot(judged.errors, judged.regimes, config), run / "plots/evaluation.png")]
+    if efficiency is not None:
+        told["efficiency"] = efficiency.summary()
+        files += [
+            run.write_frame("injections.parquet", efficiency.injections),
+            save(efficiency_plot(efficiency, config), run / "plots/efficiency.png"),
+        ]
+    if again is not None:
+        told["stability"] = again.summary()
+    files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
+    run.finish(
+        "evaluate", started, rows=judged.rows, **({} if efficiency is None and again is None else _asked(config))
+    )
+    return Evaluated(
+        names=config.rates.names,
+        errors=judged.errors,
+        peers=judged.peers,
+        regimes=judged.regimes,
+        missing=judged.missing,
+        efficiency=efficiency,
+        stability=again,
+        files=tuple(files),
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """How good a prediction is: as of :class:`Evaluated`, and the number of rows that were judged."""
+
+    errors: dict[str, list[Score]]
+    peers: tuple[str, ...]
+    regimes: dict[str, list[Performance]]
+    missing: tuple[str, ...]
+    rows: int
+
+
+def _judge(run: RunFolder, path: Path, peers: Sequence[Path], config: Config, track: Track) -> _Judged:
+    """Score the prediction beside the peers and the baselines, and by regime.
+
+    What it takes for that, several copies of all rates, is gone when the searches begin.
+    """
     timeline = read_timeline(config, path, track=track)
-    whole = run.read_frame("prediction.parquet")
-    other = None if stability is None else _other(stability, fitted, whole)
-    run.begin()
     rates = measured(timeline, config)
-    frame = whole.filter(pl.col("segment") >= 0)
+    place = () if config.position is None else (config.position.latitude, config.position.longitude)
+    timeline = replace(timeline, frame=timeline.frame.select(place))
+    frame = run.scan_frame("prediction.parquet").filter(pl.col("segment") >= 0).select("fold", "pred", "pull").collect()
+    run.begin()
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
     fair = ~timeline.known
@@ -119,39 +174,18 @@ def evaluate(
     names = config.rates.names
     methods = {MODEL: prediction, **others, **made}
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
+    del methods, made  # of all bins, each
     of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
-    efficiency = measure_efficiency(whole, config, track=track) if inject else None
-    again = None if other is None else measure_stability(whole, other, config, track=track)
-    run.forget("evaluate")
-    told: dict[str, object] = {
-        "errors": {name: [one.as_dict() for one in scores] for name, scores in errors.items()},
-        "regimes": {name: [one.as_dict() for one in ones] for name, ones in of_regimes.items()},
-        "missing": missing,
-    }
-    files = [save(evaluation_plot(errors, of_regimes, config), run / "plots/evaluation.png")]
-    if efficiency is not None:
-        told["efficiency"] = efficiency.summary()
-        files += [
-            run.write_frame("injections.parquet", efficiency.injections),
-            save(efficiency_plot(efficiency, config), run / "plots/efficiency.png"),
-        ]
-    if again is not None:
-        told["stability"] = again.summary()
-    files.insert(0, run.write_text("evaluation.json", json.dumps(told, indent=1) + "\n"))
-    run.finish(
-        "evaluate", started, rows=int(fair.sum()), **({} if efficiency is None and again is None else _asked(config))
-    )
-    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, again, tuple(files))
+    return _Judged(errors, tuple(others), of_regimes, tuple(missing), int(fair.sum()))
 
 
-def _other(run: RunFolder, fitted: Mapping[str, Any], whole: pl.DataFrame) -> pl.DataFrame:
-    """Return the prediction of another run on the same rows."""
-    theirs = run.require("fit")
+def _require_same_rows(other: RunFolder, run: RunFolder, fitted: Mapping[str, Any]) -> None:
+    """Check that another run predicts the same rows of the same file."""
+    theirs = other.require("fit")
     require_same_file(Path(theirs["input"]["file"]), theirs["input"]["sha256"], fitted["input"]["sha256"])
-    frame = run.read_frame("prediction.parquet")
-    if not frame["segment"].equals(whole["segment"]):
-        raise UserError(f"{run.path} predicts other rows of the file; fit both with the same [input] and [filters]")
-    return frame
+    one, two = (each.scan_frame("prediction.parquet").select("segment").collect() for each in (other, run))
+    if not one.equals(two):
+        raise UserError(f"{other.path} predicts other rows of the file; fit both with the same [input] and [filters]")
 
 
 def _asked(config: Config) -> dict[str, object]:
