@@ -326,3 +326,16 @@ def test_a_reader_that_leaves_is_no_bug(mission):
     done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert "Traceback" not in done.stderr
+
+
+def test_short_memory_is_told_in_a_line(typed, monkeypatch):
+    def short(*_, **__):
+        raise MemoryError("Unable to allocate 188. MiB for an array")
+
+    monkeypatch.setattr("polarbgb.config.load", short)
+    assert_one_line(typed("config", "show"), "out of memory", "188. MiB", "ulimit -v")
+
+
+@pytest.mark.parametrize("wrong", ["x", "3-", "1,,2", "-1"])
+def test_bins_that_are_no_numbers_are_refused(typed, wrong):
+    assert_one_line(typed("plot", "-r", "r", f"--bins={wrong}"), "no number or range")
