@@ -3,12 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import minimize
 
 from polarbgb.errors import UserError
 from polarbgb.timeline.clean import Quality
 from polarbgb.transients.efficiency import FIXED, FOCUS, METHODS, PUBLISHED, measure_efficiency, overlapping
 from polarbgb.transients.fixed import fixed_windows
-from polarbgb.transients.logistic import fit_sensitivity, proportion
+from polarbgb.transients.logistic import Sensitivity, fit_sensitivity, proportion
 
 ROWS = 40_000
 
@@ -137,24 +138,35 @@ def test_the_event_that_overlaps_longest_is_taken():
     assert overlapping(np.array([1.0]), np.array([2.0]), events.clear()).tolist() == [-1]
 
 
-def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config):
-    rng = np.random.default_rng(2)
-    time = 1.5e9 + np.concatenate([np.arange(150), 200 + np.arange(20), 300 + np.arange(130)])
+@pytest.mark.parametrize(
+    ("cadence", "lengths"), [(1.0, (1, 4, 16, 64)), (4.0, (1, 4, 16)), (10.0, (1, 2, 6)), (0.5, (2, 8, 32, 128))]
+)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config, cadence, lengths, seed):
+    rng = np.random.default_rng(seed)
+    time = 1.5e9 + cadence * np.concatenate([np.arange(150), 200 + np.arange(20), 300 + np.arange(130)])
     pull = rng.normal(0, 1, (300, 2))
     pull[40:44] += 3.0
     pull[[165, 250], 1] += 7.0
     pull[175:260, 0] += 0.9
-    prediction = make_prediction(pull, time=time)
-    segment = prediction["segment"].to_numpy()
+    pull[100:103, 1] += 2.8
+    lost = 20  # the file goes on with rows that are not usable
+    prediction = make_prediction(
+        np.vstack([pull, np.full((lost, 2), 99.0)]),
+        time=np.append(time, time[-1] + cadence * np.arange(1, lost + 1)),
+        usable=np.arange(300 + lost) < 300,
+        cadence=cadence,
+    )
+    segment = prediction["segment"].to_numpy()[:300]
     inside = np.zeros(300, bool)
-    for length in (1, 4, 16, 64):
+    for length in lengths:
         for number in range(segment.max() + 1):
             rows = np.flatnonzero(segment == number)
             for first in range(rows[0], rows[-1] + 2 - length, max(1, length // 2)):
                 if (pull[first : first + length].sum(axis=0) / np.sqrt(length) > 5).any():
                     inside[first : first + length] = True
-    assert 30 < inside.sum() < 250
-    found = fixed_windows(prediction, make_config(bins=2))
+    assert 5 < inside.sum() < 250
+    found = fixed_windows(prediction, make_config(bins=2, cadence=cadence))
     covered = np.zeros(300, bool)
     for start, stop in found.iter_rows():
         rows = (time >= start) & (time < stop)
@@ -175,6 +187,24 @@ def test_the_line_of_half_the_bursts_is_where_it_was_put():
         assert fit.fluence(np.array([length]), 0.9).item() == pytest.approx(truth, rel=0.1)
 
 
+def test_the_fit_is_the_most_likely_one():
+    rng = np.random.default_rng(5)
+    duration, fluence = np.exp(rng.uniform(np.log(0.1), np.log(300), 500)), np.exp(rng.uniform(0, 8, 500))
+    terms = np.stack([np.ones(500), np.log(fluence), np.log(duration), np.log(duration) ** 2])
+    found = rng.random(500) < 1 / (1 + np.exp(-(np.array([-6, 2, -1, 0.1]) @ terms)))
+
+    def unlikely(coefficients):
+        return np.logaddexp(0, np.where(found, -1, 1) * (coefficients @ terms)).sum()
+
+    fit = fit_sensitivity(fluence, duration, found).coefficients
+    assert unlikely(fit) == pytest.approx(minimize(unlikely, np.zeros(4), tol=1e-9).fun, abs=1e-4)
+
+
+def test_where_brightness_does_not_help_no_fluence_is_enough():
+    for slope in (0.0, -1.0):
+        assert np.isnan(Sensitivity(np.array([1.0, slope, 0.0, 0.0])).fluence(np.array([1.0, 10.0]), 0.5)).all()
+
+
 def test_a_sharp_edge_and_nothing_at_all_are_fitted_too():
     fluence, duration = np.geomspace(1, 100, 200), np.tile([1.0, 10.0], 100)
     sharp = fit_sensitivity(fluence, duration, fluence > 10)
@@ -189,3 +219,13 @@ def test_shares_have_the_interval_that_holds_the_truth_two_times_in_three():
     ends = np.array([proportion(rng.random(40) < one)[1:] for one in truth])
     assert ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() == pytest.approx(0.68, abs=0.03)
     assert np.isnan(proportion(np.zeros(0, bool))).all()
+
+
+@pytest.mark.parametrize(("found", "number"), [(1, 2), (0, 3), (3, 7), (7, 7)])
+def test_the_ends_of_an_interval_lie_a_standard_error_from_the_share_found(found, number):
+    # Wilson: both ends p solve (share - p)**2 = p (1 - p) / n.
+    share, low, high = proportion(np.arange(number) < found)
+    assert share == found / number
+    for end in (low, high):
+        assert (share - end) ** 2 == pytest.approx(end * (1 - end) / number, abs=1e-12)
+    assert low < high
