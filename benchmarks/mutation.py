@@ -70,15 +70,13 @@ def copied() -> Iterator[Path]:
 
 def faults_of(module: Path) -> list[MutationSpec]:
     """Return all faults that can be put into a module, in the order of its text."""
+    text = module.read_text()
+    lines = text.splitlines()
     left_alone = [
         ((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset))
-        for node in ast.walk(ast.parse(module.read_text()))
-        for part in (
-            getattr(node, "annotation", None),
-            getattr(node, "returns", None),
-            isinstance(node, ast.Raise) and node,
-        )
-        if part
+        for node in ast.walk(ast.parse(text))
+        for part in (getattr(node, "annotation", None), getattr(node, "returns", None), node)
+        if part is not None and (part is not node or isinstance(node, ast.Raise))
     ]
     with tempfile.TemporaryDirectory() as folder, use_db(str(Path(folder) / "faults.sqlite")) as found:
         init([module], found, {})
@@ -88,6 +86,7 @@ def faults_of(module: Path) -> list[MutationSpec]:
         for fault in faults
         if SETTLED.fullmatch(fault.operator_name.removeprefix("core/"))
         and not any(first <= fault.start_pos < last for first, last in left_alone)
+        and not lines[fault.start_pos[0] - 1].startswith("*,", fault.start_pos[1])  # keyword-only from here, no product
     ]
     return sorted(chosen, key=lambda fault: (fault.start_pos, fault.operator_name, fault.occurrence))
 
