@@ -1,5 +1,7 @@
 """Bright bursts are found, those that are none are not, and the counting is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -90,6 +92,30 @@ def test_the_table_counts_what_it_says(all_sorts):
             else:
                 assert one[name] is None
     assert all_sorts.summary()["classes"] == table.to_dicts()
+
+
+def test_the_classes_of_the_table_hold_their_lower_edges(all_sorts):
+    edges = {"oracle": [6.0, 8.0, 12.0, 12.0, 12.0], "duration": [0.2, 1.0, 10.0, 60.0, 300.0]}
+    found = {f"{name}_found": [True] * 5 for name in METHODS}
+    table = replace(all_sorts, injections=pl.DataFrame(edges | found)).table()
+    spans = [(0, 1), (1, 10), (10, 60), (60, np.inf), (0, np.inf)]
+    assert table.select("duration_from", "duration_to").rows() == spans * 5
+    counted = {
+        (low, high): of_class["bursts"].to_list()
+        for (low, high), of_class in table.group_by("oracle_from", "oracle_to")
+    }
+    assert counted == {
+        (6, 8): [1, 0, 0, 0, 1], (8, 12): [0, 1, 0, 0, 1], (12, np.inf): [0, 0, 1, 2, 3],
+        (6, np.inf): [1, 1, 1, 2, 5], (8, np.inf): [0, 1, 1, 2, 4],
+    }  # fmt: skip
+
+
+def test_bursts_tell_the_latitude_of_their_middle(quiet, config):
+    shell = np.linspace(1.5, 6.0, ROWS)
+    rows = measure_efficiency(quiet.with_columns(l_shell=shell), with_inject(config, bursts=5)).injections
+    middle = (rows["t_start"] + rows["t_stop"]).to_numpy() / 2
+    wanted = np.degrees(np.arccos(np.interp(middle, quiet["unix_time"], shell) ** -0.5))
+    np.testing.assert_allclose(rows["latitude"], wanted, atol=0.01)
 
 
 def test_the_same_seed_gives_the_same_bursts(all_sorts, quiet, config):
