@@ -3,8 +3,9 @@
 It needs cosmic-ray (``pip install cosmic-ray==8.7.0``) beside the test extra. Run it from the root of the repository:
 
 - ``python benchmarks/mutation.py timeline features -o whole.json``: every fault of two packages,
-- ``python benchmarks/mutation.py transients --sample 35 -o sample.json``: 35 faults of each module, drawn by seed,
-- ``python benchmarks/mutation.py --again whole.json -o after.json``: once more the faults that went unnoticed.
+- ``python benchmarks/mutation.py transients --sample 25 -o sample.json``: 25 faults of each module, drawn by seed,
+- ``python benchmarks/mutation.py --again whole.json -o after.json``: the faults that went unnoticed once more, as long
+  as the package itself has not changed.
 
 The faults are those of cosmic-ray, of its many replacements of an operator one or two each (``+`` by ``-``, ``<`` by
 ``<=`` and ``>=``): most others end in a TypeError at once and would flatter the score. Annotations and ``raise``
