@@ -36,9 +36,9 @@ from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 TESTED_ELSEWHERE = {
-    "transients/counts": "transients/test_search.py -k 'counts or zero or quiet or no_rows'",
+    "transients/counts": "transients/test_search.py -k 'counts or millionth or zero or quiet or no_rows'",
     "transients/fixed": "transients/test_efficiency.py -k fixed",
-    "transients/logistic": "transients/test_efficiency.py -k 'line or edge or shares'",
+    "transients/logistic": "transients/test_efficiency.py -k 'line or sharp or likely or fluence or shares or interval'",
     "transients/shared": "transients/test_inject.py -k 'share or apart or nothing or spectrum'",
 }
 """Modules whose tests stand in the file of another; all others have a file of their name."""
