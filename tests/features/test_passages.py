@@ -21,6 +21,11 @@ def test_gaps_as_short_or_as_long_as_a_passage_may_be_are_passages():
     assert passages(np.array([0.0, 120, 2820, 2821]), 120, 2700).tolist() == [[0.0, 120.0], [120.0, 2820.0]]
 
 
+def test_a_row_as_far_from_a_passage_as_it_reaches_is_not_near():
+    near = near_passage(np.array([0.0, 60, 360, 420]), np.array([[60.0, 360.0]]), 60)
+    assert near.tolist() == [False, True, True, False]
+
+
 def test_the_features_are_named_by_their_mean_lives():
     assert PASSAGE_NAMES == (
         "since_switch_on", "until_switch_off", "last_passage",

@@ -176,14 +176,14 @@ def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config,
     pull[[165, 250], 1] += 7.0
     pull[175:260, 0] += 0.9
     pull[100:103, 1] += 2.8
-    lost = 20  # the file goes on with rows that are not usable
+    lost = slice(150, 170)  # in the first gap there are rows, but none that is usable
     prediction = make_prediction(
-        np.vstack([pull, np.full((lost, 2), 99.0)]),
-        time=np.append(time, time[-1] + cadence * np.arange(1, lost + 1)),
-        usable=np.arange(300 + lost) < 300,
+        np.insert(pull, [lost.start] * 20, 99.0, axis=0),
+        time=np.insert(time, [lost.start] * 20, time[149] + cadence * np.arange(5, 25)),
+        usable=np.insert(np.ones(300, bool), [lost.start] * 20, values=False),
         cadence=cadence,
     )
-    segment = prediction["segment"].to_numpy()[:300]
+    segment = np.delete(prediction["segment"].to_numpy(), lost)
     inside = np.zeros(300, bool)
     for length in lengths:
         for number in range(segment.max() + 1):

@@ -204,5 +204,12 @@ def test_a_place_that_is_not_free_takes_no_burst(prediction, config):
     assert draw(ground_of(taken, config), config, number=3, rng=np.random.default_rng(0)) == []
 
 
+def test_a_burst_that_fits_nowhere_is_left_out_and_the_next_is_drawn(prediction, config):
+    varied = config.model_copy(update={"inject": config.inject.model_copy(update={"durations": (1.0, 1e9)})})
+    bursts = draw(ground_of(prediction.head(8000), varied), varied, number=60, rng=np.random.default_rng(1))
+    assert 3 < len(bursts) < 60
+    assert max(one.duration for one in bursts) < 8000
+
+
 def test_without_a_list_the_only_spectrum_is_that_of_the_background(config):
     assert spectra_of(config) == {"background": (1.0, 1.0, 1.0)}
