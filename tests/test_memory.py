@@ -1,6 +1,7 @@
 """What does not fit into memory goes to disk, and comes to the same."""
 
 import gc
+import os
 import resource
 import subprocess
 import sys
