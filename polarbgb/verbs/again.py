@@ -157,6 +157,6 @@ def _compared(before: Mapping[str, Any], run: RunFolder) -> Repeated:
         theirs, ours = before[name].get("files", {}), after[name]["files"]
         for file in sorted(theirs.keys() | ours.keys()):
             (same if theirs.get(file) == ours.get(file) else different).append(file)
-    then = {key: value for name in stages for key, value in before[name]["versions"].items()}
-    changed = {key: (value, now.get(key, "none")) for key, value in then.items() if now.get(key) != value}
+    then = [pair for name in stages for pair in before[name]["versions"].items()]
+    changed = {key: (value, now.get(key, "none")) for key, value in then if now.get(key) != value}
     return Repeated(run, stages, tuple(same), tuple(different), changed)
