@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,9 @@ _USER_CAN_MEND = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
+
+_NOTHING = 2**16
+"""Bytes; a disk with less is full."""
 
 _MARK = ".tmp-"
 _TEMPORARY = re.compile(rf"\..*{re.escape(_MARK)}[a-z0-9_]{{8}}(\.\w+)?")
@@ -83,7 +87,7 @@ def atomic(path: Path) -> Iterator[Path]:
         except Exception as error:
             # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
             own = error.strerror if temporary is None and isinstance(error, OSError) else None
-            reason = own or _told(error)
+            reason = own or _told(error, path.parent)
             if reason is None:
                 raise
             raise UserError(f"cannot write {path}: {reason}") from error
@@ -119,7 +123,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                         former.replace(path)
                     raise
         except Exception as error:
-            reason = _told(error)
+            reason = _told(error, path.parent)
             if reason is None:
                 raise
             raise UserError(f"cannot write {path}: {reason}") from error
@@ -132,17 +136,20 @@ def _require_kind(path: Path, wanted: Callable[[Path], bool]) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
 
-def _told(error: Exception) -> str | None:
-    """Return the reason of a failure that the user can mend; None where it is a bug."""
+def _told(error: Exception, place: Path) -> str | None:
+    """Return the reason of a failure to write to a place that the user can mend; None where it is a bug."""
     if isinstance(error, UserError):
         return None
     if isinstance(error, OSError) and error.errno in _USER_CAN_MEND:
         return error.strerror
     # Libraries of compiled code have exceptions of their own for a full disk, with the system's words in them.
     words = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    told = next((word for word in words if word in str(error)), None)
     if "Invalid thrift: transport error" in str(error):  # so polars tells of a disk that fills up at the very end
         return "no room for all of it"
-    return next((word for word in words if word in str(error)), None)
+    if told is None and shutil.disk_usage(place).free < _NOTHING:  # others say no more than that they could not write
+        return os.strerror(errno.ENOSPC)
+    return told
 
 
 def _publish(temporary: Path, mode: int) -> None:

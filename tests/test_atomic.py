@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -189,3 +190,18 @@ def test_a_folder_whose_renaming_fails_is_put_back(tmp_path, monkeypatch):
         (temporary / "new").write_text("whole")
     assert names(tmp_path) == ["result"]
     assert names(tmp_path / "result") == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "words", ["Check failed: FileStream.Write incomplete", "Not enough space on disk: requested 6, available 0"]
+)
+def test_a_full_disk_is_told_whatever_a_library_calls_it(tmp_path, monkeypatch, words):
+    path = tmp_path / "result.ubj"
+    with pytest.raises(ValueError, match="incomplete|space"):  # a disk with room makes it a bug
+        half_then(path, ValueError(words))
+    full = SimpleNamespace(free=100)
+    monkeypatch.setattr("polarbgb.atomic.shutil.disk_usage", lambda place: full if place == tmp_path else None)
+    with pytest.raises(UserError) as told:
+        half_then(path, ValueError(words))
+    assert str(told.value) == f"cannot write {path}: No space left on device"
+    assert names(tmp_path) == []

@@ -133,7 +133,10 @@ def tune_model(
         late = timeout is not None and time.monotonic() - started > timeout
         if late or _ended(study) >= trials:  # another process may have brought the rest
             break
-        study.optimize(objective, n_trials=1)
+        try:
+            study.optimize(objective, n_trials=1)
+        except OSError as error:  # a journal on a full disk; what it holds is kept
+            raise UserError(f"--storage {storage}: cannot be written ({error.strerror})") from error
     return _result(study)
 
 
@@ -148,6 +151,7 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
             backend: Any = _open_database(text)
         else:
             Path(text).parent.mkdir(parents=True, exist_ok=True)
+            _drop_half_a_line(text)
             backend = optuna.storages.JournalStorage(JournalFileBackend(text))
         study = optuna.create_study(
             study_name="polarbgb",
@@ -165,6 +169,23 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
         )
     study.set_user_attr("contract", contract)
     return study
+
+
+def _drop_half_a_line(path: str) -> None:
+    """Cut off what a killed process, or a full disk, left at the end of a journal: nothing after it could be read."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    journal = Path(path)
+    if not journal.is_file() or not journal.stat().st_size:
+        return
+    lock = JournalFileSymlinkLock(path)
+    lock.acquire()
+    try:
+        with journal.open("rb+") as stream:
+            text = stream.read()
+            stream.truncate(text.rfind(b"\n") + 1 or len(text))
+    finally:
+        lock.release()
 
 
 def _open_database(url: str) -> RDBStorage:

@@ -1,5 +1,6 @@
 """The study: what a trial's score is, and that nothing is lost or done twice by kills and company."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -310,3 +311,28 @@ def test_time_for_no_trial_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(tune, "time", Clock())
     with pytest.raises(UserError, match="no trial finished in the time given; raise --timeout"):
         tuned(journal(tmp_path), 8, timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda text: text + b'{"op_code": 5, "wor', lambda text: text[:-30]], ids=["half", "cut"]
+)
+def test_half_a_line_at_the_end_of_a_journal_is_forgotten(tmp_path, spoil):
+    path = tmp_path / "study.journal"
+    tuned(str(path), 2)
+    whole = path.read_bytes()
+    path.write_bytes(spoil(whole))
+    assert tuned(str(path), 3).finished >= 2
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert all(json.loads(line) for line in lines)
+    kept = spoil(whole).rpartition(b"\n")[0] + b"\n"
+    assert path.read_bytes().startswith(kept)
+
+
+def test_a_full_disk_in_the_midst_of_a_study_is_told_in_one_line(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("polarbgb.background.tune.train_bin", full)
+    with pytest.raises(UserError) as told:
+        tuned(str(tmp_path / "study.journal"), 2)
+    assert str(told.value) == f"--storage {tmp_path / 'study.journal'}: cannot be written (No space left on device)"
