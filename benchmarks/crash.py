@@ -4,9 +4,9 @@
 
 Each kill is a SIGKILL to a process of the command line, at a moment drawn evenly over the time that the verb takes
 undisturbed. Afterwards the folder has to open, every file that its manifest names has to have the digest that stands
-there, and the same command has to end with the very files of the undisturbed run. What was done twice is what the resumed
-process made (models, explanations, figures), with what the killed one had left, less what an undisturbed run makes; of a
-search, the trials that were begun and not finished.
+there, and the same command has to end with the very files of the undisturbed run. What was done twice is what the
+resumed process made (models, explanations, figures), with what the killed one had left, less what an undisturbed run
+makes; of a search, the trials that were begun and not finished.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def require_valid(run: Path) -> None:
 def kept(run: Path) -> int:
     """Count the finished parts that a killed process left."""
     parts = [*run.glob(".draft-*/.parts/**/*.json"), *run.glob(".draft-*/.parts/**/*.npz")]
-    return len(parts) + len([*run.glob(".draft-plot-*/plots/*")])
+    return len(parts) + len([*run.glob(".draft-plot-*/plots/*"), *run.glob(".draft-explain-*/plots/*")])
 
 
 def made(run: Path) -> int:
