@@ -42,6 +42,8 @@ class _OneLineErrors(click.Group):
             if error.filename is None:
                 raise
             message = f"{error.filename}: {error.strerror}"
+        except MemoryError as error:
+            message = f"out of memory ({error or 'no more of it is free'}): free some, or raise the limit (ulimit -v)"
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted; what was finished is kept, and the same command goes on from there", err=True)
             raise SystemExit(130) from None
@@ -73,6 +75,10 @@ def main(context: click.Context) -> None:
     """  # noqa: D301 - click keeps the lines after \b as they are
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+        return
+    from polarbgb.memory import spare_address_space
+
+    spare_address_space()
 
 
 def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -123,6 +129,29 @@ def _output(command: Callable[..., None]) -> Callable[..., None]:
     return _flags(with_terminal)
 
 
+class _Numbers(click.ParamType):  # type: ignore[type-arg] # generic to the checker alone
+    """Whole numbers and ranges of them, as in 0,5,10-12."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:  # noqa: ANN401
+        if isinstance(value, tuple):
+            return value
+        numbers: list[int] = []
+        for part in value.split(","):
+            first, _, last = part.strip().partition("-")
+            if not (first.isdecimal() and (last or first).isdecimal()):
+                self.fail(f"'{part}' is no number or range, such as 5 or 10-12", param, ctx)
+            numbers += range(int(first), int(last or first) + 1)
+        return tuple(numbers)
+
+
+_bins = click.option(
+    "--bins",
+    type=_Numbers(),
+    metavar="0,5,10-12",
+    help="Energy bins shown, by number.  [default: all; of more than 12 as many, from the first to the last]",
+)
 _device = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where trees predict."
 )
@@ -430,12 +459,19 @@ def evaluate(
     show_default=True,
     help="Pictures, or figures for a paper.",
 )
+@_bins
 @_output
-def plot(*, folder: Path | None, format: Literal["png", "pdf", "svg"], terminal: Terminal) -> None:  # noqa: A002
+def plot(
+    *,
+    folder: Path | None,
+    format: Literal["png", "pdf", "svg"],  # noqa: A002
+    bins: tuple[int, ...] | None,
+    terminal: Terminal,
+) -> None:
     """Draw every figure that the results of a run allow into its folder plots."""
     from polarbgb.verbs.plot import plot
 
-    terminal.end(plot(_folder(folder), format=format, track=terminal.track))
+    terminal.end(plot(_folder(folder), format=format, bins=bins, track=terminal.track))
 
 
 @main.command(epilog=_example("polarbgb export -r outputs/a result.root --overwrite"))
@@ -484,8 +520,9 @@ def export(
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option(
-    "--events", type=click.IntRange(0), default=40, show_default=True, help="Events drawn, the rarest; all are listed."
+    "--events", type=click.IntRange(0), default=40, show_default=True, help="Events drawn, the rarest; 5000 are listed."
 )
+@_bins
 @click.option("--plots", type=click.Choice(["png", "pdf", "svg"]), help="Also every figure as files, as plot does.")
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
 @_output
@@ -494,6 +531,7 @@ def report(
     path: Path | None,
     folder: Path | None,
     events: int,
+    bins: tuple[int, ...] | None,
     plots: Literal["png", "pdf", "svg"] | None,
     overwrite: bool,
     terminal: Terminal,
@@ -501,7 +539,9 @@ def report(
     """Write one HTML page to PATH, or to report.html of the run folder: it opens anywhere, without a network."""
     from polarbgb.verbs.report import report
 
-    terminal.end(report(_folder(folder), path, events=events, plots=plots, overwrite=overwrite, track=terminal.track))
+    terminal.end(
+        report(_folder(folder), path, events=events, bins=bins, plots=plots, overwrite=overwrite, track=terminal.track)
+    )
 
 
 @main.command(

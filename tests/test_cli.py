@@ -124,7 +124,7 @@ def test_the_verbs_work_as_typed(typed, mission, options, tmp_path):
         "export.root",
     } <= left
     assert "outputs/polar/export.root" in result.stdout
-    assert not [name for name in left if Path(name).name.startswith(".")]
+    assert not [name for name in left if Path(name).name.startswith(".") and Path(name).name != ".lock"]
     stages = json.loads((tmp_path / "outputs/polar/manifest.json").read_text())["stages"]
     assert stages["fit"]["parameters"].startswith("best.toml: ")
 
@@ -231,7 +231,10 @@ def test_an_interruption_is_one_line(typed, monkeypatch):
     monkeypatch.setattr("polarbgb.verbs.inspect.inspect", interrupt)
     result = typed("inspect")
     assert result.exit_code == 130
-    assert (result.stdout, result.stderr.strip()) == ("", "interrupted; what was finished is kept")
+    assert (result.stdout, result.stderr.strip()) == (
+        "",
+        "interrupted; what was finished is kept, and the same command goes on from there",
+    )
 
 
 def test_detect_takes_a_price_and_a_method(typed, copied):
@@ -323,3 +326,16 @@ def test_a_reader_that_leaves_is_no_bug(mission):
     done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert "Traceback" not in done.stderr
+
+
+def test_short_memory_is_told_in_a_line(typed, monkeypatch):
+    def short(*_, **__):
+        raise MemoryError("Unable to allocate 188. MiB for an array")
+
+    monkeypatch.setattr("polarbgb.config.load", short)
+    assert_one_line(typed("config", "show"), "out of memory", "188. MiB", "ulimit -v")
+
+
+@pytest.mark.parametrize("wrong", ["x", "3-", "1,,2", "-1"])
+def test_bins_that_are_no_numbers_are_refused(typed, wrong):
+    assert_one_line(typed("plot", "-r", "r", f"--bins={wrong}"), "no number or range")

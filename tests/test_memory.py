@@ -2,6 +2,8 @@
 
 import gc
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import psutil
@@ -69,3 +71,30 @@ def test_a_limit_counts_what_the_process_already_holds():
     assert not memory.room_for(1.5 * 2**30, held / 2**30 + 1)
     assert not memory.room_for(10**18, None)
     assert memory.room_for(1, None)
+
+
+def test_under_a_limit_of_address_space_threads_share_what_they_reserve_and_polars_keeps_nothing():
+    program = """
+import os, resource, threading
+from polarbgb.memory import spare_address_space
+spare_address_space()
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() / 2**20
+before, go = size(), threading.Event()
+def allocate():
+    kept = bytearray(1000)
+    go.wait()
+threads = [threading.Thread(target=allocate) for _ in range(16)]
+for thread in threads: thread.start()
+print(size() - before, os.environ.get("_RJEM_MALLOC_CONF"))
+go.set()
+"""
+    grown = {}
+    for limit in ("6291456", "unlimited"):
+        limited = f"ulimit -v {limit}; ulimit -s 256; exec {sys.executable} -c '{program}'"
+        told = subprocess.run(["bash", "-c", limited], check=True, capture_output=True, text=True).stdout  # noqa: S607
+        size, conf = told.split()
+        grown[limit] = float(size)
+        assert conf == ("retain:false" if limit == "6291456" else "None")
+    assert grown["6291456"] < 200
+    assert grown["unlimited"] > 500

@@ -1,5 +1,7 @@
 """A finished run, opened to be looked at."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
@@ -51,8 +53,12 @@ def test_a_fit_alone_can_be_looked_at(copied):
 
 def test_a_predicted_run_names_its_models(copied):
     stages = copied.manifest()["stages"]
-    copied.forget("fit")
-    copied.draft("predict").publish(0.0, input=stages["fit"]["input"], models={"run": "/elsewhere/run"})
+    draft = copied.draft("predict")
+    draft.path.mkdir()
+    for name in ("config.toml", "known_events.csv", "prediction.parquet"):
+        shutil.copyfile(copied / name, draft / name)
+    draft.write_json("local.json", {"models": "/elsewhere/run"})
+    draft.publish(0.0, input=stages["fit"]["input"], models={"run": "run"})
     run = polarbgb.open(copied.path)
     assert "/elsewhere/run" in repr(run)
     assert len(run.prediction) == stages["fit"]["input"]["entries"]

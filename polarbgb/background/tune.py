@@ -183,8 +183,8 @@ def _open_database(url: str) -> RDBStorage:
 _PLACE, _PROCESS, _DEVICE = "place", "process", "device"
 """What is noted with a trial: which of all that count it is, who runs it, and on what."""
 
-_HESITATION = 5.0
-"""s in which another process says which place it has taken, unless it died."""
+_LOOKS = 500
+"""Times to look whether another process, which began a trial before, has said which place it takes; it may be dead."""
 
 
 def _this_process() -> str:
@@ -220,11 +220,10 @@ def _take_place(study: optuna.Study, trial: optuna.Trial) -> int:
     """
     from optuna.trial import TrialState
 
-    until = time.monotonic() + _HESITATION
-    while True:
+    for _ in range(_LOOKS):
         before = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number and t.state != TrialState.FAIL]
         places = {t.user_attrs.get(_PLACE) for t in before}
-        if None not in places or time.monotonic() > until:
+        if None not in places:
             break
         time.sleep(0.01)
     place = next(place for place in count() if place not in places)

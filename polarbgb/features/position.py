@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Position
 
-_EARTH_RADIUS = 6371.2
-"""km: of the sphere to which the field's models refer."""
-
 _MOMENT = 29_900.0
 """nT times cubed Earth radii: the Earth's dipole of 2017 (IGRF-13). A slow change of it changes no tree."""
 

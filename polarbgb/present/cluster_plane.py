@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.present.axes import plain_numbers
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.style import DEFICIT, EXCESS, LIMIT, MEASURED, grid, legend, notice, page, styled, wrapped
 from polarbgb.transients.match import match_known
 
@@ -22,7 +23,9 @@ Values = NDArray[np.float64]
 
 
 @styled
-def cluster_plane(excess: pl.DataFrame, known: pl.DataFrame, config: Config) -> Figure:
+def cluster_plane(
+    excess: pl.DataFrame, known: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None
+) -> Figure:
     """Draw the duration of every cluster against the counts in it that the background is short of.
 
     A line follows the deficits that no other surpasses in both: an excess beyond it, longer or with more counts than
@@ -32,6 +35,7 @@ def cluster_plane(excess: pl.DataFrame, known: pl.DataFrame, config: Config) -> 
         excess: from :func:`polarbgb.transients.clusters.cluster_excess`.
         known: ``name`` and ``time`` (unix s) of known events.
         config: gives titles, and how near to its trigger a known event is found.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A panel a bin.
@@ -39,23 +43,24 @@ def cluster_plane(excess: pl.DataFrame, known: pl.DataFrame, config: Config) -> 
     if excess.is_empty():
         return notice(f"{config.name}: no clusters")
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    shown = chosen(bins, len(titles))
+    rows, columns = grid(len(shown))
     figure = page(2.3 * rows + 0.5)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for number, (panel, title) in enumerate(zip(panels, titles, strict=False)):
+    for place, (number, panel) in enumerate(zip(shown, panels, strict=False)):
         beyond = _draw(panel, excess.filter(bin=number), known, config)
-        panel.set_title(wrapped(f"{title}\n{beyond}", columns))
-        panel.tick_params(labelbottom=number + columns >= len(titles))
-    for unused in panels[len(titles) :]:
+        panel.set_title(wrapped(f"{titles[number]}\n{beyond}", columns))
+        panel.tick_params(labelbottom=place + columns >= len(shown))
+    for unused in panels[len(shown) :]:
         unused.remove()
     panels[0].set_xscale("log")
     panels[0].set_yscale("log")
     panels[0].set_xlim(*_ends(excess["duration"]))
     panels[0].set_ylim(*_ends(excess["excess"]))
     plain_numbers(panels[0].xaxis)
-    figure.supxlabel("duration (s)", fontsize=8)
+    figure.supxlabel(f"duration (s){share(shown, len(titles))}", fontsize=8)
     figure.supylabel("counts above (or missing below) the background", fontsize=8)
-    legend(figure, panels[: len(titles)])
+    legend(figure, panels[: len(shown)])
     return figure
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Config
 from polarbgb.features.matrix import feature_names
 from polarbgb.present.axes import date_ticks, dates
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.style import BACKGROUND, MEASURED_FAINT, SERIES, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -59,33 +60,36 @@ def dependence_plot(table: pl.DataFrame, features: Sequence[str], number: int, c
 
 
 @styled
-def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
+def attribution_plot(table: pl.DataFrame, by: str, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
     """Draw the mean SHAP of the groups along the orbit or the mission.
 
     Args:
         table: ``attribution.parquet``.
         by: ``phase`` (degrees) or ``time`` (unix s).
         config: gives titles, the objective and the position.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A panel a bin, a line a group.
     """
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    drawn = chosen(bins, len(titles))
+    rows, columns = grid(len(drawn))
     figure = page(1.9 * rows + 0.9)
     # A soft band may change by hundreds of per cent where the next one hardly does: each has its own scale.
     panels: NDArray[Any] = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     shown = table.filter(by=by)
     groups = shown["group"].unique(maintain_order=True)
-    for panel, name, title in zip(panels, config.rates.names, titles, strict=False):
+    for number, panel in zip(drawn, panels, strict=False):
+        of_bin = shown.filter(bin=config.rates.names[number])
         panel.axhline(0, color=MEASURED_FAINT, lw=0.6)
-        for number, group in enumerate(groups):
-            one = shown.filter(bin=name, group=group)
+        for place, group in enumerate(groups):
+            one = of_bin.filter(group=group)
             where = one["position"].to_numpy()
             moved = effect(one["value"].to_numpy(), config)
-            style = {"color": _COLOURS[number % len(_COLOURS)], "ls": _DASHES[number // len(_COLOURS) % 2]}
+            style = {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % 2]}
             panel.plot(where if by == "phase" else dates(where), moved, lw=1.1, label=group, **style)
-        panel.set_title(wrapped(title, columns))
+        panel.set_title(wrapped(titles[number], columns))
     if by == "time":
         date_ticks(panels[0], least=2, most=5)
         figure.supxlabel(f"time (UTC), from {datetime.fromtimestamp(shown['position'][0], UTC):%Y-%m-%d}", fontsize=8)
@@ -98,11 +102,11 @@ def attribution_plot(table: pl.DataFrame, by: str, config: Config) -> Figure:
             "argument of latitude (deg)" if placed else "time since the orbit began (360 a revolution)",
             fontsize=8,
         )
-    for unused in panels[len(titles) :]:
+    for unused in panels[len(drawn) :]:
         unused.remove()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5)
-    figure.supylabel(f"mean effect on the background ({effect_unit(config)})", fontsize=8)
+    figure.supylabel(f"mean effect on the background ({effect_unit(config)}){share(drawn, len(titles))}", fontsize=8)
     return figure
 
 

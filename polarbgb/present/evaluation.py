@@ -9,6 +9,7 @@ import numpy as np
 
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
+from polarbgb.present.bins import spread
 from polarbgb.present.style import LIMIT, MEASURED_FAINT, SERIES, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def evaluation_plot(
     Returns:
         Two panels, one above the other.
     """
-    titles = [wrapped(title, 6) for title in config.rates.titles]
-    place = np.arange(len(titles))
+    bins = len(config.rates.titles)
+    named = spread(bins)  # all bins have their dots; of many, some have their title
+    place = np.arange(bins)
     figure = page(5.6)
     above, below = figure.subplots(2, 1, sharex=True)
     for number, (method, scores) in enumerate(errors.items()):
@@ -48,7 +50,7 @@ def evaluation_plot(
         widths = [one.pull_width for one in ones]
         below.plot(place + offset[number], widths, marker, ms=4, color=SERIES[number % 6], label=regime)
     below.set_ylabel("width of calibrated pulls")
-    below.set_xticks(place, titles)
+    below.set_xticks(named, [wrapped(config.rates.titles[number], max(6, len(named))) for number in named])
     below.legend(ncols=5, loc="upper left", bbox_to_anchor=(0, -0.22))
     figure.suptitle(f"{config.name}: held-out rows", fontsize=8)
     return figure

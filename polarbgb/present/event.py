@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from polarbgb.config import Config
 from polarbgb.present.axes import pull_scale
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.cells import Cells, cells
 from polarbgb.present.style import BACKGROUND, EVENT, LIMIT, MEASURED, grid, page, styled, wrapped
 
@@ -19,9 +21,14 @@ if TYPE_CHECKING:
 
 @styled
 def event_plot(
-    prediction: pl.DataFrame, event: Mapping[str, Any], config: Config, *, margin: float | None = None
+    prediction: pl.DataFrame,
+    event: Mapping[str, Any],
+    config: Config,
+    *,
+    margin: float | None = None,
+    bins: Sequence[int] | None = None,
 ) -> Figure:
-    """Draw an event in every bin: the rate with its background above, the pulls beneath.
+    """Draw an event bin by bin: the rate with its background above, the pulls beneath.
 
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
@@ -29,23 +36,26 @@ def event_plot(
             ``matched`` and ``class`` where they are known.
         config: gives titles, cadence and the pull that flags a row.
         margin: time shown before and after the event, s; not given: as :func:`around`.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A pair of panels a bin.
     """
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    shown = chosen(bins, len(titles))
+    rows, columns = grid(len(shown))
     figure = page(2.4 * rows + 0.7)
     panels = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[5, 3] * rows)
     start, beside = event["t_start"], around(event, margin)
     near = rows_near(prediction, event, beside)
-    for number in range(rows * columns):
-        row, column = divmod(number, columns)
+    for place in range(rows * columns):
+        row, column = divmod(place, columns)
         above, below = panels[2 * row, column], panels[2 * row + 1, column]
-        if number >= len(titles):
+        if place >= len(shown):
             above.remove()
             below.remove()
             continue
+        number = shown[place]
         for panel in (above, below):
             frame_event(panel, event, beside)
         if not near.is_empty():
@@ -56,12 +66,17 @@ def event_plot(
             above.set_ylabel("rate (Hz)")
             below.set_ylabel("pull")
         # A bin without another beneath it carries the times.
-        below.tick_params(labelbottom=number + columns >= len(titles))
+        below.tick_params(labelbottom=place + columns >= len(shown))
     figure.align_ylabels()
-    figure.supxlabel(f"time since {to_the_second(event)} UTC (s)", fontsize=8)
+    figure.supxlabel(f"time since {to_the_second(event)} UTC (s){share(shown, len(titles))}", fontsize=8)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=_title(event))
     return figure
+
+
+def best_bin(event: Mapping[str, Any]) -> int:
+    """Return the number of the bin that sees an event best, by its ``significance_bin``."""
+    return int(np.argmax(np.nan_to_num(np.array(event["significance_bin"], np.float64), nan=-np.inf)))
 
 
 def around(event: Mapping[str, Any], margin: float | None) -> float:

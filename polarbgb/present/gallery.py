@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from polarbgb.config import Config
-from polarbgb.present.event import around, draw_rate, frame_event, rows_near, to_the_second
+from polarbgb.present.event import around, best_bin, draw_rate, frame_event, rows_near, to_the_second
 from polarbgb.present.style import grid, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -61,14 +60,10 @@ def _draw_event(
     frame_event(panel, event, beside)
     near = rows_near(prediction, event, beside)
     if not near.is_empty():
-        draw_rate(panel, near, _best_bin(event), event["t_start"], config.input.cadence)
-
-
-def _best_bin(event: dict[str, Any]) -> int:
-    return int(np.argmax(np.nan_to_num(np.array(event["significance_bin"], np.float64), nan=-np.inf)))
+        draw_rate(panel, near, best_bin(event), event["t_start"], config.input.cadence)
 
 
 def _title(event: dict[str, Any], config: Config) -> str:
     known = f" = {event['matched']}" if event["matched"] else ""
-    seen = f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[_best_bin(event)]}"
+    seen = f"{event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA}, {config.rates.titles[best_bin(event)]}"
     return f"{event['name']}{known}\n{to_the_second(event)} UTC\n{seen}"

@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.errors import UserError
 from polarbgb.present.axes import dates, duration, pull_scale, utc_axis
+from polarbgb.present.bins import chosen
 from polarbgb.present.cells import Cells, Values, cells
 from polarbgb.present.style import (
     BACKGROUND,
@@ -26,6 +26,7 @@ from polarbgb.present.style import (
     page,
     styled,
 )
+from polarbgb.transients.events import rarest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,8 @@ _NAME_WIDTH = 0.012
 """Of a panel: the room that a name takes beside its line."""
 
 _NAMED = 20
+_SHADED = 500
+"""Events shaded at most: of more the page would be one colour."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ def light_curve(
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
         config: gives titles, cadence and the pull that flags a row.
-        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade; up to 20 are named by their
-            ``matched`` or ``class``, where there are such columns.
+        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade, of more than 500 the rarest; up to 20
+            are named by their ``matched`` or ``class``, where there are such columns.
         bins: bins to show; the first, the middle and the last one where not given.
         most: rows that are drawn one by one at most.
         title: what stands above the legend.
@@ -83,12 +86,14 @@ def light_curve(
     Raises:
         UserError: if a bin does not exist.
     """
-    shown = _shown(bins, len(config.rates.titles))
+    total = len(config.rates.titles)
+    shown = chosen(sorted({0, total // 2, total - 1}) if bins is None else bins, total)
     usable = prediction["segment"] >= 0
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
     time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
     steps = steps_of(time, segment, config, most=most)
+    events, cut = _shaded(events)
 
     figure = page(_INCHES_A_BIN * len(shown) + 0.6)
     panels: NDArray[Any] = figure.subplots(
@@ -106,17 +111,8 @@ def light_curve(
     _name(panels[0], events)
     utc_axis(panels[-1], time[0], time[-1] + config.input.cadence)
     figure.align_ylabels()
-    _legend(figure, panels, config.intervals.sigma, "\n".join(filter(None, (title, note_of(steps)))))
+    _legend(figure, panels, config.intervals.sigma, "\n".join(filter(None, (title, note_of(steps), cut))))
     return figure
-
-
-def _shown(bins: Sequence[int] | None, total: int) -> list[int]:
-    if bins is None:
-        return sorted({0, total // 2, total - 1})
-    wrong = [number for number in bins if not 0 <= number < total]
-    if wrong or not bins:
-        raise UserError(f"no bin {wrong[0] if wrong else ''} to draw: bins are 0 to {total - 1}")
-    return list(bins)
 
 
 def steps_of(time: Values, segment: NDArray[np.int32], config: Config, *, most: int = ACROSS) -> Steps:
@@ -170,6 +166,14 @@ def _draw_pull(panel: Axes, drawn: Cells, pull: Values, sigma: float) -> None:
         panel.plot(middle[flagged], extreme[flagged], ".", ms=4, color=color, label=label)
     panel.set_ylabel("pull")
     pull_scale(panel, low, high, sigma)
+
+
+def _shaded(events: pl.DataFrame | None) -> tuple[pl.DataFrame | None, str]:
+    """Return the events that are shaded, and say so where they are not all."""
+    if events is None or len(events) <= _SHADED:
+        return events, ""
+    few = rarest(events, _SHADED) if "significance" in events.columns else events.head(_SHADED)
+    return few, f"events: the {_SHADED} rarest of {len(events):,}"
 
 
 def _shade(panel: Axes, events: pl.DataFrame | None) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Config, Position
 from polarbgb.present.axes import logarithmic, plain_steps
 from polarbgb.present.style import EXCESS, MEASURED_FAINT, SERIES, legend, notice, page, styled
+from polarbgb.transients.events import rarest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,8 @@ _CELL = 3.0
 """Degrees of latitude and longitude that a cell of the map spans."""
 _STEPS = 24
 _MARKERS = "osD^vP*X<>"
+_MAPPED = 2000
+"""Events on the map at most: more would hide it."""
 
 
 @styled
@@ -32,7 +35,7 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
 
     Args:
         prediction: ``segment``, the per-bin ``rate`` (Hz), and the columns of latitude and longitude.
-        events: ``class`` and the same columns, at the peak.
+        events: ``class`` and the same columns, at the peak; of more than 2000 the rarest are drawn.
         config: gives titles; the rate is that of the middle bin.
         position: names the columns.
 
@@ -49,9 +52,11 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
     figure = page(4.0)
     panel = figure.add_subplot()
     _image(figure, panel, mean, edges, f"mean rate (Hz), {config.rates.titles[number]}")
-    for of_class, looks in _by_class(events):
+    drawn = rarest(events, _MAPPED) if len(events) > _MAPPED else events
+    for of_class, looks in _by_class(drawn):
         panel.plot(*east_north(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
-    panel.set_xlabel("longitude (degrees east); white: no data")
+    few = f"; the {_MAPPED:,} rarest of {len(events):,} events" if len(drawn) < len(events) else ""
+    panel.set_xlabel(f"longitude (degrees east); white: no data{few}")
     panel.set_ylabel("latitude (degrees north)")
     panel.set_xlim(-180, 180)
     panel.set_xticks(np.arange(-180, 181, 60))

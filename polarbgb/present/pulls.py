@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.calibrate import GaussianFit, modified_gaussian_fit
 from polarbgb.config import Config
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.cells import Values
 from polarbgb.present.style import BACKGROUND, EXCESS, LIMIT, MEASURED, grid, notice, page, styled, wrapped
 
@@ -23,7 +24,7 @@ _STEP = 0.25
 
 
 @styled
-def pull_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
+def pull_histograms(prediction: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
     """Draw how often each pull occurs, against the unit Gaussian of as many rows.
 
     Pulls beyond the drawn range are counted in its outermost steps.
@@ -31,16 +32,17 @@ def pull_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
     Args:
         prediction: ``segment`` and the per-bin ``pull``.
         config: gives titles and the pull that flags a row.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A panel a bin.
     """
     labels = r"pull, (rate $-$ background) / $\sigma$", f"rows per {_STEP:g} of pull"
-    return _by_bin(prediction, _pull, _draw_pulls, labels, config)
+    return _by_bin(prediction, _pull, _draw_pulls, labels, config, bins=bins)
 
 
 @styled
-def residual_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
+def residual_histograms(prediction: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
     """Draw how often each residual occurs, against the Gaussian of its core, as published.
 
     Residuals of bright rows scatter more than those of faint ones: even a perfect background leaves tails here, which
@@ -49,12 +51,13 @@ def residual_histograms(prediction: pl.DataFrame, config: Config) -> Figure:
     Args:
         prediction: ``segment`` and the per-bin ``rate`` and ``pred`` (Hz).
         config: gives titles and the number of sigma that flags a row.
+        bins: as of :func:`pull_histograms`.
 
     Returns:
         A panel a bin.
     """
     labels = r"rate $-$ background (Hz)", rf"rows per {_STEP:g} $\sigma$"
-    return _by_bin(prediction, _residual, _draw_residuals, labels, config)
+    return _by_bin(prediction, _residual, _draw_residuals, labels, config, bins=bins)
 
 
 def _pull(prediction: pl.DataFrame, number: int) -> pl.Series:
@@ -71,21 +74,24 @@ def _by_bin(
     draw: Callable[[Axes, Values, float], None],
     labels: tuple[str, str],
     config: Config,
+    *,
+    bins: Sequence[int] | None,
 ) -> Figure:
     """Draw the values of the usable rows, a panel a bin; what is no number is left out."""
     usable = prediction["segment"] >= 0
     if not usable.any():
         return notice(f"{config.name}: no usable rows")
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    shown = chosen(bins, len(titles))
+    rows, columns = grid(len(shown))
     figure = page(2.2 * rows + 0.4)
-    panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(titles))]
-    for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(shown))]
+    for number, panel in zip(shown, panels, strict=True):
         values = values_of(prediction, number).filter(usable).to_numpy()
         draw(panel, values[np.isfinite(values)], config.intervals.sigma)
-        panel.set_title(wrapped(title, columns))
+        panel.set_title(wrapped(titles[number], columns))
     across, up = labels
-    figure.supxlabel(f"{across}; the outermost steps count all beyond", fontsize=8)
+    figure.supxlabel(f"{across}; the outermost steps count all beyond{share(shown, len(titles))}", fontsize=8)
     figure.supylabel(up, fontsize=8)
     handles, said = panels[0].get_legend_handles_labels()
     figure.legend(handles, said, loc="outside upper center", ncols=len(said))

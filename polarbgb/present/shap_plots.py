@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from polarbgb.background.explain import mean_share
 from polarbgb.config import Config
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.style import BACKGROUND, MEASURED, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ Values = NDArray[np.float64]
 
 
 @styled
-def shap_bars(mean_abs: Values, error: Values, names: Sequence[str], config: Config) -> Figure:
+def shap_bars(
+    mean_abs: Values, error: Values, names: Sequence[str], config: Config, *, bins: Sequence[int] | None = None
+) -> Figure:
     """Draw the mean |SHAP| of the features that move the background most.
 
     Features stand in one order in all panels: by their share of a bin's total, averaged over the bins.
@@ -32,27 +35,30 @@ def shap_bars(mean_abs: Values, error: Values, names: Sequence[str], config: Con
         error: (features, bins) one sigma of it.
         names: of the features.
         config: gives titles, the objective and how many features are shown.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A panel a bin.
     """
     shown = np.argsort(-mean_share(mean_abs, mean_abs), kind="stable")[: config.explain.shown]
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    drawn = chosen(bins, len(titles))
+    rows, columns = grid(len(drawn))
     figure = page((0.16 * len(shown) + 0.5) * rows + 0.3)
     panels: NDArray[Any] = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for panel, values, errors, title in zip(panels, mean_abs[shown].T, error[shown].T, titles, strict=False):
+    for number, panel in zip(drawn, panels, strict=False):
+        values, errors = mean_abs[shown, number], error[shown, number]
         whiskers = {"elinewidth": 0.8, "ecolor": MEASURED}
         labels = [names[feature] for feature in shown]
         panel.barh(labels, values, xerr=errors, error_kw=whiskers, color=BACKGROUND, height=0.7)
-        panel.set_title(wrapped(title, columns))
+        panel.set_title(wrapped(titles[number], columns))
         panel.set_xlim(left=0)
         panel.locator_params(axis="x", nbins=4)
         panel.tick_params(axis="y", length=0)
-    for unused in panels[len(titles) :]:
+    for unused in panels[len(drawn) :]:
         unused.remove()
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
-    figure.supxlabel(f"mean |SHAP| ({_unit(config)})", fontsize=8)
+    figure.supxlabel(f"mean |SHAP| ({_unit(config)}){share(drawn, len(titles))}", fontsize=8)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from polarbgb.background.losses import GROWING, STOPPING
 from polarbgb.config import Config
 from polarbgb.present.axes import plain_numbers
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -28,12 +30,13 @@ _UNITS = {
 
 
 @styled
-def loss_curves(training: pl.DataFrame, config: Config) -> Figure:
+def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
     """Draw the deviance against the number of trees, a line a fold, and the number of trees that was kept.
 
     Args:
         training: from :func:`polarbgb.background.losses.training_frame`.
         config: names the rates and the objective.
+        bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
         A panel a bin.
@@ -41,18 +44,20 @@ def loss_curves(training: pl.DataFrame, config: Config) -> Figure:
     if training.is_empty():
         return notice(f"{config.name}: nothing was evaluated while the trees grew")
     titles = config.rates.titles
-    rows, columns = grid(len(titles))
+    shown = chosen(bins, len(titles))
+    rows, columns = grid(len(shown))
     figure = page(2.0 * rows + 0.6)
-    panels = [figure.add_subplot(rows, columns, number + 1) for number in range(len(titles))]
-    for panel, name, title in zip(panels, config.rates.names, titles, strict=True):
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(shown))]
+    for number, panel in zip(shown, panels, strict=True):
+        name = config.rates.names[number]
         for part in _LOOKS:
             for _, curve in training.filter(bin=name, part=part).group_by("fold", maintain_order=True):
                 _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
         panel.set_xscale("log")
         panel.set_yscale("log")
         plain_numbers(panel.xaxis)
-        panel.set_title(wrapped(title, columns))
-    figure.supxlabel("trees", fontsize=8)
+        panel.set_title(wrapped(titles[number], columns))
+    figure.supxlabel(f"trees{share(shown, len(titles))}", fontsize=8)
     figure.supylabel(_UNITS[config.model.objective], fontsize=8)
     legend(figure, panels)
     return figure

@@ -165,6 +165,8 @@ class _damage_reported:  # noqa: N801 - used as a context manager
         if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
             return
         reason = " ".join(str(error).split())[:120] or type(error).__name__
+        if isinstance(error, MemoryError):
+            raise UserError(f"{self.path}: takes more memory than is free, or is damaged ({reason})") from error
         raise UserError(
             f"{self.path}: damaged or cut short, cannot be read ({reason}); copy it or make it again"
         ) from error

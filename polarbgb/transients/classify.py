@@ -39,7 +39,7 @@ def classify(events: pl.DataFrame, config: Config) -> pl.DataFrame:
         hardness = _checked("classes.hardness", section.measure, known.columns).number()
     known = known.with_columns(hardness=hardness)
     flags = [
-        pl.when(_checked(f"classes.flags.{name}", flag, known.columns).truth()).then(pl.lit(name))
+        pl.when(_checked(f"classes.flags.'{name}'", flag, known.columns).truth()).then(pl.lit(name))
         for name, flag in section.marks.items()
     ]
     chosen, why = pl.lit(UNKNOWN), pl.lit("no rule holds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -47,20 +47,25 @@ def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
         flagged = np.flatnonzero(beyond.any(axis=1))
         flags = _clear_of_gaps(flagged, beyond[flagged], time, segment, config.intervals.discard)
         kept = flags.any(axis=1)
-        for kind, name, first, last in _sets(flagged[kept], flags[kept], segment):
-            tables.append(
-                pl.DataFrame(
-                    {"start": time[first], "stop": time[last], "first": row[first], "last": row[last]},
-                    schema={"start": pl.Float64, "stop": pl.Float64, "first": pl.Int64, "last": pl.Int64},
-                ).select(
-                    pl.lit(sign, pl.Int8).alias("sign"),
-                    pl.lit(kind).alias("kind"),
-                    pl.lit(name).alias("name"),
-                    pl.all(),
-                    pl.Series("rows", last - first + 1, pl.Int64),
-                )
-            )
+        kinds, names, firsts, lasts = zip(*_sets(flagged[kept], flags[kept], segment), strict=True)
+        runs = [len(one) for one in firsts]  # with many bins there are about as many sets as runs
+        first, last = np.concatenate(firsts), np.concatenate(lasts)
+        columns = {
+            "sign": (pl.Int8, np.full(len(first), sign)),
+            "kind": (pl.String, _repeated(kinds, runs)),
+            "name": (pl.String, _repeated(names, runs)),
+            "start": (pl.Float64, time[first]),
+            "stop": (pl.Float64, time[last]),
+            "first": (pl.Int64, row[first]),
+            "last": (pl.Int64, row[last]),
+            "rows": (pl.Int64, last - first + 1),
+        }
+        tables.append(pl.DataFrame([pl.Series(name, values, dtype) for name, (dtype, values) in columns.items()]))
     return pl.concat(tables)
+
+
+def _repeated(texts: Sequence[str], times: Sequence[int]) -> pl.Series:
+    return pl.Series(texts, dtype=pl.String).gather(np.repeat(np.arange(len(texts)), times))
 
 
 def published_excesses(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
@@ -189,9 +194,10 @@ def _sets(
     sets, appears, which = np.unique(
         flags[np.searchsorted(rows, first)], axis=0, return_index=True, return_inverse=True
     )
+    order = np.argsort(which.ravel(), kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(which.ravel(), minlength=len(sets)))[:-1])
     for one in np.argsort(appears):
-        of_set = which.ravel() == one
-        yield "pure", "_".join(map(str, np.flatnonzero(sets[one]))), first[of_set], last[of_set]
+        yield "pure", "_".join(map(str, np.flatnonzero(sets[one]))), first[members[one]], last[members[one]]
     together = flags.sum(axis=1)
     for number in range(flags.shape[1]):
         yield "more", _more_than(number), *runs_of(rows[together > number], segment)

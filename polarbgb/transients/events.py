@@ -173,11 +173,10 @@ def _levels(
 
 def _t90(rows: pl.DataFrame, begins: NDArray[np.int64], significance: pl.Series, cadence: float) -> NDArray[np.float64]:
     """Return the seconds from 5 to 95 % of the excess counts of each event's best bin."""
-    bins = rows["rate"].to_numpy().shape[1]
     lengths = np.diff(begins, append=len(rows))
     best = np.repeat(significance.arr.arg_max().to_numpy(), lengths) if len(begins) else np.zeros(0, np.int64)
     rate, pred, exposure = (
-        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best % bins]
+        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best]
         for name in ("rate", "pred", "exposure")
     )
     running = np.cumsum((rate - pred) * exposure)

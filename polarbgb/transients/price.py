@@ -58,6 +58,17 @@ class Tail:
         beyond = drawn * (np.maximum(strength, border) / border) ** (-1 / slope)
         return np.where(strength > border, beyond, np.maximum(self.count(strength), drawn)) / self.days
 
+    def each_by_others(self) -> Array:
+        """Return the (n,) rates at which events reach the strength of each of the sample, told without it."""
+        others = len(self.strength) - 1
+        drawn = min(_TAIL, others // _TAIL_PART)
+        # Below the border of the tail the others are counted. Only those in the tail are left out of its exponent.
+        told = np.maximum(others - np.searchsorted(self.strength, self.strength), drawn) / self.days
+        for place in range(others - drawn if drawn else 0, others + 1):
+            without = Tail(np.delete(self.strength, place), self.days)
+            told[place] = without.per_day(self.strength[place : place + 1])[0]
+        return told
+
     def count(self, strength: Array) -> Array:
         """Return how many of the sample reach each (m,) strength."""
         return np.asarray(len(self.strength) - np.searchsorted(self.strength, strength), np.float64)
@@ -190,11 +201,7 @@ def _rarest(best: pl.DataFrame, tails: Mapping[tuple[int, float, int], Tail]) ->
     for (sign, scale, kind), tail in tails.items():
         if sign < 0 and len(tail.strength):
             own = best.filter(sign=sign, scale=scale, calmness=kind).sort("strength")
-            alone = [
-                Tail(np.delete(tail.strength, place), tail.days).per_day(tail.strength[place : place + 1])[0]
-                for place in range(len(tail.strength))
-            ]
-            told.append(np.column_stack([own["group"].to_numpy(), alone]))
+            told.append(np.column_stack([own["group"].to_numpy(), tail.each_by_others()]))
     group, rarity = np.vstack(told).T
     _, which = np.unique(group, return_inverse=True)
     least = np.full(int(which.max(initial=-1)) + 1, np.inf)

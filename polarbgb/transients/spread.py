@@ -20,6 +20,9 @@ _STRAY = 3
 _LONE = 2.0
 """Windows that are farther than twice the squared distance beyond which these lie are left out."""
 
+_GATHERED = 2**22
+"""Elements of matrices gathered at once: 32 MiB."""
+
 Array = NDArray[np.float64]
 
 
@@ -46,7 +49,7 @@ class Spread:
         """
         root = np.sqrt(expected[:, bins])
         among = self.covariance[np.ix_(range(len(self.covariance)), bins, bins)]
-        variance = np.einsum("ri,rij,rj->r", root, among[place], root)
+        variance = _forms(root, among, place)
         return np.asarray(np.maximum(variance / expected[:, bins].sum(axis=1), 0.01))
 
     def strength(self, deviation: Array, place: NDArray[np.int64]) -> Array:
@@ -59,8 +62,7 @@ class Spread:
             deviation: (windows, bins).
             place: (windows,).
         """
-        inverse = np.linalg.inv(self.covariance)
-        return np.asarray(np.sqrt(np.einsum("wi,wij,wj->w", deviation, inverse[place], deviation)))
+        return np.asarray(np.sqrt(_forms(deviation, np.linalg.inv(self.covariance), place)))
 
 
 def fit_spread(counts: Counts, expected: Array, length: int) -> Spread:
@@ -124,6 +126,18 @@ def _sums(found: Array, expected: Array, first: NDArray[np.int64], last: NDArray
         for values in (found - expected, expected)
     )
     return excess[last + 1] - excess[first], background[last + 1] - background[first]
+
+
+def _forms(vectors: Array, matrices: NDArray[np.floating], place: NDArray[np.int64]) -> Array:
+    """Return the (n,) quadratic forms of (n, bins) vectors, each with the matrix of its place.
+
+    A piece at a time: gathered for all rows at once, the matrices of 200 bins would take 300 kB a row.
+    """
+    forms, step = np.empty(len(vectors)), max(1, _GATHERED // max(1, matrices[0].size))
+    for start in range(0, len(vectors), step):
+        part = slice(start, start + step)
+        forms[part] = np.einsum("wi,wij,wj->w", vectors[part], matrices[place[part]], vectors[part])
+    return forms
 
 
 def _covariance(deviation: Array) -> Array:

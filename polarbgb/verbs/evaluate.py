@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,32 +119,22 @@ def _evaluate(
     fitted = run.require("fit")
     started = time.monotonic()
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
-    timeline = read_timeline(config, path, track=track)
-    whole = run.read_frame("prediction.parquet")
-    other = None if stability is None else _other(stability, fitted, whole)
-    rates = measured(timeline, config)
-    frame = whole.filter(pl.col("segment") >= 0)
-    fold = frame["fold"].to_numpy()
-    prediction = frame["pred"].to_numpy().astype(np.float64)
-    fair = ~timeline.known
-    if config.folds.scheme == "blocks":
-        fair &= fold == BLOCK_PARTS.index("test")
-    others = _peers(peers, timeline, config)
-    scored = _predicted_by_all(others, fair)
-    made, missing = _baselines(rates, timeline, fold, config, track)
-    names = config.rates.names
-    methods = {MODEL: prediction, **others, **made}
-    errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
-    of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
-    efficiency = measure_efficiency(whole, config, track=track) if asked["inject"] else None
-    again = None if other is None else measure_stability(whole, other, config, track=track)
+    if stability is not None:
+        _require_same_rows(stability, run, fitted)
+    judged = _judge(run, path, peers, config, track)
+    inject = bool(asked["inject"])
+    whole = run.read_frame("prediction.parquet") if inject or stability is not None else pl.DataFrame()
+    efficiency = measure_efficiency(whole, config, track=track) if inject else None
+    again = None
+    if stability is not None:
+        again = measure_stability(whole, stability.read_frame("prediction.parquet"), config, track=track)
     draft = run.draft("evaluate")
     told: dict[str, object] = {
-        "errors": {name: [one.as_dict() for one in scores] for name, scores in errors.items()},
-        "regimes": {name: [one.as_dict() for one in ones] for name, ones in of_regimes.items()},
-        "missing": missing,
+        "errors": {name: [one.as_dict() for one in scores] for name, scores in judged.errors.items()},
+        "regimes": {name: [one.as_dict() for one in ones] for name, ones in judged.regimes.items()},
+        "missing": judged.missing,
     }
-    save(evaluation_plot(errors, of_regimes, config), draft / "plots/evaluation.png")
+    save(evaluation_plot(judged.errors, judged.regimes, config), draft / "plots/evaluation.png")
     if efficiency is not None:
         told["efficiency"] = efficiency.summary()
         draft.write_frame("injections.parquet", efficiency.injections)
@@ -156,20 +146,65 @@ def _evaluate(
         started,
         asked=asked,
         seeds={"inject.seed": config.inject.seed},
-        rows=int(fair.sum()),
+        rows=judged.rows,
         **({} if efficiency is None and again is None else _sections(config)),
     )
-    return Evaluated(names, errors, tuple(others), of_regimes, tuple(missing), efficiency, again, files)
+    return Evaluated(
+        names=config.rates.names,
+        errors=judged.errors,
+        peers=judged.peers,
+        regimes=judged.regimes,
+        missing=judged.missing,
+        efficiency=efficiency,
+        stability=again,
+        files=files,
+    )
 
 
-def _other(run: RunFolder, fitted: Mapping[str, Any], whole: pl.DataFrame) -> pl.DataFrame:
-    """Return the prediction of another run on the same rows."""
-    theirs = run.require("fit")
-    require_same_file(run.source(), theirs["input"]["sha256"], fitted["input"]["sha256"])
-    frame = run.read_frame("prediction.parquet")
-    if not frame["segment"].equals(whole["segment"]):
-        raise UserError(f"{run.path} predicts other rows of the file; fit both with the same [input] and [filters]")
-    return frame
+@dataclass(frozen=True)
+class _Judged:
+    """How good a prediction is: as of :class:`Evaluated`, and the number of rows that were judged."""
+
+    errors: dict[str, list[Score]]
+    peers: tuple[str, ...]
+    regimes: dict[str, list[Performance]]
+    missing: tuple[str, ...]
+    rows: int
+
+
+def _judge(run: RunFolder, path: Path, peers: Sequence[Path], config: Config, track: Track) -> _Judged:
+    """Score the prediction beside the peers and the baselines, and by regime.
+
+    What it takes for that, several copies of all rates, is gone when the searches begin.
+    """
+    timeline = read_timeline(config, path, track=track)
+    rates = measured(timeline, config)
+    place = () if config.position is None else (config.position.latitude, config.position.longitude)
+    timeline = replace(timeline, frame=timeline.frame.select(place))
+    frame = run.scan_frame("prediction.parquet").filter(pl.col("segment") >= 0).select("fold", "pred", "pull").collect()
+    fold = frame["fold"].to_numpy()
+    prediction = frame["pred"].to_numpy().astype(np.float64)
+    fair = ~timeline.known
+    if config.folds.scheme == "blocks":
+        fair &= fold == BLOCK_PARTS.index("test")
+    others = _peers(peers, timeline, config)
+    scored = _predicted_by_all(others, fair)
+    made, missing = _baselines(rates, timeline, fold, config, track)
+    names = config.rates.names
+    methods = {MODEL: prediction, **others, **made}
+    errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
+    del methods, made  # of all bins, each
+    of_regimes = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
+    return _Judged(errors, tuple(others), of_regimes, tuple(missing), int(fair.sum()))
+
+
+def _require_same_rows(other: RunFolder, run: RunFolder, fitted: Mapping[str, Any]) -> None:
+    """Check that another run predicts the same rows of the same file."""
+    theirs = other.require("fit")
+    require_same_file(other.source(), theirs["input"]["sha256"], fitted["input"]["sha256"])
+    one, two = (each.scan_frame("prediction.parquet").select("segment").collect() for each in (other, run))
+    if not one.equals(two):
+        raise UserError(f"{other.path} predicts other rows of the file; fit both with the same [input] and [filters]")
 
 
 def _sections(config: Config) -> dict[str, object]:

@@ -24,6 +24,7 @@ from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
 from polarbgb.parts import Parts
+from polarbgb.present.bins import spread
 from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.save import save
 from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
@@ -395,8 +396,9 @@ def _drawings(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> dict[s
     for by in ("phase", "time"):
         drawings[f"attribution_{by}"] = partial(attribution_plot, tables["attribution.parquet"], by, config)
     data = fit.matrix.values[shap.features.rows]
-    for number, name in enumerate(bins):
-        title, values, base = config.rates.titles[number], shap.features.values[number], shap.features.base[number]
+    for number in spread(len(bins)):
+        name, title = bins[number], config.rates.titles[number]
+        values, base = shap.features.values[number], shap.features.base[number]
         first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
         drawings[f"shap_bin{number}"] = partial(shap_beeswarm, values, base, data, names, title, config)
         drawings[f"dependence_bin{number}"] = partial(dependence_plot, dependence, first, number, config)

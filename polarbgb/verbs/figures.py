@@ -13,6 +13,7 @@ import polars as pl
 from polarbgb.background.groups import feature_groups
 from polarbgb.background.score import Performance, Score
 from polarbgb.config import Config
+from polarbgb.present.bins import chosen
 from polarbgb.present.cluster_plane import cluster_plane
 from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
 from polarbgb.present.efficiency import efficiency_plot
@@ -40,11 +41,14 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "pdf", "svg"]
 
+_CHUNK = 250_000
+"""Rows of SHAP values read at a time."""
+
 Drawing = tuple[str, "Callable[[], Figure]"]
 """A figure's name, and what draws it."""
 
 
-def figures(run: RunFolder) -> Iterator[tuple[str, Figure]]:
+def figures(run: RunFolder, *, bins: Sequence[int] | None = None) -> Iterator[tuple[str, Figure]]:
     """Draw what a run holds, one figure at a time.
 
     Figures of stages that were not run are left out, and those of places where no position is configured, or is not
@@ -52,23 +56,31 @@ def figures(run: RunFolder) -> Iterator[tuple[str, Figure]]:
 
     Args:
         run: with a prediction.
+        bins: energy bins to show; where None all, or of more than 12 as many from the first to the last.
 
     Yields:
         The name of each figure, without a suffix, as the verbs write them, and the figure.
 
     Raises:
-        UserError: if the run has no prediction, or its files are damaged.
+        UserError: if the run has no prediction, or no such bin, or its files are damaged.
     """
-    for name, drawn in _Results(run).drawings():
+    for name, drawn in _Results(run, bins).drawings():
         yield name, drawn()
 
 
-def draw(run: RunFolder, format: Format, *, track: Track = silent) -> tuple[Path, ...]:  # noqa: A002 - as the option is called
+def draw(
+    run: RunFolder,
+    format: Format,  # noqa: A002 - as the option is called
+    *,
+    bins: Sequence[int] | None = None,
+    track: Track = silent,
+) -> tuple[Path, ...]:
     """Draw what a run holds into files ``plots/<name>.<format>``.
 
     Args:
         run: with a prediction.
         format: of the files.
+        bins: as of :func:`figures`.
         track: watches the figures.
 
     Returns:
@@ -78,11 +90,12 @@ def draw(run: RunFolder, format: Format, *, track: Track = silent) -> tuple[Path
         UserError: as :func:`figures`, or if the folder cannot be written.
     """
     with run.hold():
-        draft = run.draft(f"plot-{format}", run.manifest(), versions())
-        drawings = _Results(run).drawings()
+        draft = run.draft(f"plot-{format}", run.manifest(), versions(), bins)
+        drawings = _Results(run, bins).drawings()
         for name, drawn in track(drawings, label="draw", total=len(drawings)):
             draft.parts.file(draft / f"plots/{name}.{format}", partial(_save, drawn))
-        return draft.deliver()
+        draft.deliver()
+    return tuple(run / f"plots/{name}.{format}" for name, _ in drawings)
 
 
 def _save(drawn: Callable[[], Figure], path: Path) -> None:
@@ -92,9 +105,10 @@ def _save(drawn: Callable[[], Figure], path: Path) -> None:
 class _Results:
     """What a run holds, read when it is first needed."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, bins: Sequence[int] | None) -> None:
         run.require("fit", "predict")
         self._run = run
+        self._bins = chosen(bins, len(self._config.rates.names))
 
     @cached_property
     def _config(self) -> Config:
@@ -116,13 +130,13 @@ class _Results:
     def _of_fit(self) -> Iterator[Drawing]:
         prediction, config = self._prediction, self._config
         if self._run.stage("fit") and (self._run / "training.parquet").exists():
-            yield "loss", lambda: loss_curves(self._run.read_frame("training.parquet"), config)
-        yield "rates", partial(rates_plot, prediction, config)
+            yield "loss", lambda: loss_curves(self._run.read_frame("training.parquet"), config, bins=self._bins)
+        yield "rates", partial(rates_plot, prediction, config, bins=self._bins)
         yield "light_curve", partial(light_curve, prediction, self._run.config())
         for zoom in choose_zooms(prediction, config):
             yield zoom.name, partial(self._zoomed, zoom)
-        yield "pulls", partial(pull_histograms, prediction, self._run.config())
-        yield "residuals", partial(residual_histograms, prediction, config)
+        yield "pulls", partial(pull_histograms, prediction, self._run.config(), bins=self._bins)
+        yield "residuals", partial(residual_histograms, prediction, config, bins=self._bins)
 
     def _zoomed(self, zoom: Zoom) -> Figure:
         rows, events = zoom.of(self._prediction), self._events
@@ -137,7 +151,7 @@ class _Results:
         known = known_events(config)
         yield "events", partial(event_gallery, prediction, events, config)
         yield "light_curve_events", partial(light_curve, prediction, config, events=events)
-        yield "clusters", lambda: cluster_plane(self._excess(), known, config)
+        yield "clusters", lambda: cluster_plane(self._excess(), known, config, bins=self._bins)
         if config.known_events is not None:
             yield "known_events", partial(self._known, events, known)
         position = config.position
@@ -165,10 +179,10 @@ class _Results:
         yield "shap_groups", partial(self._shap_bars, feature_groups(config))
         attribution = self._run.read_frame("attribution.parquet")
         for by in ("phase", "time"):
-            yield f"attribution_{by}", partial(attribution_plot, attribution, by, config)
+            yield f"attribution_{by}", partial(attribution_plot, attribution, by, config, bins=self._bins)
         dependence, importance = (self._run.read_frame(f"{name}.parquet") for name in ("dependence", "importance"))
-        for number, name in enumerate(config.rates.names):
-            first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
+        for number in self._bins:
+            first = importance.sort(config.rates.names[number], descending=True)["feature"].head(FEATURES).to_list()
             yield f"dependence_bin{number}", partial(dependence_plot, dependence, first, number, config)
 
     def _shap_bars(self, members: Mapping[str, Sequence[str]]) -> Figure:
@@ -178,13 +192,18 @@ class _Results:
             pl.sum_horizontal([pl.col(f"shap_{name}").cast(pl.Float64) for name in names]).abs().alias(of)
             for of, names in members.items()
         ]
-        of_bins = [shap.filter(bin=name).select(sizes) for name in config.rates.names]
-        means = np.column_stack([one.mean().collect().row(0) for one in of_bins])
-        scatter = np.column_stack([one.std(ddof=0).collect().row(0) for one in of_bins])
-        rows = shap.select(pl.len()).collect().item() // len(config.rates.names)
+        bins = len(config.rates.names)
+        rows = shap.select(pl.len()).collect().item() // bins
+        abreast = max(1, _CHUNK // max(rows, 1))
+        found = []
+        for first in range(0, bins, abreast):  # bin after bin, as the file holds them
+            part = shap.slice(first * rows, abreast * rows).select(sizes).collect().to_numpy()
+            part = part.reshape(-1, rows, len(members))
+            found.append((part.mean(axis=1), part.std(axis=1)))
+        means, scatter = (np.concatenate(one).T for one in zip(*found, strict=True))
         everything = rows == (self._prediction["segment"] >= 0).sum()  # there is no other sample
         errors = np.zeros_like(means) if everything else scatter / np.sqrt(rows)
-        return shap_bars(means, errors, [*members], config)
+        return shap_bars(means, errors, [*members], config, bins=self._bins)
 
     def _of_evaluation(self) -> Iterator[Drawing]:
         if self._run.stage("evaluate") is None:

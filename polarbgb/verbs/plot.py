@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,12 @@ class Drawn:
     files: tuple[Path, ...]
 
 
-def plot(run: RunFolder, *, format: Format = "png", track: Track = silent) -> Drawn:  # noqa: A002 - as the option
+def plot(
+    run: RunFolder,
+    *,
+    format: Format = "png",  # noqa: A002 - as the option
+    bins: Sequence[int] | None = None,
+    track: Track = silent,
+) -> Drawn:
     """Draw what a run holds; see :func:`polarbgb.verbs.figures.draw`."""
-    return Drawn(draw(run, format, track=track))
+    return Drawn(draw(run, format, bins=bins, track=track))

@@ -13,6 +13,7 @@ from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config
 from polarbgb.present.axes import utc
+from polarbgb.present.bins import chosen
 from polarbgb.present.dependence_plots import effect_unit
 from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
@@ -75,6 +76,7 @@ def report(
     path: Path | None = None,
     *,
     events: int = 40,
+    bins: Sequence[int] | None = None,
     plots: Format | None = None,
     overwrite: bool = False,
     track: Track = silent,
@@ -84,7 +86,9 @@ def report(
     Args:
         run: a fitted or predicted run. What ``explain`` and ``evaluate`` left is shown where they were run.
         path: a ``.html`` file; ``report.html`` of the run folder where None.
-        events: how many are drawn, the rarest first; all are listed.
+        events: how many are drawn, the rarest first; all are listed, of more than 5000 the rarest 5000.
+        bins: energy bins that the page shows; where None all, or of more than 12 as many from the first to the last,
+            and of each event the one that sees it best.
         plots: draw every figure as a file of this format too, into ``plots/`` of the run folder.
         overwrite: replace a named file that is there; the run folder's own is always replaced.
         track: watches the search, if there is one, and the drawing.
@@ -93,7 +97,7 @@ def report(
         The page and its size.
 
     Raises:
-        UserError: if the run has no prediction, or the page cannot be written or is in the way.
+        UserError: if the run has no prediction, or no such bin, or the page cannot be written or is in the way.
     """
     run.require("fit", "predict")
     if path is None:
@@ -103,32 +107,35 @@ def report(
     with run.hold():
         if run.stage("detect") is None:
             detect(run, track=track)
-        files = draw(run, "png", track=track)  # those that do not zoom stand in the page
-        asked = files if plots == "png" else draw(run, plots, track=track) if plots else ()
+        files = draw(run, "png", bins=bins, track=track)  # those that do not zoom stand in the page
+        asked = files if plots == "png" else draw(run, plots, bins=bins, track=track) if plots else ()
         found = run.read_frame("events.parquet")
         drawn = rarest(found, events)
         with watched(track, "write the page"):
-            page = render(_page(run, found, drawn, files))
+            page = render(_page(run, found, drawn, files, bins))
         with atomic(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
     return Reported(path, len(found), len(drawn), path.stat().st_size, asked)
 
 
-def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Sequence[Path]) -> Page:
+def _page(
+    run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Sequence[Path], asked: Sequence[int] | None
+) -> Page:
     stage = run.require("fit", "predict")
     searched = run.require("detect")
     config = run.config_of("detect")
     prediction = run.read_frame("prediction.parquet")
     curves = Curves.of(prediction)
     titles = config.rates.titles
+    bins = chosen(asked, len(titles))
     metrics = run.metrics() if run.stage("fit") else []
     evaluation = run.read_json("evaluation.json") if run.stage("evaluate") else {}
     days = len(curves.time) * config.input.cadence / 86_400
     columns, rows = content.event_list(events)
     source = Path(stage["input"]["file"]).name
     title = f"{config.name}: background and events of {source}"
-    panels, data = _drawn(prediction, curves, drawn, config)
-    explained, shown = _explained(run, drawn, config)
+    panels, data = _drawn(prediction, curves, drawn, config, bins)
+    explained, shown = _explained(run, drawn, config, bins)
     return Page(
         title=title,
         lead=_lead(stage, curves, config),
@@ -136,17 +143,19 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Se
         stages=_stages(run),
         quality=content.quality_table(prediction, stage["input"]["dropped"], config),
         scores=content.score_table(metrics, stage["widths"], titles),
-        baselines=content.baseline_table(evaluation["errors"], titles) if evaluation else None,
-        bins=titles,
+        baselines=content.baseline_table(evaluation["errors"], titles, bins) if evaluation else None,
+        bins={number: titles[number] for number in bins},
+        all_bins=len(titles),
+        all_events=len(events),
         columns=columns,
         events=rows,
-        facts={one["id"]: content.facts(one, titles) for one in drawn.iter_rows(named=True)},
+        facts={one["id"]: content.facts(one, titles, bins) for one in drawn.iter_rows(named=True)},
         known=content.known_table(known_summary(prediction, events, known_events(config), config)),
         control=content.control_table(searched, days),
         injections=content.injection_table(evaluation["efficiency"], TITLES) if "efficiency" in evaluation else None,
         pictures=_pictures(run, figures),
-        slopes=_slopes(run, config),
-        stability=_stability(run, titles),
+        slopes=_slopes(run, config, bins),
+        stability=_stability(run, titles, bins),
         provenance=_provenance(run, stage),
         config=to_toml(portable(config)),
         panels={**panels, **shown},
@@ -155,39 +164,47 @@ def _page(run: RunFolder, events: pl.DataFrame, drawn: pl.DataFrame, figures: Se
 
 
 def _drawn(
-    prediction: pl.DataFrame, curves: Curves, drawn: pl.DataFrame, config: Config
+    prediction: pl.DataFrame, curves: Curves, drawn: pl.DataFrame, config: Config, bins: Sequence[int]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the panels of light curves and places, and what fills them."""
     titles, limit = config.rates.titles, config.intervals.sigma
-    whole, note = curves.whole(config)
+    # Where there is a choice of bins, it stands in the place of the titles.
+    pairs = [titles[number] for number in bins] if len(bins) <= content.PAIRS else [""] * content.PAIRS
+    whole, note = curves.whole(config, bins)
     panels = {
         "curve": viewer("curve", [""], limit=limit, dates=True),
-        "zoom": viewer("zoom", titles, limit=limit, dates=False),
+        "zoom": viewer("zoom", pairs, limit=limit, dates=False),
     }
     if len(drawn):
-        panels["event"] = viewer("event", titles, limit=limit, dates=False)
+        panels["event"] = viewer("event", pairs, limit=limit, dates=False)
         image, background = content.ground(prediction, drawn, config), content.field_background(prediction)
         if image is not None or background is not None:
             panels["sky"] = sky(image, background, content.whereabouts(drawn, prediction, config))
     return panels, {
+        "titles": titles,
         "whole": whole,
         "note": note,
         "spans": {"left": (drawn["t_start"] * 1e3).to_list(), "right": (drawn["t_stop"] * 1e3).to_list()},
-        "zooms": content.zooms(curves, choose_zooms(prediction, config), config),
-        "windows": {str(key): value for key, value in content.event_windows(curves, drawn, config).items()},
+        "zooms": content.zooms(curves, choose_zooms(prediction, config), config, bins),
+        "windows": {str(key): value for key, value in content.event_windows(curves, drawn, config, bins).items()},
     }
 
 
-def _explained(run: RunFolder, drawn: pl.DataFrame, config: Config) -> tuple[dict[str, Any], dict[str, str]]:
+def _explained(
+    run: RunFolder, drawn: pl.DataFrame, config: Config, bins: Sequence[int]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what fills the panels of the explanation, and these panels."""
     data: dict[str, Any] = {"dependence": [], "why": {}, "why_unit": effect_unit(config)}
     panels = {}
     curves, of_events = (_left(run, name) for name in ("dependence.parquet", "event_shap.parquet"))
     if curves is not None:
-        data["dependence"] = content.dependence_curves(curves, _important(run), config)
-        panels["dependence"] = dependence(config.rates.titles, f"SHAP ({effect_unit(config)})")
+        data["dependence"] = content.dependence_curves(curves, _important(run), config, bins)
+        panels["dependence"] = dependence(
+            [config.rates.titles[number] for number in bins], f"SHAP ({effect_unit(config)})"
+        )
     if of_events is not None:
-        told = content.reasons(of_events, drawn["id"].to_list(), config)
+        of_each = {one["id"]: content.of_event(one, bins) for one in drawn.iter_rows(named=True)}
+        told = content.reasons(of_events, of_each, config)
         data["why"] = {str(key): value for key, value in told.items()}
     return data, panels
 
@@ -202,15 +219,15 @@ def _important(run: RunFolder) -> list[str]:
     return run.read_frame("importance.parquet")["feature"].head(_FEATURES).to_list()
 
 
-def _slopes(run: RunFolder, config: Config) -> Table | None:
+def _slopes(run: RunFolder, config: Config, bins: Sequence[int]) -> Table | None:
     slopes = _left(run, "slopes.parquet")
-    return None if slopes is None else content.slope_table(slopes, _important(run), config)
+    return None if slopes is None else content.slope_table(slopes, _important(run), config, bins)
 
 
-def _stability(run: RunFolder, titles: Sequence[str]) -> Table | None:
+def _stability(run: RunFolder, titles: Sequence[str], bins: Sequence[int]) -> Table | None:
     if run.stage("explain") is None or not (run / "stability.json").exists():
         return None
-    return content.stability_table(run.read_json("stability.json"), titles)
+    return content.stability_table(run.read_json("stability.json"), titles, bins)
 
 
 def _lead(stage: Mapping[str, Any], curves: Curves, config: Config) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from polarbgb.config import load, shipped, validate
 from polarbgb.errors import UserError
-from polarbgb.features.matrix import build_matrix, feature_columns, implied_names
+from polarbgb.features.matrix import absent_names, build_matrix, feature_columns, implied_names
 from polarbgb.features.passages import PASSAGE_NAMES
 from polarbgb.timeline.clean import clean
 
@@ -51,6 +51,7 @@ def test_plain_columns_come_as_they_are():
     matrix = build_matrix(clean(frame, config), config)
     assert matrix.names == ("glat", "B_1", "phase")
     assert matrix.values.dtype == np.float32
+    assert not isinstance(matrix.values, np.memmap)
     assert matrix.values.flags.c_contiguous
     wanted = np.column_stack([frame["glat"], frame["B[1]"], 2 * frame["glat"]])
     np.testing.assert_array_equal(matrix.values, wanted)
@@ -156,6 +157,15 @@ def test_the_place_comes_by_itself_where_it_is_configured():
     config = load(shipped("configs/polar.toml"))
     assert {"orbital_phase", "sun_elevation", "l_shell"} <= set(implied_names(config))
     assert implied_names(config.model_copy(update={"position": None})) == PASSAGE_NAMES
+
+
+def test_what_a_configuration_does_not_say_costs_the_features_made_of_it():
+    place, field = ("orbital_phase", "local_time", "sun_elevation"), ("field_strength", "magnetic_latitude", "l_shell")
+    config = load(shipped("configs/polar.toml"))
+    assert absent_names(config) == {}
+    no_field = config.model_copy(update={"position": config.position.model_copy(update={"field": ()})})
+    assert absent_names(no_field) == {"position.field": field}
+    assert absent_names(config.model_copy(update={"position": None})) == {"[position]": (*place, *field)}
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -54,8 +54,17 @@ def test_a_held_latitude_keeps_its_direction():
 
 
 def test_a_gap_tells_nothing_of_the_direction():
-    made = features([3, 2, 1, 20, 19, 18], np.zeros(6), [0, 1, 2, 900, 901, 902], [0, 0, 0, 1, 1, 1])
-    assert (made["orbital_phase"] >= 90).all()
+    latitude, time, segment = np.array([30, 2, 1, 20, 19, 18]), [0, 1, 2, 900, 901, 902], [0, 0, 0, 1, 1, 1]
+    south = features(latitude, np.zeros(6), time, segment)["orbital_phase"]
+    assert (south >= 90).all()
+    north = features(-latitude, np.zeros(6), time, segment)["orbital_phase"]
+    np.testing.assert_allclose(north, south - 180)
+
+
+def test_the_phase_of_an_orbit_along_the_equator_is_as_good_as_any():
+    latitude, time = np.sin(np.linspace(0, 12, 500)), np.arange(500)
+    steep, flat = (features(top * latitude, np.zeros(500), time)["orbital_phase"] for top in (60.0, 0.5))
+    np.testing.assert_allclose(flat, steep, atol=1e-6)
 
 
 def test_noon_is_where_the_sun_is_highest():

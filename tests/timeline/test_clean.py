@@ -54,6 +54,15 @@ def dropped(timeline):
     return sorted(set(range(len(timeline.time))) - set(timeline.row.tolist()))
 
 
+def test_the_bits_are_those_that_files_md_tells():
+    bits = {flag.name: int(flag).bit_length() - 1 for flag in Quality}
+    assert bits == {
+        "TIME_INVALID": 0, "TIME_NOT_INCREASING": 1, "RATE_INVALID": 2, "ERROR_NOT_POSITIVE": 3, "EXPOSURE_INVALID": 4,
+        "FEATURE_MISSING": 8, "KNOWN_EVENT": 9, "KEPT_OUT": 10,
+    }  # fmt: skip
+    assert [bit for bit in range(32) if DROPPED >> bit & 1] == [*range(8), *range(16, 32)]
+
+
 def test_good_rows_are_all_kept():
     frame = frame_of()
     timeline = clean(frame, configured())
@@ -186,6 +195,7 @@ def rates(exposure):
 def test_the_exposure_is_a_number_or_an_expression_and_is_judged():
     assert clean(frame_of(), configured(**rates(4))).exposure.tolist() == [4.0] * 6
     frame = frame_of().with_columns(pl.Series("live", [0.9, 0.0, -1.0, NAN, INF, 0.8]))
+    assert clean(frame, configured(**rates("live/8"))).exposure.tolist() == [0.9 / 8, 0.1]
     timeline = clean(frame, configured(**rates("live*2")))
     assert timeline.exposure.tolist() == [1.8, 1.6]
     assert timeline.row.tolist() == [0, 5]
@@ -202,6 +212,14 @@ def test_rows_near_known_events_are_marked_and_kept(tmp_path):
     assert (timeline.quality[[1, 2, 3]] == Quality.KNOWN_EVENT).all()
     assert timeline.quality[4] == Quality.RATE_INVALID
     assert timeline.reasons == {"rate is not a number >= 0": 1}
+
+
+def test_rows_kept_out_of_training_are_marked_in_a_copy():
+    timeline = clean(frame_of(4, rate_0={0: NAN}, crabarf={2: NAN}), configured())
+    marked = timeline.kept_out(np.array([False, True, True]))
+    assert marked.quality.tolist() == [1 << 2, 0, 1 << 8 | 1 << 10, 1 << 10]
+    assert timeline.quality.tolist() == [1 << 2, 0, 1 << 8, 0]
+    assert marked.row is timeline.row
 
 
 def test_where_no_row_is_left_the_reasons_are_told():

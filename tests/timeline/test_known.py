@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polarbgb.config import load, shipped
 from polarbgb.errors import UserError
-from polarbgb.timeline.known import read_known
+from polarbgb.timeline.known import known_events, read_known
 
 
 def written(folder, text, name="known.csv"):
@@ -40,8 +40,17 @@ def test_the_shipped_list_holds_the_bursts_of_polar():
 
 
 def test_the_polar_configuration_reads_its_list():
-    section = load("configs/polar.toml").known_events
-    assert len(read_known(section.file, section.time, section.name)) == 55
+    config = load("configs/polar.toml")
+    section = config.known_events
+    known = read_known(section.file, section.time, section.name)
+    assert len(known) == 55
+    assert known_events(config).equals(known)
+
+
+def test_a_configuration_without_a_list_knows_no_event():
+    known = known_events(load("configs/polar.toml").model_copy(update={"known_events": None}))
+    assert known.is_empty()
+    assert known.schema == {"name": pl.String, "time": pl.Float64}
 
 
 @settings(deadline=None)
@@ -77,6 +86,12 @@ def test_a_time_that_is_no_number_is_told_with_its_line(tmp_path, bad):
     with pytest.raises(UserError) as error:
         read_known(path, "t", "name")
     assert str(error.value) == f"{path}, line 3: 't' is '{bad}', not a number of unix seconds such as 1486378317.7"
+
+
+def test_the_first_line_may_be_the_wrong_one(tmp_path):
+    path = written(tmp_path, "name,t\nA,early\nB,2\n")
+    with pytest.raises(UserError, match=r"known\.csv, line 2: 't' is not"):
+        read_known(path, "t", "name")
 
 
 @pytest.mark.parametrize(("time", "name", "told"), [("unix_tim", "name", "unix_time"), ("unix_time", "nam", "name")])

@@ -124,10 +124,16 @@ def test_without_an_epoch_the_first_row_begins_the_first_orbit():
     assert orbit_numbers(np.empty(0), Orbit(period=100.0)).tolist() == []
 
 
-@pytest.mark.parametrize("apart", [0.4, 1.6, 4.0])
-def test_rows_at_another_cadence_are_refused(apart):
-    with pytest.raises(UserError, match=f"m.root: rows are {apart:g} s apart, but input.cadence is 1 s"):
-        require_cadence(np.arange(50) * apart, 1.0, "m.root")
+@pytest.mark.parametrize("rows", [2, 50])
+@pytest.mark.parametrize(("apart", "cadence"), [(0.4, 1), (1.6, 1), (4.0, 1), (1.0, 4), (1.9, 4), (6.1, 4), (1.0, 0.5)])
+def test_rows_at_another_cadence_are_refused(apart, cadence, rows):
+    with pytest.raises(UserError, match=f"m.root: rows are {apart:g} s apart, but input.cadence is {cadence:g} s"):
+        require_cadence(np.arange(rows) * apart, cadence, "m.root")
+
+
+@pytest.mark.parametrize(("apart", "cadence"), [(2.0, 4), (3.0, 4), (6.0, 4), (0.25, 0.5), (0.75, 0.5)])
+def test_rows_from_half_to_one_and_a_half_cadences_apart_are_accepted(apart, cadence):
+    require_cadence(np.arange(50) * apart, cadence, "m.root")
 
 
 def test_gaps_do_not_make_another_cadence():

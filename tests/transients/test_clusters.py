@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.transients.clusters import event_set, find_clusters, published_tables, segment_borders
+from polarbgb.transients.clusters import (
+    cluster_excess,
+    event_set,
+    find_clusters,
+    published_excesses,
+    published_tables,
+    segment_borders,
+)
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published_intervals_seed42.root"
 
@@ -232,6 +239,44 @@ def test_published_tables_hold_starts_then_stops_and_no_single_bin_clusters(make
         "#_inter_more_1": [[3], [3]],
     }
     assert list(tables) == ["0", "0_1", "#_inter_more_0", "#_inter_more_1"]
+
+
+def test_published_excesses_are_flagged_in_more_bins_than_asked_and_last_to_the_end_of_their_last_row(
+    make_config, make_prediction
+):
+    pull = np.zeros((20, 3))
+    pull[2:5, :2] = pull[9] = 9.0
+    pull[7, 0] = 9.0  # in one bin alone
+    pull[12] = -9.0
+    prediction = make_prediction(pull, cadence=4.0)
+    found = published_excesses(prediction, make_config(cadence=4.0, more_than=1))
+    assert (found - 1.5e9).rows() == [(8.0, 20.0), (36.0, 40.0)]
+
+
+@pytest.mark.parametrize("cadence", [1.0, 4.0])
+def test_the_excess_of_a_cluster_is_summed_row_by_row(make_config, make_prediction, cadence):
+    rng = np.random.default_rng(11)
+    pull = rng.normal(scale=3.0, size=(300, 2))
+    time = 1.5e9 + cadence * np.cumsum(rng.choice([1.0, 5.0], p=[0.95, 0.05], size=300))
+    live = rng.uniform(0.5, 1.0, (300, 2))
+    prediction = make_prediction(pull, time, rng.random(300) < 0.9, cadence, exposure=live)
+    config = make_config(bins=2, cadence=cadence, sigma=4.0)
+    clusters = find_clusters(prediction, config)
+    wanted = []
+    for row in clusters.filter(kind="bin").rows(named=True):
+        inside = [
+            one
+            for one in prediction.rows(named=True)
+            if row["first"] <= one["row"] <= row["last"] and one["segment"] >= 0
+        ]
+        number = int(row["name"])
+        excess = sum((one["rate"][number] - one["pred"][number]) * one["exposure"][number] for one in inside)
+        span = (row["start"], row["stop"] + cadence, row["stop"] - row["start"] + cadence)
+        wanted.append((row["sign"], number, *span, row["sign"] * excess))
+    found = cluster_excess(prediction, clusters, config)
+    assert len(found) == len(wanted) > 30
+    assert sorted(found.rows()) == [pytest.approx(row) for row in sorted(wanted)]
+    assert (found["excess"] > 0).all()
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason=f"the published interval file is not at {PUBLISHED}")

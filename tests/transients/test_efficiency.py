@@ -1,14 +1,17 @@
 """Bright bursts are found, those that are none are not, and the counting is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import minimize
 
 from polarbgb.errors import UserError
 from polarbgb.timeline.clean import Quality
 from polarbgb.transients.efficiency import FIXED, FOCUS, METHODS, PUBLISHED, measure_efficiency, overlapping
 from polarbgb.transients.fixed import fixed_windows
-from polarbgb.transients.logistic import fit_sensitivity, proportion
+from polarbgb.transients.logistic import Sensitivity, fit_sensitivity, proportion
 
 ROWS = 40_000
 
@@ -91,6 +94,30 @@ def test_the_table_counts_what_it_says(all_sorts):
     assert all_sorts.summary()["classes"] == table.to_dicts()
 
 
+def test_the_classes_of_the_table_hold_their_lower_edges(all_sorts):
+    edges = {"oracle": [6.0, 8.0, 12.0, 12.0, 12.0], "duration": [0.2, 1.0, 10.0, 60.0, 300.0]}
+    found = {f"{name}_found": [True] * 5 for name in METHODS}
+    table = replace(all_sorts, injections=pl.DataFrame(edges | found)).table()
+    spans = [(0, 1), (1, 10), (10, 60), (60, np.inf), (0, np.inf)]
+    assert table.select("duration_from", "duration_to").rows() == spans * 5
+    counted = {
+        (low, high): of_class["bursts"].to_list()
+        for (low, high), of_class in table.group_by("oracle_from", "oracle_to")
+    }
+    assert counted == {
+        (6, 8): [1, 0, 0, 0, 1], (8, 12): [0, 1, 0, 0, 1], (12, np.inf): [0, 0, 1, 2, 3],
+        (6, np.inf): [1, 1, 1, 2, 5], (8, np.inf): [0, 1, 1, 2, 4],
+    }  # fmt: skip
+
+
+def test_bursts_tell_the_latitude_of_their_middle(quiet, config):
+    shell = np.linspace(1.5, 6.0, ROWS)
+    rows = measure_efficiency(quiet.with_columns(l_shell=shell), with_inject(config, bursts=5)).injections
+    middle = (rows["t_start"] + rows["t_stop"]).to_numpy() / 2
+    wanted = np.degrees(np.arccos(np.interp(middle, quiet["unix_time"], shell) ** -0.5))
+    np.testing.assert_allclose(rows["latitude"], wanted, atol=0.01)
+
+
 def test_the_same_seed_gives_the_same_bursts(all_sorts, quiet, config):
     assert measure_efficiency(quiet, config).injections.equals(all_sorts.injections)
 
@@ -137,24 +164,35 @@ def test_the_event_that_overlaps_longest_is_taken():
     assert overlapping(np.array([1.0]), np.array([2.0]), events.clear()).tolist() == [-1]
 
 
-def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config):
-    rng = np.random.default_rng(2)
-    time = 1.5e9 + np.concatenate([np.arange(150), 200 + np.arange(20), 300 + np.arange(130)])
+@pytest.mark.parametrize(
+    ("cadence", "lengths"), [(1.0, (1, 4, 16, 64)), (4.0, (1, 4, 16)), (10.0, (1, 2, 6)), (0.5, (2, 8, 32, 128))]
+)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config, cadence, lengths, seed):
+    rng = np.random.default_rng(seed)
+    time = 1.5e9 + cadence * np.concatenate([np.arange(150), 200 + np.arange(20), 300 + np.arange(130)])
     pull = rng.normal(0, 1, (300, 2))
     pull[40:44] += 3.0
     pull[[165, 250], 1] += 7.0
     pull[175:260, 0] += 0.9
-    prediction = make_prediction(pull, time=time)
-    segment = prediction["segment"].to_numpy()
+    pull[100:103, 1] += 2.8
+    lost = slice(150, 170)  # in the first gap there are rows, but none that is usable
+    prediction = make_prediction(
+        np.insert(pull, [lost.start] * 20, 99.0, axis=0),
+        time=np.insert(time, [lost.start] * 20, time[149] + cadence * np.arange(5, 25)),
+        usable=np.insert(np.ones(300, bool), [lost.start] * 20, values=False),
+        cadence=cadence,
+    )
+    segment = np.delete(prediction["segment"].to_numpy(), lost)
     inside = np.zeros(300, bool)
-    for length in (1, 4, 16, 64):
+    for length in lengths:
         for number in range(segment.max() + 1):
             rows = np.flatnonzero(segment == number)
             for first in range(rows[0], rows[-1] + 2 - length, max(1, length // 2)):
                 if (pull[first : first + length].sum(axis=0) / np.sqrt(length) > 5).any():
                     inside[first : first + length] = True
-    assert 30 < inside.sum() < 250
-    found = fixed_windows(prediction, make_config(bins=2))
+    assert 5 < inside.sum() < 250
+    found = fixed_windows(prediction, make_config(bins=2, cadence=cadence))
     covered = np.zeros(300, bool)
     for start, stop in found.iter_rows():
         rows = (time >= start) & (time < stop)
@@ -175,6 +213,24 @@ def test_the_line_of_half_the_bursts_is_where_it_was_put():
         assert fit.fluence(np.array([length]), 0.9).item() == pytest.approx(truth, rel=0.1)
 
 
+def test_the_fit_is_the_most_likely_one():
+    rng = np.random.default_rng(5)
+    duration, fluence = np.exp(rng.uniform(np.log(0.1), np.log(300), 500)), np.exp(rng.uniform(0, 8, 500))
+    terms = np.stack([np.ones(500), np.log(fluence), np.log(duration), np.log(duration) ** 2])
+    found = rng.random(500) < 1 / (1 + np.exp(-(np.array([-6, 2, -1, 0.1]) @ terms)))
+
+    def unlikely(coefficients):
+        return np.logaddexp(0, np.where(found, -1, 1) * (coefficients @ terms)).sum()
+
+    fit = fit_sensitivity(fluence, duration, found).coefficients
+    assert unlikely(fit) == pytest.approx(minimize(unlikely, np.zeros(4), tol=1e-9).fun, abs=1e-4)
+
+
+def test_where_brightness_does_not_help_no_fluence_is_enough():
+    for slope in (0.0, -1.0):
+        assert np.isnan(Sensitivity(np.array([1.0, slope, 0.0, 0.0])).fluence(np.array([1.0, 10.0]), 0.5)).all()
+
+
 def test_a_sharp_edge_and_nothing_at_all_are_fitted_too():
     fluence, duration = np.geomspace(1, 100, 200), np.tile([1.0, 10.0], 100)
     sharp = fit_sensitivity(fluence, duration, fluence > 10)
@@ -189,3 +245,13 @@ def test_shares_have_the_interval_that_holds_the_truth_two_times_in_three():
     ends = np.array([proportion(rng.random(40) < one)[1:] for one in truth])
     assert ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() == pytest.approx(0.68, abs=0.03)
     assert np.isnan(proportion(np.zeros(0, bool))).all()
+
+
+@pytest.mark.parametrize(("found", "number"), [(1, 2), (0, 3), (3, 7), (7, 7)])
+def test_the_ends_of_an_interval_lie_a_standard_error_from_the_share_found(found, number):
+    # Wilson: both ends p solve (share - p)**2 = p (1 - p) / n.
+    share, low, high = proportion(np.arange(number) < found)
+    assert share == found / number
+    for end in (low, high):
+        assert (share - end) ** 2 == pytest.approx(end * (1 - end) / number, abs=1e-12)
+    assert low < high

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polarbgb.errors import UserError
 from polarbgb.transients.clusters import event_set, find_clusters
-from polarbgb.transients.events import describe_events, find_events
+from polarbgb.transients.events import describe_events, find_events, rarest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = datetime(2017, 2, 6, 12, tzinfo=UTC).timestamp()
@@ -219,6 +219,39 @@ def test_t90_of_a_box_is_nine_tenths_of_it(make_config, make_prediction, rows, t
     exact, padded = wide["t90"].to_list()
     assert exact == padded == t90
     assert wide["duration"][0] == rows
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000))
+def test_levels_are_mean_pulls_of_the_best_bin_in_and_beside_an_event(make_config, make_prediction, seed):
+    rng = np.random.default_rng(seed)
+    prediction = random_prediction(make_prediction, seed)
+    segment = prediction["segment"].to_numpy()
+    stretch = [np.flatnonzero(segment == number) for number in np.unique(segment[segment >= 0])]
+    pairs = [tuple(sorted(rng.choice(rows, 2))) for rows in stretch]
+    events = stretches(prediction, make_config(), *pairs)
+    pull = prediction["pull"].to_numpy().astype(float)
+    for rows, (first, last), event in zip(stretch, pairs, events.rows(named=True), strict=True):
+        of_best = pull[:, int(np.argmax(event["significance_bin"]))]
+        inside, before, after = rows[(rows >= first) & (rows <= last)], rows[rows < first], rows[rows > last]
+        for name, some in (("level", inside), ("level_before", before[-30:]), ("level_after", after[:30])):
+            assert event[name] == pytest.approx(of_best[some].mean() if len(some) else 0.0, abs=1e-6)
+
+
+def test_thirty_seconds_beside_an_event_are_fewer_rows_where_rows_are_longer(make_config, make_prediction):
+    pull = np.arange(40.0)[:, None]
+    prediction = make_prediction(pull, cadence=10.0)
+    (event,) = stretches(prediction, make_config(bins=1, cadence=10.0), (20, 22)).rows(named=True)
+    assert (event["level_before"], event["level"], event["level_after"]) == (18.0, 21.0, 24.0)
+
+
+def test_the_rarest_events_cost_least_or_are_the_most_significant():
+    events = pl.DataFrame(
+        {"id": range(5), "significance": [5.0, 9.0, 7.0, 6.0, None], "far": [0.1, 2.0, 0.1, None, 0.5]}
+    )
+    assert rarest(events, 4)["id"].to_list() == [2, 0, 4, 1]
+    assert rarest(events.drop("far"), 4)["id"].to_list() == [1, 2, 3, 0]
+    assert rarest(events, 9)["id"].to_list() == [2, 0, 4, 1, 3]
 
 
 def test_t90_goes_by_time_and_not_by_rows(make_config, make_prediction):

@@ -1,6 +1,7 @@
 """Bursts lie where they may, add what they say, and bins share them as they share everything else."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -109,6 +110,18 @@ def test_bins_that_share_nothing_are_drawn_apart():
     assert np.abs(common - np.diag(np.diag(common))).max() < 1.0
 
 
+def test_what_bins_share_is_read_off_quiet_rows_and_not_off_the_background():
+    rng = np.random.default_rng(8)
+    rows = 50_000
+    expected = np.repeat(rng.uniform(20.0, 80.0, rows)[:, None], 3, axis=1)  # alike in all bins, another in each row
+    loud = np.arange(rows) % 2 == 0
+    loud[: rows // 2] = False
+    found = rng.poisson(expected) + np.where(loud, rng.normal(0, 15, rows), 0.0)[:, None]
+    kinds = kinds_of_count(replace(counts_with(found, expected), quiet=~loud))
+    common = (kinds.member.T * kinds.mean) @ kinds.member.astype(float)
+    assert np.abs(common - np.diag(np.diag(common))).max() < 2.0
+
+
 def test_few_rows_or_one_bin_tell_nothing():
     for found in (nested(50, np.random.default_rng(4)), np.full((5000, 1), 9)):
         kinds = kinds_of_count(counts_with(found, np.full(found.shape[1], 9.0)))
@@ -181,12 +194,21 @@ def test_dead_time_takes_its_part(prediction, config):
 
 def test_latitude_is_that_of_the_shell(ground, prediction, config):
     assert ground.latitude == pytest.approx(60.0)  # L = 4
+    low = prediction.with_columns(l_shell=pl.lit(4 / 3), quality=pl.lit(0, pl.UInt32))
+    assert ground_of(low, config).latitude == pytest.approx(30.0)
     assert np.isnan(ground_of(prediction.drop("l_shell"), config).latitude).all()
 
 
 def test_a_place_that_is_not_free_takes_no_burst(prediction, config):
     taken = prediction.with_columns(quality=pl.lit(int(Quality.KEPT_OUT), pl.UInt32))
     assert draw(ground_of(taken, config), config, number=3, rng=np.random.default_rng(0)) == []
+
+
+def test_a_burst_that_fits_nowhere_is_left_out_and_the_next_is_drawn(prediction, config):
+    varied = config.model_copy(update={"inject": config.inject.model_copy(update={"durations": (1.0, 1e9)})})
+    bursts = draw(ground_of(prediction.head(8000), varied), varied, number=60, rng=np.random.default_rng(1))
+    assert 3 < len(bursts) < 60
+    assert max(one.duration for one in bursts) < 8000
 
 
 def test_without_a_list_the_only_spectrum_is_that_of_the_background(config):

@@ -108,6 +108,12 @@ def test_the_summary_tells_found_missed_uncovered_and_out_of_range(make_config, 
     ]
 
 
+def test_without_a_tolerance_only_what_data_hold_is_covered(make_config, make_prediction):
+    known = known_at(inside=5.5, edge=10, after=10.5)
+    summary = known_summary(make_prediction(np.zeros((10, 1))), events_at((4, 5)), known, make_config(bins=1))
+    assert summary.select("name", "covered", "event").rows() == [("inside", True, None), ("edge", True, None)]
+
+
 def test_known_events_of_one_name_are_told_apart_in_the_summary(make_config, make_prediction):
     known = pl.DataFrame({"name": ["flare", "flare"], "time": [T0 + 10, T0 + 50]})
     summary = known_summary(

@@ -30,6 +30,13 @@ def test_within_the_sample_the_tail_is_counted():
     assert found.tolist() == [50.0, 25.0, 24.5, 20.5]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 79, 82, 200])
+def test_each_of_a_sample_is_told_as_if_it_were_not_in_it(size):
+    strength = np.sort(np.random.default_rng(size).normal(6, 1.5, size).round(1))  # some of them alike
+    alone = [tail(np.delete(strength, place), 3.0).per_day(strength[[place]])[0] for place in range(size)]
+    assert tail(strength, 3.0).each_by_others().tolist() == alone
+
+
 def test_beyond_half_of_a_small_sample_the_tail_goes_by_the_power_that_hill_finds():
     # The ten strongest lie e times as far out as the eleventh, or as far: an exponent of 2.
     sample = [1.0] * 9 + [4.0] + [4.0, 4.0 * np.e] * 5

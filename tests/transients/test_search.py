@@ -139,6 +139,41 @@ def test_scales_are_seconds_whatever_the_cadence(make_config, make_counts, caden
     assert longest == rows[cadence]
 
 
+@pytest.mark.parametrize("cadence", [4.0, 0.25])
+def test_the_live_time_of_each_scale_is_that_of_the_rows(make_config, make_counts, cadence):
+    config = make_config(bins=2, cadence=cadence, trigger={"scales": [2.0, 20.0]})
+    days = find_windows(make_counts(drawn(7), RATE, cadence=cadence), config).days
+    assert {scale: live.sum() for scale, live in days.items()} == pytest.approx(
+        dict.fromkeys((2.0, 20.0), ROWS * cadence / 86_400)
+    )
+    assert {len(live) for live in days.values()} == {4}
+
+
+@pytest.mark.parametrize(("expected", "found"), [(31.0, False), (33.0, True)])
+def test_windows_that_expect_fewer_counts_than_a_deficit_needs_are_left_out(make_config, make_counts, expected, found):
+    config = make_config(bins=1, trigger={"scales": [1.0], "threshold": 4.0, "follow": 0.0})
+    counts = expected + 5.0 * (-1) ** np.arange(500)[:, None]
+    counts[300] *= 4  # in one row; 2 threshold**2 are 32
+    windows = find_windows(make_counts(counts, expected), config).windows
+    assert windows["first"].to_list() == [300] * found
+
+
+def test_the_strength_is_measured_by_the_spread_of_the_place_of_the_window(make_config, make_counts):
+    rng = np.random.default_rng(8)
+    place = np.arange(ROWS) * 2 // ROWS  # counts stray three times as far in the second half
+    error = np.where(place == 1, np.repeat(rng.normal(size=ROWS // 20), 20) * np.sqrt(8 / 20 / 400), 0.0)
+    found = rng.poisson(400.0 * (1 + error), (1, ROWS)).T
+    found[12_000:12_020] += 200
+    config = make_config(bins=1, trigger={"scales": [20.0], "threshold": 4.0, "follow": 0.0})
+    counts = make_counts(found, 400.0, place=place, orbit=np.zeros(ROWS, np.int32))
+    (burst,) = (
+        overlapping(find_windows(counts, config).windows, slice(12_000, 12_020))
+        .filter(pl.col("sign") > 0)
+        .rows(named=True)
+    )
+    assert burst["strength"] == pytest.approx(nominal_sigma(4000, 8000) / 3, rel=0.1)
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
     config = make_config(bins=2)
@@ -173,10 +208,29 @@ def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_config, mak
     pull = (np.maximum(pred, 2.0) - pred) / 10.0
     prediction = make_prediction(pull, pred=pred, orbit=np.zeros(200, np.int32))
     counts = counts_of(prediction, make_config(bins=2))
-    assert (counts.expected > 0).all()
-    assert (counts.expected[pred <= 0] < 2).all()
+    assert counts.expected[50, 1] == pytest.approx(0.01 * pred[:, 1].mean())
+    assert counts.expected[60, 0] == pytest.approx(0.01 * pred[:, 0].mean())
     np.testing.assert_array_equal(counts.expected[pred > 0], 100.0)
     assert np.isfinite(find_windows(counts, make_config(bins=2)).windows["strength"].to_numpy()).all()
+
+
+def test_of_a_bin_that_expects_nothing_a_millionth_of_a_count_is_expected(make_config, make_prediction):
+    pred = np.tile([100.0, 0.0], (50, 1))
+    counts = counts_of(make_prediction(np.zeros((50, 2)), pred=pred, orbit=np.zeros(50, np.int32)), make_config(bins=2))
+    assert counts.expected[0].tolist() == [100.0, 1e-6]
+
+
+def test_counts_carry_what_the_prediction_notes_of_the_place(make_config, make_prediction):
+    columns = {"orbit": np.zeros(50, np.int32), "l_shell": np.linspace(1, 6, 50)}
+    usable = np.arange(50) % 7 > 0
+    counts, bare = (
+        counts_of(
+            make_prediction(np.zeros((50, 2)), usable=usable, **{n: columns[n] for n in names}), make_config(bins=2)
+        )
+        for names in (("orbit", "l_shell"), ("orbit",))
+    )
+    np.testing.assert_array_equal(counts.noted, columns["l_shell"][usable, None].astype(np.float32))
+    assert bare.noted.shape == (usable.sum(), 0)
 
 
 def test_rows_near_a_rare_excess_are_not_quiet(make_config, make_prediction):

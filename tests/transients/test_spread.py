@@ -86,9 +86,10 @@ def grid(rows, length=LENGTH):
     return first, first + length - 1
 
 
-def test_rows_that_are_not_quiet_are_not_looked_at(make_counts):
+@pytest.mark.parametrize("place", [0, 7, LENGTH - 1])
+def test_rows_that_are_not_quiet_are_not_looked_at(make_counts, place):
     rng = np.random.default_rng(6)
-    wild = np.arange(ROWS) % (2 * LENGTH) == 7  # in every other window
+    wild = np.arange(ROWS) % (2 * LENGTH) == place  # in every other window
     found = rng.poisson(np.where(wild, 180.0, 100.0)[:, None], (ROWS, 2))
     counts = make_counts(found, 100.0, quiet=~wild)
     (covariance,) = fit_spread(counts, counts.expected, LENGTH).covariance

@@ -1,12 +1,14 @@
 """Two lists agree as far as a set of seconds says."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarbgb.transients.stability import agreement
+from polarbgb.transients.stability import agreement, measure_stability
 
 
 def events(spans):
@@ -30,6 +32,26 @@ def test_rows_and_events_are_counted_as_sets_count_them(one, other, gone):
     for table, theirs, share in ((one, rows[1], found.again[0]), (other, rows[0], found.again[1])):
         met = [any(a <= t < b for t in theirs) for a, b in table.iter_rows()]
         assert share == pytest.approx(np.mean(met) if met else 1.0)
+
+
+def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, make_prediction, monkeypatch):
+    first = events([(0.0, 2.0), (4.0, 6.0), (10.0, 12.0)]).with_columns(far=pl.Series([1e-3, 5e-3, 0.01]))
+    second = events([(1.0, 3.0), (20.0, 22.0), (30.0, 32.0)]).with_columns(far=pl.Series([0.0, 0.5, 2e-3]))
+    lists = iter([first, second])
+    monkeypatch.setattr(
+        "polarbgb.transients.stability.find_transients", lambda *_, **__: SimpleNamespace(events=next(lists))
+    )
+    pull = np.zeros((40, 1))
+    pull[[7, 8, 35]] = 9.0
+    one = make_prediction(pull, np.arange(40.0))
+    pull[8] = 0.0
+    stable = measure_stability(one, make_prediction(pull, np.arange(40.0)), make_config(bins=1, trigger={"far": 3.0}))
+    assert stable.listed.events == (3, 3)
+    assert stable.listed.together == 1 / 11  # of 12 rows one is in both
+    assert stable.listed.again == (1 / 3, 1 / 3)
+    assert stable.sure == (1 / 2, 1 / 2)  # 0.01 is not below 0.01
+    assert (stable.published.events, stable.published.together) == ((2, 2), 2 / 3)
+    assert stable.far == 3.0
 
 
 def test_no_rows_agree():

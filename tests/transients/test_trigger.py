@@ -70,6 +70,29 @@ def test_without_events_a_list_holds_what_was_asked_for(asked, far):
     assert 0.3 * expected < sum(one.deficits for one in found) <= 1.1 * expected
 
 
+def test_the_background_follows_the_local_baseline_in_and_beside_short_events_alone(make_config, make_observed):
+    # It is wrong by up to 15 % over a quarter of an hour; both bursts, four times as bright, lie where it is so.
+    rows, slow = 20_000, 1800
+    drift = 1 + 0.15 * np.sin(2 * np.pi * np.arange(rows)[:, None] / slow)
+    short, longer = (
+        slice(turn * slow + slow // 4, turn * slow + slow // 4 + length) for turn, length in ((4, 4), (7, 5))
+    )
+    drift[short] *= 4
+    drift[longer] *= 4
+    found = np.random.default_rng(6).poisson(400.0 * drift, (rows, 2))
+    trigger = {"scales": [4.0, 20.0], "follow": 4.0, "trust": 0.1, "far": 1.0}
+    config = make_config(bins=2, trigger=trigger, sigma=10.0)
+    # So many orbits that bursts in two of them are rare, and no baseline is taken from them.
+    prediction = make_observed(found, np.full((rows, 2), 400.0)).with_columns(orbit=pl.col("row") // 200)
+    events = find_transients(prediction, config).events
+    for burst, local, beside in ((short, 1.15, 0.0), (longer, 1.0, 0.15 * 400 / 20)):
+        (event,) = events.filter((pl.col("t_start") - 1.5e9).is_between(burst.start - 1, burst.stop)).rows(named=True)
+        assert event["rows"] == burst.stop - burst.start
+        assert event["background"] == pytest.approx([400 * local * event["rows"]] * 2, rel=0.02)
+        assert event["level"] == pytest.approx((4 * 1.15 - local) * 400 / 20, abs=3)
+        assert (event["level_before"], event["level_after"]) == pytest.approx((beside, beside), abs=0.7)
+
+
 def test_a_higher_price_adds_to_the_list(asked):
     few, many = (asked(1, far) for far in (3.0, 10.0))
     assert 0 < len(few.events) < len(many.events)

@@ -53,6 +53,21 @@ def test_a_burst_does_not_make_its_own_time_restless(learnt, make_counts, make_c
     np.testing.assert_array_equal(after[burst], unrest[burst])
 
 
+@pytest.mark.parametrize("place", [slice(0, 200), slice(ORBIT - 200, ORBIT)])
+def test_counts_that_stray_beside_gaps_are_learnt_by_the_distance_to_the_gap(make_counts, make_config, place):
+    rng = np.random.default_rng(2)
+    row = np.arange(ORBIT * ORBITS)
+    beside = np.zeros(ORBIT, bool)
+    beside[place] = True
+    beside = np.tile(beside, ORBITS)
+    error = np.repeat(rng.normal(size=len(row) // LENGTH), LENGTH) * np.sqrt(15 * RATE / LENGTH) * beside
+    time = 1.5e9 + row + row // ORBIT * 100.0
+    counts = make_counts(rng.poisson(RATE, (len(row), 2)) + error[:, None], RATE, time=time, orbit=row // ORBIT)
+    unrest = unrest_of(counts, make_config)
+    assert unrest[beside].mean() > 3
+    assert unrest[~beside].mean() == pytest.approx(1.0, rel=0.1)
+
+
 def test_it_is_the_same_every_time(learnt, make_config):
     counts, unrest = learnt
     np.testing.assert_array_equal(unrest_of(counts, make_config), unrest)

@@ -55,7 +55,7 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
     assert near.mean() > 0.99  # a mean of twenty values may fall on the other side of a cut by its last digit
     assert (frame["fold"].to_numpy() == -1).all()
     assert run.stage("fit") is None
-    assert run.stage("predict")["models"]["run"] == str(finished.path)
+    assert (run.stage("predict")["models"]["run"], run.models()) == ("run", finished.path)
 
 
 def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, other, tmp_path):

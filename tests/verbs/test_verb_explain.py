@@ -18,7 +18,7 @@ from polarbgb.runfolder import RunFolder
 @pytest.fixture
 def undrawn(copied, monkeypatch):
     """A copy of the run whose explanation draws nothing: plots take most of the time of a small one."""
-    monkeypatch.setattr("polarbgb.verbs.explain._figures", lambda *_: iter(()))
+    monkeypatch.setattr("polarbgb.verbs.explain._drawings", lambda *_: {})
     return copied
 
 

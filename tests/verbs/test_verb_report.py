@@ -13,6 +13,7 @@ import pytest
 
 import polarbgb
 from polarbgb.errors import UserError
+from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.runfolder import RunFolder
 from polarbgb.summary import gist, made
@@ -116,6 +117,64 @@ def test_what_is_averaged_keeps_its_mean_and_its_extremes(small):
     assert curves.window(rows + 10, rows + 20, 0, small) == []
 
 
+def best_bins(run):
+    """The bin of each event, by its id, in which the whole event is most significant."""
+    events = run.read_frame("events.parquet")
+    return dict(
+        zip(events["id"].cast(pl.String), np.argmax(events["significance_bin"].to_numpy(), axis=1), strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def chosen(finished, tmp_path_factory):
+    """A page of three of the six bins, two of them drawn at a time."""
+    run = RunFolder(shutil.copytree(finished.path, tmp_path_factory.mktemp("chosen") / "copied"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "draw", lambda *_, **__: ())
+        patch.setattr(content, "PAIRS", 2)
+        result = polarbgb.report(run, events=5, bins=(0, 2, 5))
+    text = result.path.read_text(encoding="utf-8")
+    return SimpleNamespace(run=run, result=result, text=text, data=data_of(text))
+
+
+def test_a_page_of_some_bins_holds_these_and_of_each_event_its_best(chosen):
+    best = best_bins(chosen.run)
+    assert set(best.values()) - {0, 2, 5}  # else nothing is shown here
+    prediction = chosen.run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    for key, window in chosen.data["windows"].items():
+        assert window["bins"] == sorted({0, 2, 5, best[key]})
+        assert window["shown"][0] == window["best"] == best[key]
+        assert len(set(window["shown"])) == 2
+        for number, panel in zip(window["bins"], window["curves"], strict=True):
+            drawn = unpacked(panel["rate"]["rate"])
+            assert np.isin(drawn[~np.isnan(drawn)], prediction["rate"].arr.get(number).to_numpy()).all()
+        assert chosen.data["why"][key].keys() == {str(number) for number in window["bins"]}
+        told = [name for name, _ in chosen.data["facts"][key] if name.startswith("counts, ")]
+        assert told == [f"counts, {chosen.data['titles'][number]}" for number in window["bins"]]
+    assert len(chosen.data["whole"]) == len(chosen.data["dependence"][0]["curves"]) == 3
+    assert all(zoom["bins"] == [0, 2, 5] and zoom["shown"] == [0, 5] for zoom in chosen.data["zooms"])
+    assert "3 of the 6 bins" in chosen.text
+
+
+def test_a_bin_that_is_not_there_is_refused_before_anything_is_drawn(copied):
+    with pytest.raises(UserError, match="no bin 6 to draw: bins are 0 to 5"):
+        polarbgb.report(copied, bins=(0, 6))
+
+
+def test_of_very_many_events_the_rarest_are_listed_and_the_rest_counted(bare, monkeypatch):
+    monkeypatch.setattr(content, "LISTED", 3)
+    events = bare.read_frame("events.parquet")
+    result = polarbgb.report(bare, events=2)
+    text = result.path.read_text(encoding="utf-8")
+    listed = {row[0] for row in data_of(text)["events"]}
+    assert listed == {*events.sort("far", "significance", descending=[False, True])["id"].head(3)}
+    assert f"Of {len(events)} events the 3 rarest are listed here" in " ".join(text.split())
+    assert result.events == len(events) > 3
+    monkeypatch.undo()
+    monkeypatch.setattr(verb, "draw", lambda *_, **__: ())
+    assert "rarest are listed here" not in polarbgb.report(bare, events=2).path.read_text(encoding="utf-8")
+
+
 def glyphs(told, name):
     """Every object of a kind in the drawing library's JSON."""
     if isinstance(told, dict):
@@ -153,7 +212,7 @@ def test_the_page_asks_nothing_of_a_network(reported):
 
 def test_the_page_does_not_tell_on_whose_disk_it_was_made(reported):
     assert "secret-place" not in reported.text
-    assert reported.run.require("fit")["input"]["file"] not in reported.text
+    assert str(reported.run.source()) not in reported.text
     assert "nf1rate.root" in reported.text
 
 
@@ -316,3 +375,44 @@ def test_a_browser_shows_the_page(browser, reported, width, scheme):
         "return Bokeh.documents.map(d => d.get_model_by_name('event-0-rate')).find(Boolean).data.x.length"
     )
     assert held > 60
+
+
+def test_a_reader_chooses_the_bins_that_are_drawn(browser, chosen):
+    browser.get(chosen.result.path.as_uri())
+    polled = pytest.importorskip("selenium.webdriver.support.wait").WebDriverWait(browser, 60)
+    polled.until(lambda page: page.execute_script("return document.documentElement.dataset.ready === 'yes'"))
+    first = browser.execute_script("return document.querySelector('#list tbody tr').dataset.id")
+    window, titles = chosen.data["windows"][first], chosen.data["titles"]
+
+    def panel(slot):
+        """Return the bin that a pair of panels is said to show, and the rates in it."""
+        name = browser.execute_script(
+            "return document.getElementById(arguments[0]).selectedOptions[0].textContent", f"event-bin-{slot}"
+        )
+        rates = browser.execute_script(
+            "return [...Bokeh.documents.map(d => d.get_model_by_name(arguments[0])).find(Boolean).data.rate]",
+            f"event-{slot}-rate",
+        )
+        return name.removesuffix(" (best)"), np.array(rates, np.float64)
+
+    def expected(number):
+        return unpacked(window["curves"][window["bins"].index(number)]["rate"]["rate"])
+
+    for slot, number in enumerate(window["shown"]):
+        name, rates = panel(slot)
+        assert name == titles[number]
+        np.testing.assert_array_equal(rates, expected(number))
+    other = next(number for number in window["bins"] if number not in window["shown"])
+    choose = (
+        "const s = document.getElementById('event-bin-1'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))"
+    )
+    browser.execute_script(choose, other)
+    polled.until(lambda _: np.array_equal(panel(1)[1], expected(other), equal_nan=True))
+    assert panel(0)[0] == titles[window["best"]]
+
+    # The choice stays with the next event; what is best there comes by itself.
+    browser.execute_script("document.getElementById('next').click()")
+    second = browser.execute_script("return document.querySelectorAll('#list tbody tr')[1].dataset.id")
+    polled.until(lambda _: panel(0)[0] == titles[chosen.data["windows"][second]["best"]])
+    assert panel(1)[0] == titles[other] or other not in chosen.data["windows"][second]["bins"]
+    assert [one for one in browser.get_log("browser") if one["level"] in {"WARNING", "SEVERE"}] == []

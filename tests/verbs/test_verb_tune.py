@@ -52,7 +52,9 @@ def test_parameters_of_another_library_are_refused_or_left(small, mission, tmp_p
         polarbgb.fit(small, run, path=mission, parameters=best)
     tuned_for = "was tuned for lightgbm with objective gamma"
     assert str(refused.value) == f"{best} {tuned_for}, not for xgboost with gamma"
-    run.draft("tune").publish(0.0)  # now it is this folder's own, which nobody asked for by name
+    own = run.draft("tune")
+    own.write_text("best.toml", best.read_text())
+    own.publish(0.0)  # now it is this folder's own, which nobody asked for by name
     fitted = polarbgb.fit(small, run, path=mission)
     assert fitted.parameters == f"the configuration's own hyperparameters (best.toml {tuned_for})"
     assert run.config().model == small.model

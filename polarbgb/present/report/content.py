@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
 from polarbgb.present.axes import utc
+from polarbgb.present.bins import share, spread
 from polarbgb.present.columns import column
 from polarbgb.present.dependence_plots import effect
-from polarbgb.present.event import around
+from polarbgb.present.event import around, best_bin
 from polarbgb.present.places import east_north, mean_map
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.present.report.page import Table
 from polarbgb.present.zooms import Zoom
+from polarbgb.transients.events import rarest
 
 _STRENGTHS = 60
 """Steps of the field strength."""
@@ -26,6 +28,10 @@ _STRONGEST = 8
 """Features shown of those that moved a background."""
 _BESIDE = 300.0
 """s drawn beside an event at most."""
+PAIRS = 6
+"""Pairs of panels drawn at once; of more bins than that, each pair has its choice."""
+LISTED = 5000
+"""Events that the page lists at most: with a hundred thousand, no browser sorts or searches at once."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -51,7 +57,11 @@ EVENT_COLUMNS: tuple[Mapping[str, Any], ...] = (
 
 
 def event_list(events: pl.DataFrame) -> tuple[list[Mapping[str, Any]], list[list[Any]]]:
-    """Return the columns shown of a list of events, and its rows; what is not a number is null."""
+    """Return the columns shown of a list of events, and its rows; what is not a number is null.
+
+    Of more than :data:`LISTED` the rarest are taken, in the order in which they came.
+    """
+    events = rarest(events, LISTED).sort("id")
     shown = [column for column in EVENT_COLUMNS if column["key"] in events.columns]
     listed = events.select([column["key"] for column in shown]).with_columns(
         pl.col(pl.Float64, pl.Float32).fill_nan(None),
@@ -61,14 +71,14 @@ def event_list(events: pl.DataFrame) -> tuple[list[Mapping[str, Any]], list[list
     return shown, [list(row) for row in listed.iter_rows()]
 
 
-def facts(event: Mapping[str, Any], titles: Sequence[str]) -> list[tuple[str, str]]:
-    """Return all that is known of an event as name and value with its unit; arrays bin by bin."""
+def facts(event: Mapping[str, Any], titles: Sequence[str], bins: Sequence[int]) -> list[tuple[str, str]]:
+    """Return all that is known of an event as name and value with its unit; arrays bin by bin, of those shown."""
+    bins = of_event(event, bins)
     told = []
     for name, value in event.items():
         unit = column("events", name).unit
         if isinstance(value, list):
-            each = zip(titles, value, strict=True)
-            told += [(f"{name}, {title}", f"{number(one, 4)} {unit}".rstrip()) for title, one in each]
+            told += [(f"{name}, {titles[one]}", f"{number(value[one], 4)} {unit}".rstrip()) for one in bins]
         elif isinstance(value, float):
             digits = f"{value:.3f}" if name.startswith("t_") else number(value, 4)
             told.append((name, f"{digits} {unit}".rstrip()))
@@ -77,24 +87,43 @@ def facts(event: Mapping[str, Any], titles: Sequence[str]) -> list[tuple[str, st
     return told
 
 
-def event_windows(curves: Curves, events: pl.DataFrame, config: Config) -> dict[int, dict[str, Any]]:
-    """Return by id the light curves around events, and their lengths, s."""
+def of_event(event: Mapping[str, Any], bins: Sequence[int]) -> list[int]:
+    """Return the bins shown of an event: those of the page, and the one that sees it best."""
+    return sorted({*bins, best_bin(event)})
+
+
+def at_first(bins: Sequence[int], best: int | None = None) -> list[int]:
+    """Return the bins that are drawn before anybody chooses: all, or the best and some spread over the others."""
+    if len(bins) <= PAIRS:
+        return list(bins)
+    others = [number for number in bins if number != best]
+    first = [] if best is None else [best]
+    return first + [others[place] for place in spread(len(others), PAIRS - len(first))]
+
+
+def event_windows(
+    curves: Curves, events: pl.DataFrame, config: Config, bins: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Return by id the light curves around events in the bins of :func:`of_event`, and their lengths, s."""
     drawn = {}
-    for event in events.select(["id", "t_start", "t_stop"]).iter_rows(named=True):
+    for event in events.select(["id", "t_start", "t_stop", "significance_bin"]).iter_rows(named=True):
         start, stop = event["t_start"], event["t_stop"]
-        beside = min(around(event, None), _BESIDE)
-        panels = curves.window(start - beside, stop + beside, start, config)
-        drawn[event["id"]] = {"curves": panels, "length": stop - start}
+        beside, shown, best = min(around(event, None), _BESIDE), of_event(event, bins), best_bin(event)
+        panels = curves.window(start - beside, stop + beside, start, config, shown)
+        told = {"bins": shown, "shown": at_first(shown, best), "best": best}
+        drawn[event["id"]] = {"curves": panels, "length": stop - start, **told}
     return drawn
 
 
-def zooms(curves: Curves, chosen: Sequence[Zoom], config: Config) -> list[dict[str, Any]]:
-    """Return the light curves of some stretches of time."""
+def zooms(curves: Curves, chosen: Sequence[Zoom], config: Config, bins: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the light curves of some stretches of time, in some bins."""
     return [
         {
             "name": zoom.name.replace("_", " "),
             "when": f"{zoom.title}; from {utc(zoom.start)} UTC",
-            "curves": curves.window(zoom.start, zoom.stop, zoom.start, config),
+            "curves": curves.window(zoom.start, zoom.stop, zoom.start, config, bins),
+            "bins": bins,
+            "shown": at_first(bins),
         }
         for zoom in chosen
     ]
@@ -217,12 +246,16 @@ def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], t
     return Table(head, rows, note)
 
 
-def baseline_table(errors: Mapping[str, Sequence[Mapping[str, Any]]], titles: Sequence[str]) -> Table:
+def baseline_table(
+    errors: Mapping[str, Sequence[Mapping[str, Any]]], titles: Sequence[str], bins: Sequence[int]
+) -> Table:
     """Tell the error of each method, bin by bin, in units of counting noise."""
     rows = [
-        [name, *(number(one["weighted_error"] / one["noise"]) for one in of_bins)] for name, of_bins in errors.items()
+        [name, *(number(of_bins[one]["weighted_error"] / of_bins[one]["noise"]) for one in bins)]
+        for name, of_bins in errors.items()
     ]
-    return Table(["error / noise", *titles], rows, "On the same held-out rows, known events left out.")
+    note = f"On the same held-out rows, known events left out{share(bins, len(titles))}."
+    return Table(["error / noise", *(titles[one] for one in bins)], rows, note)
 
 
 def control_table(stage: Mapping[str, Any], days: float) -> Table:
@@ -262,63 +295,78 @@ def known_table(known: pl.DataFrame) -> Table | None:
     return Table(["known event", "trigger", "data", "found as", "start less trigger (s)"], rows)
 
 
-def dependence_curves(frame: pl.DataFrame, features: Sequence[str], config: Config) -> list[dict[str, Any]]:
-    """Return of each feature the curves of all bins: SHAP against its value, in the unit of ``effect``."""
+def dependence_curves(
+    frame: pl.DataFrame, features: Sequence[str], config: Config, bins: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Return of each feature the curves of some bins: SHAP against its value, in the unit of ``effect``."""
     found = []
     for feature in features:
-        curves = []
-        for name in config.rates.names:
-            one = frame.filter((pl.col("feature") == feature) & (pl.col("bin") == name)).sort("value")
+        curves, of_feature = [], frame.filter(feature=feature)
+        for number in bins:
+            one = of_feature.filter(bin=config.rates.names[number]).sort("value")
             shown = {key: effect(one[key].to_numpy(), config) for key in ("low", "median", "high")}
             curves.append({"value": packed(one["value"].to_numpy()), **{k: packed(v) for k, v in shown.items()}})
         found.append({"feature": feature, "curves": curves})
     return found
 
 
-def stability_table(told: Mapping[str, Any], titles: Sequence[str]) -> Table | None:
+def stability_table(told: Mapping[str, Any], titles: Sequence[str], bins: Sequence[int]) -> Table | None:
     """Tell how far attributions agree, from ``stability.json``; None where there is nothing to compare."""
     rows = []
     for what, name in (("folds", "between the models of the folds"), ("run", "with the other run")):
         one = told.get(what)
         if one is not None:
             numbers = ["" if value is None else f"{value:.3f}" for value in one["correlation"]]
-            rows.append([f"rank correlation {name}", *numbers])
+            rows.append([f"rank correlation {name}", *(numbers[number] for number in bins)])
             changes = ["" if value is None else f"{value:.1%}" for value in one["change"]]
-            largest = (f"{value} {of}" for value, of in zip(changes, one["feature"], strict=True))
-            rows.append([f"largest change of a share {name}", *largest])
-    return Table(["", *titles], rows) if rows else None
+            rows.append(
+                [
+                    f"largest change of a share {name}",
+                    *(f"{changes[number]} {one['feature'][number]}" for number in bins),
+                ]
+            )
+    return Table(["", *(titles[number] for number in bins)], rows) if rows else None
 
 
-def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config) -> Table:
+def slope_table(slopes: pl.DataFrame, features: Sequence[str], config: Config, bins: Sequence[int]) -> Table:
     """Tell by how many Hz the background changes with a standard deviation of each feature, with the error."""
+    names, titles = config.rates.names, config.rates.titles
     of = {(one["feature"], one["bin"]): one for one in slopes.iter_rows(named=True)}
     rows = []
     for feature in features:
-        each = [of[feature, name] for name in config.rates.names]
+        each = [of[feature, names[number]] for number in bins]
         told = (f"{one['slope'] * one['scatter']:+.3g} \u00b1 {one['error'] * one['scatter']:.1g}" for one in each)
         rows.append([feature, f"{each[0]['scatter']:.3g}", *told])
     note = (
         "Hz by which the background changes as a feature rises by one standard deviation (second column, its own unit) "
-        "and all others stay: mean of the slopes at the explained rows, error over orbits."
+        f"and all others stay: mean of the slopes at the explained rows, error over orbits{share(bins, len(titles))}."
     )
-    return Table(["feature", "deviation", *config.rates.titles], rows, note)
+    return Table(["feature", "deviation", *(titles[number] for number in bins)], rows, note)
 
 
-def reasons(frame: pl.DataFrame, ids: Sequence[int], config: Config) -> dict[int, list[list[tuple[str, float]]]]:
-    """Return by event, and bin, the features that moved the background at its peak most: name and by how much."""
+def reasons(
+    frame: pl.DataFrame, bins: Mapping[int, Sequence[int]], config: Config
+) -> dict[int, dict[int, list[tuple[str, float]]]]:
+    """Return by event, and bin, the features that moved the background at its peak most: name and by how much.
+
+    Args:
+        frame: ``event_shap.parquet``.
+        bins: by id of the events, the bins that are told of.
+        config: names the bins.
+    """
+    frame = frame.filter(pl.col("id").is_in([*bins]))
     names = [name for name in frame.columns if name.startswith("shap_")]
     values = effect(frame.select(names).to_numpy().astype(np.float64), config)
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :_STRONGEST]
     plain = [name.removeprefix("shap_") for name in names]
     place = {(row["id"], row["bin"]): at for at, row in enumerate(frame.select(["id", "bin"]).iter_rows(named=True))}
-    return {
-        one: [
-            [(plain[k], float(values[place[one, name], k])) for k in order[place[one, name]]]
-            for name in config.rates.names
-        ]
-        for one in ids
-        if all((one, name) in place for name in config.rates.names)
-    }
+    told: dict[int, dict[int, list[tuple[str, float]]]] = {}
+    for one, numbers in bins.items():
+        for number in numbers:
+            at = place.get((one, config.rates.names[number]))
+            if at is not None:
+                told.setdefault(one, {})[number] = [(plain[k], float(values[at, k])) for k in order[at]]
+    return told
 
 
 def injection_table(efficiency: Mapping[str, Any], titles: Mapping[str, str]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -46,8 +46,13 @@ class Curves:
         names = ("unix_time", "segment", "rate", "pred", "sigma", "pull")
         return cls(*(usable[name].to_numpy() for name in names))
 
-    def whole(self, config: Config) -> tuple[list[dict[str, Any]], str]:
-        """Return the light curves of all bins from end to end, and what a step of them is.
+    @property
+    def bins(self) -> range:
+        """Numbers of all bins."""
+        return range(self.rate.shape[1])
+
+    def whole(self, config: Config, bins: Sequence[int] | None = None) -> tuple[list[dict[str, Any]], str]:
+        """Return the light curves of some bins, or all, from end to end, and what a step of them is.
 
         As :func:`polarbgb.present.light_curve.light_curve` draws them: means and the range of the background, of single
         rows their noise, and the range of the pulls; times in unix ms. Nothing without rows.
@@ -57,7 +62,7 @@ class Curves:
         steps = steps_of(self.time, self.segment, config)
         drawn, flagged = steps.rate, steps.pull
         curves = []
-        for number in range(self.rate.shape[1]):
+        for number in self.bins if bins is None else bins:
             rate, pred, sigma, pull = (
                 values[:, number].astype(np.float64) for values in (self.rate, self.pred, self.sigma, self.pull)
             )
@@ -68,14 +73,17 @@ class Curves:
             curves.append({"rate": _stairs(drawn, 0.0, 1e3, **curve), "pull": _stairs(flagged, 0.0, 1e3, **pulls)})
         return curves, note_of(steps)
 
-    def window(self, start: float, stop: float, origin: float, config: Config) -> list[dict[str, Any]]:
-        """Return the light curves of all bins between two times, row by row where there are not too many.
+    def window(
+        self, start: float, stop: float, origin: float, config: Config, bins: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the light curves of some bins between two times, row by row where there are not too many.
 
         Args:
             start: of the window, unix s.
             stop: of the window, unix s.
             origin: what times count from, unix s.
             config: gives the cadence.
+            bins: which; all where None.
 
         Returns:
             One a bin, times in s; empty where no row lies in the window.
@@ -88,7 +96,7 @@ class Curves:
         width = None if last - first <= _MOST else (time[-1] + cadence - time[0]) / _MOST
         drawn = cells(time, segment, cadence, width)
         panels = []
-        for number in range(self.rate.shape[1]):
+        for number in self.bins if bins is None else bins:
             rate, pred, sigma, pull = (
                 values[first:last, number].astype(np.float64)
                 for values in (self.rate, self.pred, self.sigma, self.pull)

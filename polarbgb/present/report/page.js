@@ -9,7 +9,11 @@
     if (!embedded[place]) {
       const paper = getComputedStyle(document.body).backgroundColor;
       const { docs, placed } = JSON.parse(byId(`json-${place}`).textContent.replaceAll(data.paper, paper));
-      for (const id of Object.values(placed[0].roots)) element("div", undefined, byId(`panels-${place}`)).id = id;
+      Object.values(placed[0].roots).forEach((id, slot) => {
+        const panel = element("div", undefined, byId(`panels-${place}`));
+        if (picked[place]) chooser(place, slot, panel);
+        element("div", undefined, panel).id = id;
+      });
       embedded[place] = Bokeh.embed.embed_items(docs, placed).then(([views]) => views.roots[0].model.document);
     }
     return embedded[place];
@@ -28,6 +32,43 @@
     const right = unfolded.x.slice();
     right.copyWithin(0, 1);
     return { ...unfolded, right };
+  }
+
+  // Of more bins than there are panels, each panel has its own choice, which stays when what is drawn changes.
+  const picked = { event: [], zoom: [] };
+  const shown = { event: null, zoom: null };
+
+  function options(select, { bins, best }, chosen) {
+    select.replaceChildren();
+    for (const bin of bins) {
+      const marked = bin === best && bins.length > 1 ? `${data.titles[bin]} (best)` : data.titles[bin];
+      element("option", marked, select).value = bin;
+    }
+    select.value = chosen;
+  }
+
+  function chooser(place, slot, parent) {
+    const select = element("select", undefined, parent);
+    select.id = `${place}-bin-${slot}`;
+    select.setAttribute("aria-label", `energy bin of panel ${slot + 1}`);
+    select.hidden = true;
+    select.addEventListener("change", () => {
+      picked[place][slot] = Number(select.value);
+      choice(place, ...shown[place]);
+    });
+  }
+
+  // Draw the bins chosen of an event or of a stretch of time.
+  async function choice(place, drawn, spans) {
+    shown[place] = [drawn, spans];
+    await panels(place);
+    const bins = drawn.shown.map((bin, slot) => (drawn.bins.includes(picked[place][slot]) ? picked[place][slot] : bin));
+    bins.forEach((bin, slot) => {
+      const select = byId(`${place}-bin-${slot}`);
+      select.hidden = drawn.bins.length === bins.length;
+      if (!select.hidden) options(select, drawn, bin);
+    });
+    return fill(place, bins.map((bin) => drawn.curves[drawn.bins.indexOf(bin)]).filter(Boolean), spans);
   }
 
   // Put the curves of one choice into panels that are there already.
@@ -166,7 +207,9 @@
       element("dt", name, fact);
       element("dd", value, fact);
     }
-    await fill("event", drawn.curves, { left: [0], right: [drawn.length] });
+    await choice("event", drawn, { left: [0], right: [drawn.length] });
+    const kept = Number(byId("why-bin").value || -1);
+    options(byId("why-bin"), drawn, drawn.bins.includes(kept) ? kept : drawn.shown[0]);
     why(id);
   }
 
@@ -216,7 +259,7 @@
     document.querySelectorAll("[data-zoom]").forEach((button) => {
       button.setAttribute("aria-pressed", Number(button.dataset.zoom) === number);
     });
-    return fill("zoom", chosen.curves, { left: [], right: [] });
+    return choice("zoom", chosen, { left: [], right: [] });
   }
 
   async function dependence() {

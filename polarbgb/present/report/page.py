@@ -56,7 +56,9 @@ class Page:
         quality: rows that were dropped, and live time.
         scores: error of every bin.
         baselines: beside other backgrounds.
-        bins: titles of the energy bins.
+        bins: titles of the energy bins shown, by number.
+        all_bins: how many there are.
+        all_events: how many were found; of very many only the rarest are listed.
         columns: of the list of events: key, title and unit.
         events: the list, a row an event, as ``columns``.
         facts: by id of each event that is drawn, all that is known of it: name, value with unit.
@@ -79,7 +81,9 @@ class Page:
     quality: Table
     scores: Table | None
     baselines: Table | None
-    bins: Sequence[str]
+    bins: Mapping[int, str]
+    all_bins: int
+    all_events: int
     columns: Sequence[Mapping[str, str]]
     events: Sequence[Sequence[Any]]
     facts: Mapping[int, Sequence[tuple[str, str]]]
