@@ -58,7 +58,7 @@ def test_the_bits_are_those_that_files_md_tells():
     bits = {flag.name: int(flag).bit_length() - 1 for flag in Quality}
     assert bits == {
         "TIME_INVALID": 0, "TIME_NOT_INCREASING": 1, "RATE_INVALID": 2, "ERROR_NOT_POSITIVE": 3, "EXPOSURE_INVALID": 4,
-        "FEATURE_MISSING": 8, "KNOWN_EVENT": 9, "KEPT_OUT": 10,
+        "FEATURE_MISSING": 8, "KNOWN_EVENT": 9, "KEPT_OUT": 10, "BEYOND_TRAINING": 11,
     }  # fmt: skip
     assert [bit for bit in range(32) if DROPPED >> bit & 1] == [*range(8), *range(16, 32)]
 
@@ -216,7 +216,7 @@ def test_rows_near_known_events_are_marked_and_kept(tmp_path):
 
 def test_rows_kept_out_of_training_are_marked_in_a_copy():
     timeline = clean(frame_of(4, rate_0={0: NAN}, crabarf={2: NAN}), configured())
-    marked = timeline.kept_out(np.array([False, True, True]))
+    marked = timeline.marked(np.array([False, True, True]), Quality.KEPT_OUT)
     assert marked.quality.tolist() == [1 << 2, 0, 1 << 8 | 1 << 10, 1 << 10]
     assert timeline.quality.tolist() == [1 << 2, 0, 1 << 8, 0]
     assert marked.row is timeline.row
