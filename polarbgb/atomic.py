@@ -33,8 +33,12 @@ def is_temporary(path: Path) -> bool:
 
 
 @contextmanager
-def made_on_the_way(folder: Path) -> Iterator[bool]:
+def made_on_the_way(folder: Path, *, to_write: Path | None = None) -> Iterator[bool]:
     """Make a folder and those that it lies in, where they are missing; empty ones go again at the end.
+
+    Args:
+        folder: to be made.
+        to_write: what is to be written there, for the message.
 
     Yields:
         Whether it was made.
@@ -46,7 +50,7 @@ def made_on_the_way(folder: Path) -> Iterator[bool]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}") from error
+        raise UserError(f"cannot write {to_write or folder}: {error.strerror}") from error
     try:
         yield bool(missing)
     finally:
@@ -66,7 +70,7 @@ def atomic(path: Path) -> Iterator[Path]:
         UserError: where the place cannot be written (permissions, full disk, a folder in the way).
     """
     temporary: Path | None = None
-    with made_on_the_way(path.parent):
+    with made_on_the_way(path.parent, to_write=path):
         try:
             _require_kind(path, Path.is_file)
             # The suffix is kept last: several libraries choose the format by it.
@@ -98,7 +102,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: where the place cannot be written (permissions, full disk, a file in the way).
     """
-    with made_on_the_way(path.parent):
+    with made_on_the_way(path.parent, to_write=path):
         try:
             _require_kind(path, Path.is_dir)
             with tempfile.TemporaryDirectory(prefix=f".{path.name}{_MARK}", dir=path.parent) as place:

@@ -139,8 +139,8 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg] # generic to the chec
             return value
         numbers: list[int] = []
         for part in value.split(","):
-            first, _, last = part.strip().partition("-")
-            if not (first.isdecimal() and (last or first).isdecimal()):
+            first, dash, last = part.strip().partition("-")
+            if not (first.isdecimal() and (last if dash else first).isdecimal()):
                 self.fail(f"'{part}' is no number or range, such as 5 or 10-12", param, ctx)
             numbers += range(int(first), int(last or first) + 1)
         return tuple(numbers)

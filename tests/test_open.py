@@ -100,9 +100,9 @@ def test_a_run_tells_what_was_run_on_what_with_what_result(opened, mission, resu
 
 def test_what_a_notebook_shows_is_escaped(copied):
     text = copied.path / "config.toml"
-    text.write_text(text.read_text().replace('name = "POLAR"', 'name = "<b>POLAR</b> & [red]"'))
+    text.write_text(text.read_text().replace('name = "POLAR"', 'name = "<b>POLAR<b> & [red]"'))
     shown = polarbgb.open(copied.path)._repr_html_()
-    assert "&lt;b&gt;POLAR&lt;/b&gt; &amp; [red]" in shown
+    assert "&lt;b&gt;POLAR&lt;b&gt; &amp; [red]" in shown
 
 
 def test_figures_show_themselves(opened):

@@ -206,7 +206,7 @@ def test_any_configuration_comes_back_equal(run, tmp_path):
                 {"columns": ["r[0]"], "means": [1], "guard": 1e3},
             ],
         },
-        "orbit": {"period": 5535.4, "epoch": 1474004181.5460, "first": -3},
+        "orbit": {"period": 5535.4, "epoch": 1474004181.5460, "first": 3},
         "known_events": {"file": str(tmp_path / "list.csv"), "before": 0},
         "intervals": {"more_than": 0, "context": ["glat"]},
         "tune": {"timeout": 60},

@@ -176,8 +176,7 @@ def _t90(rows: pl.DataFrame, begins: NDArray[np.int64], significance: pl.Series,
     lengths = np.diff(begins, append=len(rows))
     best = np.repeat(significance.arr.arg_max().to_numpy(), lengths) if len(begins) else np.zeros(0, np.int64)
     rate, pred, exposure = (
-        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best]
-        for name in ("rate", "pred", "exposure")
+        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best] for name in ("rate", "pred", "exposure")
     )
     running = np.cumsum((rate - pred) * exposure)
     before = np.concatenate([[0.0], running])[begins]

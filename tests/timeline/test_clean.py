@@ -297,7 +297,12 @@ def test_each_dropped_row_is_counted_once(table):
         told = re.findall(r"(\d+) rows: (.*?)(?:, (?=\d+ rows:)|\);)", str(refused.value))
         assert {reason: int(rows) for rows, reason in told} == wanted
         return
-    timeline = clean(frame, config)
+    try:
+        timeline = clean(frame, config)
+    except UserError as refused:  # a file that is not sorted is no matter of single rows
+        assert "goes back and forth" in str(refused)  # noqa: PT017 - it need not be raised
+        assert 2 * faults.count("time does not increase") > len(frame)
+        return
     assert timeline.row.tolist() == [row for row, fault in enumerate(faults) if fault is None]
     assert timeline.reasons == wanted
     assert sum(timeline.reasons.values()) + len(timeline.row) == len(frame)
