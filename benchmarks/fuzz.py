@@ -47,7 +47,7 @@ from polarbgb.timeline.clean import clean
 from polarbgb.timeline.known import read_known
 
 SLOWEST = 20.0
-"""s that one input may take."""
+"""s of the processor that one input may take."""
 LARGEST = 2 * 2**20
 """KiB by which memory may grow."""
 
@@ -64,12 +64,12 @@ def bounded() -> Iterator[None]:
         raise TooSlowError
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SLOWEST)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
     assert grown < LARGEST, f"{grown / 2**20:.1f} GiB"
 

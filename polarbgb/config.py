@@ -161,7 +161,9 @@ class Orbit(Section):
     epoch: Annotated[float, Field(strict=True, ge=0, lt=2**38, allow_inf_nan=False)] | None = Field(
         None, description="unix time at which orbit `first` begins; not given: first row"
     )
-    first: Whole = Field(0, description="number of the orbit that begins at the epoch")
+    first: Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)] = Field(
+        0, description="number of the orbit that begins at the epoch"
+    )
 
 
 class KnownEvents(Section):

@@ -228,7 +228,7 @@ def _type(field: Mapping[str, Any]) -> str:
 
 def _limits(field: Mapping[str, Any]) -> Iterator[str]:
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    found = [f"{sign} {field[name]:g}" for name, sign in signs.items() if name in field and field[name] < 2**31]
+    found = [f"{sign} {field[name]:g}" for name, sign in signs.items() if name in field and abs(field[name]) < 2**31]
     if found:
         yield ", ".join(found)
 

@@ -141,7 +141,7 @@ def process(desk, *words, **options):
     """Type a command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "polarbgb", *words],
-        capture_output=True, text=True, check=False, cwd=desk, timeout=120, **options,
+        capture_output=True, text=True, check=False, cwd=desk, timeout=300, **options,
     )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def mounted(desk, options, *words):
     script = MOUNT.format(options=options, python=sys.executable, words=" ".join(words))
     done = subprocess.run(
         ["/usr/bin/env", "unshare", "-rm", "sh", "-c", script],
-        capture_output=True, text=True, check=False, cwd=desk, timeout=120,
+        capture_output=True, text=True, check=False, cwd=desk, timeout=300,
     )  # fmt: skip
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("no file system can be mounted here")

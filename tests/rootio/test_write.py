@@ -175,5 +175,5 @@ def test_a_failure_keeps_the_old_file(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(UserError, match=r"cannot write .*out\.root"), root_file(tmp_path / "taken" / "out.root"):
+    with pytest.raises(UserError, match=r"cannot write .*taken"), root_file(tmp_path / "taken" / "out.root"):
         pytest.fail("the body must not run")
