@@ -41,7 +41,10 @@ def share(shown: Sequence[int], bins: int) -> str:
     """Say how many of the bins are shown, to stand behind a caption; nothing where all are.
 
     Example:
-        >>> share((0, 9), 10), share((0, 1), 2)
-        ('; 2 of 10 bins', '')
+        >>> share((0, 9), 10), share((0, 1), 10), share((0, 1), 2)
+        ('; 2 of 10 bins, spread over the spectrum', '; 2 of 10 bins', '')
     """
-    return "" if len(shown) == bins else f"; {len(shown)} of {bins} bins"
+    if len(shown) == bins:
+        return ""
+    how = ", spread over the spectrum" if tuple(shown) == spread(bins, len(shown)) else ""
+    return f"; {len(shown)} of {bins} bins{how}"

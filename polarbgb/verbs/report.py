@@ -13,7 +13,7 @@ from polarbgb import __version__
 from polarbgb.atomic import atomic
 from polarbgb.config import Config
 from polarbgb.present.axes import utc
-from polarbgb.present.bins import chosen
+from polarbgb.present.bins import chosen, share
 from polarbgb.present.dependence_plots import effect_unit
 from polarbgb.present.report import content
 from polarbgb.present.report.curves import Curves
@@ -145,7 +145,7 @@ def _page(
         scores=content.score_table(metrics, stage["widths"], titles),
         baselines=content.baseline_table(evaluation["errors"], titles, bins) if evaluation else None,
         bins={number: titles[number] for number in bins},
-        all_bins=len(titles),
+        some_bins=share(bins, len(titles)).removeprefix("; "),
         all_events=len(events),
         columns=columns,
         events=rows,

@@ -58,6 +58,7 @@ def test_bins_that_are_asked_for_are_shown_once_each_and_as_many_as_one_likes():
     assert chosen(range(100), 200) == tuple(range(100))
     assert chosen(None, 3) == (0, 1, 2)
     assert (share((0, 1), 2), share((0, 1), 9)) == ("", "; 2 of 9 bins")
+    assert share(spread(99), 99) == f"; {MOST} of 99 bins, spread over the spectrum"
 
 
 @pytest.mark.parametrize(("asked", "told"), [((0, 10), "no bin 10 .* 0 to 9"), ((-1,), "no bin -1"), ((), "no bin")])

@@ -250,6 +250,19 @@ def test_shaded_spans_are_the_events():
     assert "event" in legend_of(figure)
 
 
+def test_of_very_many_events_the_rarest_are_shaded_and_the_figure_says_so():
+    starts = T0 + np.linspace(0, 990, 501)
+    significance = np.arange(501.0)
+    significance[[100, 300]] = 0.0, -1.0  # which makes these two and the first the faintest
+    events = make_events(starts, significance, duration=1.0)
+    figure = light_curve(make_prediction(), make_config(), events=events)
+    shade = next(artist for artist in figure.axes[0].collections if artist.get_label() == "event")
+    shaded = unix([path.vertices[:, 0].min() for path in shade.get_paths()])
+    assert len(shaded) == 500
+    assert np.abs(shaded[:, None] - starts[[300]]).min() > 1
+    assert "events: the 500 rarest of 501" in figure.legends[0].get_title().get_text()
+
+
 @pytest.mark.parametrize("events", [None, make_events([], [])])
 def test_without_events_nothing_is_shaded(events):
     figure = light_curve(make_prediction(), make_config(), events=events)

@@ -57,7 +57,7 @@ class Page:
         scores: error of every bin.
         baselines: beside other backgrounds.
         bins: titles of the energy bins shown, by number.
-        all_bins: how many there are.
+        some_bins: says so where these are not all.
         all_events: how many were found; of very many only the rarest are listed.
         columns: of the list of events: key, title and unit.
         events: the list, a row an event, as ``columns``.
@@ -82,7 +82,7 @@ class Page:
     scores: Table | None
     baselines: Table | None
     bins: Mapping[int, str]
-    all_bins: int
+    some_bins: str
     all_events: int
     columns: Sequence[Mapping[str, str]]
     events: Sequence[Sequence[Any]]
