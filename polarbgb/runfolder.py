@@ -272,17 +272,25 @@ class RunFolder(Folder):
         """Complete a publication, and clear away what a killed process had under way; for who holds the folder."""
         ready = self.path / _READY
         if ready.is_dir():
-            if (ready / _GONE).exists():
-                for name in json.loads((ready / _GONE).read_text(encoding="utf-8")):
-                    (self.path / name).unlink(missing_ok=True)
+            gone = self.read_json(f"{_READY}/{_GONE}") if (ready / _GONE).exists() else []
+            for name in gone:
+                self._inside(name).unlink(missing_ok=True)
             for name in [*_visible(ready), MANIFEST]:  # the manifest last
                 if (ready / name).exists():
-                    (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-                    (ready / name).replace(self.path / name)
+                    target = self._inside(name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    (ready / name).replace(target)
             shutil.rmtree(ready)
         for left in [*self.path.glob(".*"), *self.path.glob("plots/.*")]:
             if is_temporary(left):
                 shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+    def _inside(self, name: str) -> Path:
+        """Return the path of a file of the folder; a folder from a stranger may say that it lies elsewhere."""
+        path = self.path / name
+        if not path.parent.resolve().is_relative_to(self.path.resolve()):
+            raise UserError(f"{self.path / _READY}: speaks of {name}, which is not in {self.path}; remove it")
+        return path
 
     def _wait_until_settled(self) -> None:
         """Wait while another process publishes; complete what a killed one had decided."""
@@ -302,6 +310,7 @@ class RunFolder(Folder):
         Raises:
             UserError: if the folder is not a run, or a setting does not fit.
         """
+        self.require("fit", "predict")
         config = load(self.path / CONFIG, overrides)
         return config.model_copy(update={"input": config.input.model_copy(update={"path": self.source()})})
 

@@ -1,6 +1,7 @@
 """Nothing that comes from outside is executed, nothing is sent, and nobody's folders are told of."""
 
 import ast
+import json
 import socket
 from pathlib import Path
 
@@ -115,3 +116,26 @@ def test_without_its_places_a_run_is_read_as_before(copied, mission):
 def test_the_command_in_the_manifest_tells_no_folders_and_no_passwords(typed, told, monkeypatch):
     monkeypatch.setattr("sys.argv", typed)
     assert command() == told
+
+
+@pytest.mark.parametrize("name", ["../mine.txt", "plots/../../mine.txt", "{place}/mine.txt", "away/mine.txt"])
+def test_a_folder_from_a_stranger_removes_nothing_outside_it(tmp_path, name):
+    (tmp_path / "mine.txt").write_text("mine")
+    run = RunFolder(tmp_path / "a")
+    (run / ".ready").mkdir(parents=True)
+    (run / "away").symlink_to(tmp_path)
+    (run / ".ready/.gone.json").write_text(json.dumps([name.format(place=tmp_path)]))
+    with pytest.raises(polarbgb.UserError, match=r"\.ready: speaks of .*, which is not in .*; remove it"), run.hold():
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_from_a_stranger_puts_nothing_outside_it(tmp_path):
+    (tmp_path / "mine").mkdir()
+    run = RunFolder(tmp_path / "a")
+    (run / ".ready/plots").mkdir(parents=True)
+    (run / ".ready/plots/pulls.png").write_text("theirs")
+    (run / "plots").symlink_to(tmp_path / "mine")
+    with pytest.raises(polarbgb.UserError, match="which is not in"), run.hold():
+        pass
+    assert not [*(tmp_path / "mine").iterdir()]
