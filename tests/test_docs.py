@@ -18,6 +18,7 @@ from rich.console import Console
 import polarbgb
 from polarbgb.cli import main
 from polarbgb.expressions import FUNCTIONS, parse
+from polarbgb.features.contract import DRIFT
 from polarbgb.runfolder import RunFolder
 from polarbgb.terminal import Terminal
 
@@ -212,6 +213,10 @@ def test_every_column_is_described_and_every_column_described_exists(judged, sma
     always = {key: told_kind for key, told_kind in told.items() if not told_kind.endswith(", not always")}
     assert columns.items() <= {key: told_kind.removesuffix(", not always") for key, told_kind in told.items()}.items()
     assert always.keys() <= columns.keys()
+
+
+def test_what_a_prediction_leaves_beside_is_described():
+    assert {name: kind(dtype()) for name, dtype in DRIFT.items()} == described()["drift.parquet"]
 
 
 def test_every_file_of_a_run_is_described(judged):

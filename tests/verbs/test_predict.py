@@ -1,18 +1,22 @@
 """Another file is predicted by the mean of the fitted models, or refused."""
 
 import json
+from io import StringIO
 
 import numpy as np
 import polars as pl
 import pytest
 import uproot
 import xgboost
+from rich.console import Console
 
 import polarbgb
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import build_matrix, implied_names
 from polarbgb.rootio.write import root_file
 from polarbgb.runfolder import RunFolder
+from polarbgb.summary import details, gist
+from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.prepare import read_timeline
 
 
@@ -67,6 +71,12 @@ def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, o
         polarbgb.explain(run)
 
 
+def shown(result):
+    console = Console(width=200, file=StringIO())
+    console.print(*details(result, verbose=False), gist(result), sep="\n")
+    return console.file.getvalue()
+
+
 def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
     with uproot.open(other) as file:
         columns = file["nf1rate"].arrays(library="np")
@@ -76,6 +86,16 @@ def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
         file.tree("nf1rate", columns)
     hot = polarbgb.predict(finished, RunFolder(tmp_path / "c"), path=tmp_path / "hot.root")
     assert inside < hot.outside == hot.rows
+    frame = hot.run.read_frame("prediction.parquet")
+    marked = (frame["quality"].to_numpy() & Quality.BEYOND_TRAINING) != 0
+    np.testing.assert_array_equal(marked, frame["segment"].to_numpy() >= 0)
+    drift = hot.run.read_frame("drift.parquet").row(0, named=True)
+    assert (drift["feature"], drift["rows"]) == ("temperature", hot.rows)
+    assert drift["trained_low"] < drift["trained_high"] < drift["low"] <= drift["high"]
+    told = shown(hot)
+    assert "temperature" in told
+    assert f"{hot.rows:,} rows (100.0%) lie beyond what the models were trained on" in told
+    assert f"{hot.rows:,} rows predicted, 100.0% of them beyond the training" in told
 
 
 def test_a_file_without_a_feature_is_refused(finished, other, tmp_path):
