@@ -53,7 +53,7 @@ def counted(function):
     return call
 crossfit.train_bin = counted(crossfit.train_bin)
 parts.np.savez = counted(parts.np.savez)
-explain.save, figures.save = counted(explain.save), counted(figures.save)
+explain.save_drawn, figures.save_drawn = counted(explain.save_drawn), counted(figures.save_drawn)
 out = Path(sys.argv[1])
 sys.argv = ["polarbgb", *sys.argv[2:]]
 try:

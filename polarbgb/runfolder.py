@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from polarbgb.errors import UserError
 from polarbgb.parts import Parts
 from polarbgb.provenance import command, digest, file_digest, versions
 from polarbgb.settings import portable, to_toml
+from polarbgb.stages import CONFIG, KNOWN, LOCAL, MANIFEST, STAGES, Stage
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,64 +40,10 @@ _OLDEST = 1
 PATIENCE = 60.0
 """s to wait for a process that publishes."""
 
-MANIFEST, CONFIG, KNOWN, LOCAL = "manifest.json", "config.toml", "known_events.csv", "local.json"
-
 _LATER = ("intervals", "trigger", "classes", "inject")
 """Sections that may change after the fit; the manifest tells what they were in a stage."""
 
 _READY, _GONE, _PARTS = ".ready", ".gone.json", ".parts"
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """What a verb leaves.
-
-    Attributes:
-        files: patterns of its files.
-        figures: names of figures that show it.
-        with_it: stages that are made from it, or are in its place, and fall when it is made anew.
-    """
-
-    files: tuple[str, ...]
-    figures: tuple[str, ...] = ()
-    with_it: tuple[str, ...] = ()
-
-    def held(self, folder: Path) -> set[str]:
-        """Return the names of what a run folder holds of it."""
-        patterns = (*self.files, *(f"plots/{name}.*" for name in self.figures))
-        return {file.relative_to(folder).as_posix() for pattern in patterns for file in folder.glob(pattern)}
-
-
-_FIT_FIGURES = ("light_curve", "pulls", "residuals", "rates", "loss", "orbit_*", "anomaly")
-_FROM_FIT = ("detect", "explain", "evaluate")
-_STAGES = {
-    "tune": _Stage(("best.toml",)),
-    "fit": _Stage(
-        (CONFIG, KNOWN, LOCAL, "models/*", "training.parquet", "prediction.parquet", "metrics.json"),
-        _FIT_FIGURES,
-        ("predict", *_FROM_FIT),
-    ),
-    "predict": _Stage((CONFIG, KNOWN, LOCAL, "prediction.parquet", "drift.parquet"), _FIT_FIGURES, ("fit", *_FROM_FIT)),
-    "detect": _Stage(
-        ("clusters.parquet", "windows.parquet", "events.parquet", "event_shap.parquet"),
-        ("events", "light_curve_events", "clusters", "known_events", "event_*", "orbit_*", "anomaly"),
-    ),
-    "explain": _Stage(
-        (
-            "shap.parquet",
-            "importance.parquet",
-            "groups.parquet",
-            "slopes.parquet",
-            "dependence.parquet",
-            "attribution.parquet",
-            "fold_shares.parquet",
-            "stability.json",
-            "event_shap.parquet",
-        ),
-        ("shap_*", "attribution_*", "dependence_*"),
-    ),
-    "evaluate": _Stage(("evaluation.json", "injections.parquet"), ("evaluation", "efficiency")),
-}
 
 
 class Folder:
@@ -250,14 +196,14 @@ class RunFolder(Folder):
         """Put a draft into the place of its stage, and return the paths of its files."""
         with self.hold(wait=PATIENCE):
             manifest = self._read_manifest()
-            stage = _STAGES.get(draft.stage, _Stage(()))
+            stage = STAGES.get(draft.stage, Stage(()))
             fallen = [draft.stage, *stage.with_it]
             for name in fallen:
                 manifest["stages"].pop(name, None)
             if entry is not None:
                 manifest["stages"][draft.stage] = entry
             names = draft.names()
-            held = set[str]().union(*(_STAGES.get(name, _Stage(())).held(self.path) for name in fallen))
+            held = set[str]().union(*(STAGES.get(name, Stage(())).held(self.path) for name in fallen))
             draft.write_text(_GONE, json.dumps(sorted(held.difference(names))))
             manifest |= {"schema": SCHEMA, "polarbgb": __version__}
             draft.write_text(MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")

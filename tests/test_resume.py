@@ -114,10 +114,13 @@ def test_figures_that_were_drawn_are_not_drawn_again(copied, monkeypatch):
     from polarbgb.verbs import figures
 
     drawn = []
-    save = figures.save
-    monkeypatch.setattr(
-        "polarbgb.verbs.figures.save", lambda figure, path: (drawn.append(path.name), save(figure, path))
-    )
+    save = figures.save_drawn
+
+    def noted(figure, path):
+        drawn.append(path.name)
+        return save(figure, path)
+
+    monkeypatch.setattr("polarbgb.verbs.figures.save_drawn", noted)
     broken_off(polarbgb.plot, copied, label="draw", steps=4)
     assert len(drawn) == 4
     polarbgb.plot(copied)

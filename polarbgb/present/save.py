@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +66,11 @@ def save(figure: Figure, path: Path) -> Path:
         dpi = DPI if form == "png" else _DENSE_DPI
         figure.savefig(temporary, format=form, dpi=dpi, metadata=_METADATA[form])
     return path
+
+
+def save_drawn(drawn: Callable[[], Figure], path: Path) -> Path:
+    """Draw a figure and write it; see :func:`save`."""
+    return save(drawn(), path)
 
 
 @contextmanager

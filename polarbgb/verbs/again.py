@@ -11,7 +11,8 @@ from polarbgb.config import Config, shipped, validate
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.provenance import file_digest, versions
-from polarbgb.runfolder import KNOWN, MANIFEST, RunFolder, read_manifest
+from polarbgb.runfolder import RunFolder, read_manifest
+from polarbgb.stages import KNOWN, MANIFEST
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.evaluate import evaluate
 from polarbgb.verbs.explain import explain

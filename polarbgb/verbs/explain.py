@@ -26,7 +26,7 @@ from polarbgb.memory import room_for
 from polarbgb.parts import Parts
 from polarbgb.present.bins import spread
 from polarbgb.present.dependence_plots import FEATURES, attribution_plot, dependence_plot
-from polarbgb.present.save import save
+from polarbgb.present.save import save_drawn
 from polarbgb.present.shap_export import SUFFIXES, shap_frame, write_shap
 from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent, watched
@@ -244,7 +244,7 @@ def _explain(
     named = () if export is None else (write_shap(export, shap.features, fit.told(sample), names, config),)
     drawings = _drawings(fit, shap, tables)
     for name, drawn in track(drawings.items(), label="draw", total=len(drawings)):
-        draft.parts.file(draft / f"plots/{name}.png", partial(_save, drawn))
+        draft.parts.file(draft / f"plots/{name}.png", partial(save_drawn, drawn))
     events = 0 if of_events is None else of_events["id"].n_unique()
     files = draft.publish(
         started,
@@ -379,10 +379,6 @@ def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bi
         pl.DataFrame({"feature": names, "fold": [which] * len(names), **dict(zip(bins, share.T, strict=True))})
         for which, share in by_fold.items()
     )
-
-
-def _save(drawn: Callable[[], Figure], path: Path) -> None:
-    save(drawn(), path)
 
 
 def _drawings(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> dict[str, Callable[[], Figure]]:

@@ -24,7 +24,7 @@ from polarbgb.present.light_curve import light_curve
 from polarbgb.present.places import event_map, events_by_place
 from polarbgb.present.pulls import pull_histograms, residual_histograms
 from polarbgb.present.rates import rates_plot
-from polarbgb.present.save import save
+from polarbgb.present.save import save_drawn
 from polarbgb.present.shap_plots import shap_bars
 from polarbgb.present.training import loss_curves
 from polarbgb.present.zooms import Zoom, choose_zooms
@@ -93,13 +93,9 @@ def draw(
         draft = run.draft(f"plot-{format}", run.manifest(), versions(), bins)
         drawings = _Results(run, bins).drawings()
         for name, drawn in track(drawings, label="draw", total=len(drawings)):
-            draft.parts.file(draft / f"plots/{name}.{format}", partial(_save, drawn))
+            draft.parts.file(draft / f"plots/{name}.{format}", partial(save_drawn, drawn))
         draft.deliver()
     return tuple(run / f"plots/{name}.{format}" for name, _ in drawings)
-
-
-def _save(drawn: Callable[[], Figure], path: Path) -> None:
-    save(drawn(), path)
 
 
 class _Results:

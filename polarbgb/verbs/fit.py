@@ -23,7 +23,8 @@ from polarbgb.features.contract import FeatureContract
 from polarbgb.progress import Track, silent, watched
 from polarbgb.provenance import digest, file_digest
 from polarbgb.rootio.read import input_path
-from polarbgb.runfolder import LOCAL, Folder, RunFolder
+from polarbgb.runfolder import Folder, RunFolder
+from polarbgb.stages import LOCAL
 from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.prepare import Prepared, made_from, prepare, reading

@@ -13,7 +13,8 @@ from polarbgb.background.crossfit import predict_mean
 from polarbgb.config import Device
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runfolder import LOCAL, RunFolder
+from polarbgb.runfolder import RunFolder
+from polarbgb.stages import LOCAL
 from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.fit import load_contract, load_models, on_device
