@@ -153,7 +153,7 @@ def test_a_page_of_some_bins_holds_these_and_of_each_event_its_best(chosen):
         assert told == [f"counts, {chosen.data['titles'][number]}" for number in window["bins"]]
     assert len(chosen.data["whole"]) == len(chosen.data["dependence"][0]["curves"]) == 3
     assert all(zoom["bins"] == [0, 2, 5] and zoom["shown"] == [0, 5] for zoom in chosen.data["zooms"])
-    assert "3 of 6 bins; <code>--bins" in chosen.text
+    assert "3 of 6 bins, spread over the spectrum; <code>--bins" in chosen.text
 
 
 def test_a_bin_that_is_not_there_is_refused_before_anything_is_drawn(copied):
