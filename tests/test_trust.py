@@ -64,27 +64,26 @@ def test_the_search_would_see_them():
     assert set(called(bad)) == {"eval", "system"}
 
 
-def test_verbs_work_where_there_is_no_network(copied, monkeypatch, tmp_path):
-    def refuse(*_, **__):
-        raise AssertionError("the network was asked for")
-
-    for name in ("connect", "connect_ex", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    polarbgb.detect(copied)
-    polarbgb.report(copied)
-    for name in ("x.fits", "x.ecsv"):
-        polarbgb.export(copied, tmp_path / name)
-
-
 def texts(folder):
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name not in {"local.json", "study.journal", ".lock"}:
             yield file, file.read_bytes()
 
 
-def test_what_is_sent_along_tells_nobodys_folders(copied, mission, tmp_path):
-    polarbgb.report(copied)
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the network was asked for")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_what_is_sent_along_needs_no_network_and_tells_nobodys_folders(copied, mission):
+    polarbgb.detect(copied)
+    polarbgb.report(copied, events=2)
     for form in ("root", "fits", "csv", "ecsv", "parquet"):
         polarbgb.export(copied, format=form)
     places = {str(mission.parent).encode(), str(copied.path).encode(), str(Path.home()).encode() + b"/"}
