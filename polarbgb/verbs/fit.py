@@ -164,7 +164,8 @@ def _fit(
         widths=concluded.widths,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
-        files=files,
+        # A line for all models: there may be hundreds.
+        files=tuple(dict.fromkeys(file.parent if file.parent.name == "models" else file for file in files)),
     )
 
 
