@@ -17,6 +17,9 @@ from polarbgb.present.columns import without_null
 from polarbgb.rootio.write import root_file
 from polarbgb.transients.clusters import published_tables
 
+MOST_SETS = 1000
+"""Sets of bins, as of :func:`polarbgb.transients.clusters.find_clusters`, up to which each has a branch."""
+
 
 def write_root(
     path: Path,
@@ -34,7 +37,8 @@ def write_root(
     ``pred_rate[bins]``, and beside what was published ``sigma[bins]``, ``pull[bins]``, ``quality``, ``segment``,
     ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (a branch a set of bins, two entries: the
     starts, then the stops of its N intervals); ``events`` (an entry an event); ``gti`` (``start``, ``stop``).
-    The string ``meta`` holds the provenance as JSON.
+    The string ``meta`` holds the provenance as JSON. Of more than :data:`MOST_SETS` sets of several bins none has a
+    branch, and ``meta`` says so.
 
     Args:
         path: the file; replaced if it is there.
@@ -53,6 +57,12 @@ def write_root(
         UserError: if the file cannot be written.
     """
     tree = config.input.tree
+    several = (pl.col("kind") == "pure") & pl.col("name").str.contains("_", literal=True)
+    sets = clusters.filter(several)["name"].n_unique()
+    if sets > MOST_SETS:  # the file would take hours, and nobody could read it
+        clusters = clusters.filter(~several)
+        told = f"{sets} sets of several bins have no branch: their clusters are in clusters.parquet alone"
+        provenance = {**provenance, "left_out": told}
     good = predicted_intervals(prediction, config.input.cadence)
     trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
         f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),

@@ -112,3 +112,20 @@ def test_the_highest_filters_bit_survives(tmp_path, config, prediction):
     with uproot.open(tmp_path / "a.root") as file:
         quality = file["pred_toy"]["quality"].array(library="np")
     assert (quality.astype(np.int64) & (1 << 31) != 0).all()
+
+
+def test_very_many_sets_of_bins_have_no_branch_each_and_meta_says_so(tmp_path, config, prediction, monkeypatch):
+    monkeypatch.setattr("polarbgb.present.root.MOST_SETS", 1)
+    rows = [(1, kind, name, 1.5e9, 1.5e9, 0, 0, 1) for kind, name in
+            (("pure", "0"), ("pure", "0_1"), ("pure", "0_2"), ("more", "#_inter_more_0"))]  # fmt: skip
+    clusters = pl.DataFrame(rows, schema=CLUSTERS, orient="row")
+    events = pl.DataFrame({"id": pl.Series([], dtype=pl.Int64)})
+    write_root(tmp_path / "x.root", prediction, clusters, events, config=config, provenance={"polarbgb": "1"})
+    with uproot.open(tmp_path / "x.root") as file:
+        names = file["cluster_inter_toy"].keys()
+        told = json.loads(file["meta"])
+    assert names == ["0", "#_inter_more_0"]
+    assert told == {
+        "polarbgb": "1",
+        "left_out": "2 sets of several bins have no branch: their clusters are in clusters.parquet alone",
+    }
