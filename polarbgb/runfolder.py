@@ -187,6 +187,10 @@ class RunFolder(Folder):
                 shutil.rmtree(other, ignore_errors=True)
         return Draft(self, name, key)
 
+    def holds(self, name: str, *made_from: object) -> bool:
+        """Say whether a stage is done that was made from the same values; see :meth:`draft`."""
+        return (self.stage(name) or {}).get("made_from") == digest(name, *made_from)
+
     def forget(self, name: str) -> None:
         """Take a stage, and all that was made from it, out of the run, with files and figures."""
         with self.hold():
@@ -205,8 +209,7 @@ class RunFolder(Folder):
             names = draft.names()
             held = set[str]().union(*(STAGES.get(name, Stage(())).held(self.path) for name in fallen))
             draft.write_text(_GONE, json.dumps(sorted(held.difference(names))))
-            manifest |= {"schema": SCHEMA, "polarbgb": __version__}
-            draft.write_text(MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
+            draft.write_json(MANIFEST, manifest | {"schema": SCHEMA, "polarbgb": __version__})
             draft.path.rename(self.path / _READY)  # from here on it is decided
             self._settle()
             for name in stage.with_it:

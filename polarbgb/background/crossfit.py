@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -161,11 +163,11 @@ def cross_fit(
     fits = Fits(matrix, measured, folds, model, memory)
     boosters = {} if place is None else _kept(place, fits)
     prediction = np.full(measured.rate.shape, np.nan)
-    for which, split in enumerate(folds.splits):
-        found = [job for job in boosters if job[0] == which]
-        held_out = HeldOut(matrix.values, split.predicted, model) if found else None
-        for job in found:
-            prediction[split.predicted, job[1]] = held_out.rate(boosters[job])  # type: ignore[union-attr]
+    for which, kept in groupby(sorted(boosters), key=itemgetter(0)):
+        rows = folds.splits[which].predicted
+        held_out = HeldOut(matrix.values, rows, model)
+        for job in kept:
+            prediction[rows, job[1]] = held_out.rate(boosters[job])
     for (which, number), fit in scheduler(replace(fits, done=frozenset(boosters)), label=label, track=track):
         if place is not None:
             _keep(place, (which, number), fit.booster, model)

@@ -21,7 +21,7 @@ from polarbgb.config import Config, Device, Model
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
 from polarbgb.progress import Track, silent, watched
-from polarbgb.provenance import digest, file_digest
+from polarbgb.provenance import file_digest
 from polarbgb.rootio.read import input_path
 from polarbgb.runfolder import Folder, RunFolder
 from polarbgb.stages import LOCAL
@@ -171,13 +171,12 @@ def _fit(
 
 def is_fitted(config: Config, run: RunFolder, *, path: Path | None = None, scheduler: str | None = None) -> bool:
     """Say whether :func:`fit` would leave what the run folder holds already: same file, settings and versions."""
-    done = run.stage("fit")
     source = input_path(config, path).resolve()
-    if done is None or not source.is_file():
+    if run.stage("fit") is None or not source.is_file():
         return False
     model, _ = _tuned(config.model, run, None)
     asked = reading(config.model_copy(update={"model": model}), source)
-    return bool(done.get("made_from") == digest("fit", *made_from(asked, file_digest(source)), scheduler))
+    return run.holds("fit", *made_from(asked, file_digest(source)), scheduler)
 
 
 def on_device(config: Config, device: Device) -> Config:
