@@ -172,9 +172,27 @@ class KnownEvents(Section):
     file: File = Field(description="CSV file; a relative path is taken from the configuration's folder")
     time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
     name: Name = Field("name", description="column of the event's name")
+    duration: str | float = Field(
+        0.0,
+        description="how long the events last from their trigger on, s: a column, such as one of T90, or one number "
+        "for all",
+    )
+    unknown_duration: NotNegative = Field(0.0, description="s, where the cell of that column is empty")
     before: NotNegative = Field(100.0, description="s before the trigger kept out of training")
-    after: NotNegative = Field(100.0, description="s after the trigger kept out of training")
-    match: NotNegative = Field(5.0, description="s: largest distance of an interval that still counts as a match")
+    after: NotNegative = Field(100.0, description="s after the end of the duration kept out of training")
+    match: NotNegative = Field(
+        5.0,
+        description="slack, s: an event matches if it overlaps the span from the trigger to the end of the duration, "
+        "widened by this on both sides",
+    )
+
+    @field_validator("duration", mode="before")
+    @classmethod
+    def _column_or_number(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31
+        if not (number or (isinstance(value, str) and value)):
+            raise ValueError("write the name of a column or a number of seconds >= 0")
+        return value
 
 
 class Folds(Section):

@@ -78,6 +78,7 @@ def test_the_polar_configuration_holds_what_was_published():
     assert config.exposure is None
     assert config.known_events is not None
     assert config.known_events.file == POLAR.parents[1] / "data" / "grbs.csv"
+    assert config.known_events.duration == "t90"
 
 
 def test_the_polar_configuration_reads_no_branch_in_vain():
@@ -337,6 +338,24 @@ def test_known_events_lie_beside_the_configuration(tmp_path):
     assert load(path).known_events.file == (tmp_path / "../lists/known.csv").resolve()
     absolute = write(tmp_path, TOML + '[known_events]\nfile = "/lists/known.csv"\n')
     assert load(absolute).known_events.file == Path("/lists/known.csv")
+
+
+@pytest.mark.parametrize(("given", "read"), [('"t90"', "t90"), ("30", 30.0), ("0.5", 0.5), (None, 0.0)])
+def test_the_duration_of_known_events_is_a_column_or_a_number(tmp_path, given, read):
+    line = f"duration = {given}\n" if given else ""
+    config = load(write(tmp_path, f'{TOML}[known_events]\nfile = "known.csv"\n{line}'))
+    assert config.known_events.duration == read
+    assert type(config.known_events.duration) is type(read)
+    assert config.known_events.unknown_duration == 0.0
+
+
+@pytest.mark.parametrize("wrong", ['""', "-1", "inf", "nan", "true", "[1]"])
+def test_another_duration_of_known_events_is_refused(tmp_path, wrong):
+    path = write(tmp_path, f'{TOML}[known_events]\nfile = "known.csv"\nduration = {wrong}\n')
+    with pytest.raises(UserError) as error:
+        load(path)
+    told = "known_events.duration: write the name of a column or a number of seconds >= 0"
+    assert str(error.value) == f"{path}: {told}"
 
 
 @pytest.mark.parametrize(
