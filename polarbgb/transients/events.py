@@ -247,8 +247,7 @@ def _names(t_start: NDArray[np.float64]) -> pl.DataFrame:
 def _matched(t_start: NDArray[np.float64], t_stop: NDArray[np.float64], config: Config) -> pl.DataFrame:
     names, dt = [""] * len(t_start), np.full(len(t_start), np.nan)
     if (section := config.known_events) is not None:
-        known = known_events(config)
-        names, dt = match_known(t_start, t_stop, known["name"].to_list(), known["time"].to_numpy(), section.match)
+        names, dt = match_known(t_start, t_stop, known_events(config), section.match)
     return pl.DataFrame(
         {"matched": names, "matched_dt": dt}, schema={"matched": pl.String, "matched_dt": pl.Float64}, nan_to_null=True
     )

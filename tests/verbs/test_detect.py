@@ -61,14 +61,14 @@ def test_an_injected_burst_is_found_at_its_time_by_both_methods(burst, finished)
 
 def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_path):
     run, start, stop = burst
-    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time\nGRB X,{start + 2.0}\nGRB far,{start - 4000.0}\n")
+    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time,t90\nGRB X,{start - 15.0},20\nGRB far,{start - 4000.0},\n")
     config = polarbgb.load("configs/polar.toml", [*settings, f"known_events.file={tmp_path / 'known.csv'}"])
     own = RunFolder(tmp_path / "a")
     polarbgb.fit(config, own, path=run.path.parent / "burst.root")
     (tmp_path / "known.csv").unlink()  # the folder has its own
     found = polarbgb.detect(own, method="published")
     (event,) = overlapping(found.events, start, stop).to_dicts()
-    assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(-2.0))
+    assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(15.0))
     assert found.known.filter(name="GRB X")["event"].to_list() == [event["name"]]
     assert found.known.filter(name="GRB far")["event"].to_list() == [None]
 
