@@ -363,7 +363,7 @@ def _good() -> Path:
 
 _KEYS = ["exposure", "memory", "baseline", "classes", "inject", "explain", "noise", "trigger", "scheme", "related",
          "without", "group", "altitude", "field", "hardness", "flags", "rules", "spectra", "groups", "sums", "count",
-         "labels", "embargo", "block", "cadence", "epoch", "first", "match", "a", ""]  # fmt: skip
+         "labels", "embargo", "block", "cadence", "epoch", "first", "match", "cleaning", "a", ""]  # fmt: skip
 
 
 def _change(table: Any, steps: list[int], kind: str, value: Any) -> None:
@@ -415,20 +415,23 @@ LISTS = (
 
 
 def try_known(content: bytes) -> None:
-    """A list of events is read with finite times in order, or refused in one line."""
+    """A list of events is read with finite times in order and durations, or refused in one line."""
     path = place() / "known.csv"
     path.unlink(missing_ok=True)  # to write over a file waits for the disk
     path.write_bytes(content)
-    try:
-        with bounded():
-            known = read_known(path, "unix_time", "name")
-    except UserError as error:
-        one_line(error)
-        return
-    assert known.schema == {"name": pl.String, "time": pl.Float64}
-    assert known["time"].is_finite().all()
-    assert known["time"].is_sorted()
-    assert known["name"].null_count() == 0
+    for duration in (0.0, "name"):  # a column of anything
+        try:
+            with bounded():
+                known = read_known(path, "unix_time", "name", duration=duration, unknown_duration=23.0)
+        except UserError as error:
+            one_line(error)
+            continue
+        assert known.schema == {"name": pl.String, "time": pl.Float64, "duration": pl.Float64}
+        assert known["time"].is_finite().all()
+        assert known["time"].is_sorted()
+        assert known["name"].null_count() == 0
+        assert known["duration"].is_finite().all()
+        assert (known["duration"] >= 0).all()
 
 
 TARGETS: dict[str, tuple[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = {

@@ -5,7 +5,7 @@
 - ``mission``: rows of a simulated mission;
 - ``bins``: energy bins of a made-up instrument;
 - ``gaps``: times that its file is broken;
-- ``events``: events in the list, of a simulated mission that is searched without any price (``trigger.far`` of a
+- ``events``: events in the list, of a simulated mission whose candidates are all listed (``trigger.far`` of a
   million a day at 2 sigma): noise, but as long a list as one could ask for.
 
 ``--growth 4`` does it all at a fourth of the size first, and prints the exponent with which the time of the cores
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PERIOD = 5535.4
 """s, of the made-up instrument's orbit."""
 
-WITHOUT_PRICE = ("trigger.threshold=2", "trigger.far=1e6", "trigger.merge=0", "trigger.scales=[2, 6]")
+ALL_LISTED = ("trigger.threshold=2", "trigger.far=1e6", "trigger.merge=0", "trigger.scales=[2, 6]")
 """Settings of a search that lists whatever it sees."""
 
 FORMATS = ("root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn")
@@ -238,7 +238,7 @@ def main(  # noqa: PLR0917 - click gives them by name
             count = int(bins * size) if part == "bins" else 6
             config, file = write_instrument(place, rows=length, bins=count, gaps=broken)
             _, other = write_instrument(place, rows=length, bins=count, gaps=broken, seed=1)
-        search = WITHOUT_PRICE if part == "events" else ()
+        search = ALL_LISTED if part == "events" else ()
         for name, arguments in verbs(config, (file, other), run, settings, search):
             if not only or name in only:
                 cost = measured(arguments, limit)

@@ -36,7 +36,6 @@ from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 TESTED_ELSEWHERE = {
-    "transients/counts": "transients/test_search.py -k 'counts or millionth or zero or quiet or no_rows'",
     "transients/fixed": "transients/test_efficiency.py -k fixed",
     "transients/logistic": "transients/test_efficiency.py -k 'line or sharp or likely or fluence or interval'",
     "transients/shared": "transients/test_inject.py -k 'share or apart or nothing or spectrum'",

@@ -78,7 +78,9 @@ def stages(path: Path, run: Path) -> tuple[float, float]:
         return found
 
     with patch.object(search, "windows", timed):
-        search.find_windows(counts_of(pl.read_parquet(run / "prediction.parquet"), config), config)
+        counts = counts_of(pl.read_parquet(run / "prediction.parquet"), config)
+        noise = search.noise_by_scale(counts, config.trigger)
+        search.find_windows(counts, noise, config.trigger)
     return features, sum(spent) / (os.cpu_count() or 1)  # a thread a core
 
 
@@ -102,7 +104,7 @@ def budget(path: Path, place: Path, settings: list[str]) -> list[Line]:
     return [
         *lines,
         Line("features", features, None, 10.0),
-        Line("windows of all bins, scales and signs", searched, None, 3.0),
+        Line("windows of all bins and scales", searched, None, 3.0),
     ]
 
 

@@ -7,7 +7,7 @@ It is measured
 
 - by models of the file without them, so that only the features can tell, for several shares of the burst's any-bar
   counts that the front end takes for cosmic rays, and with features of a guarded rate;
-- by models that learnt from the file with them, with and without searches for rows to leave out, with whole orbits held
+- by models that learnt from the file with them, with and without training-set cleaning, with whole orbits held
   out and in the published split, where a row is in the training set of its own model;
 - with a local baseline after that.
 """
@@ -32,9 +32,9 @@ from polarbgb.config import Baseline, Config
 from polarbgb.features.matrix import build_matrix
 from polarbgb.rootio.read import read_input
 from polarbgb.timeline.clean import clean
+from polarbgb.verbs.cleaning import clean_training_set
 from polarbgb.verbs.conclude import conclude
 from polarbgb.verbs.prepare import Prepared
-from polarbgb.verbs.purify import purify
 
 KINDS = {
     # name: (duration in s, change of the rate as a share of it, how many); few, or they were common where they lie
@@ -119,10 +119,10 @@ def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     return Prepared(path, "", timeline, build_matrix(timeline, config), measured(timeline, config))
 
 
-def fitted(prepared: Prepared, config: Config, found: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
+def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
     """Fit as the verb does."""
     timeline = prepared.timeline
-    folds = make_folds(timeline.usable_time, timeline.known if found is None else timeline.known | found, config)
+    folds = make_folds(timeline.usable_time, timeline.known if masked is None else timeline.known | masked, config)
     return cross_fit(prepared.matrix, prepared.measured, folds, config.model), folds
 
 
@@ -198,8 +198,8 @@ def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, 
         for scheme in ("orbits", "blocks"):
             split = config.model_copy(update={"folds": config.folds.model_copy(update={"scheme": scheme})})
             before = models if scheme == "orbits" else fitted(clear, split)[0]
-            found, rounds = purify(ready, split)
-            for name, left_out in (("learnt from", None), ("searched for", found)):
+            masked, rounds = clean_training_set(ready, split)
+            for name, left_out in (("learnt from", None), ("cleaned", masked)):
                 after = fitted(ready, split, left_out)[0].prediction
                 tell(f"{scheme}, {name}", swallowed(before.prediction, after, ready, added, injections))
             click.echo(f"{scheme}: {rounds}")

@@ -40,9 +40,10 @@ Every key, as the model in [polarbgb/config.py](../polarbgb/config.py) has it; u
 {_MADE}
 
 A configuration is a TOML file, an instrument each: [polar.toml](../configs/polar.toml),
-[rhessi.toml](../configs/rhessi.toml), or one of your own, begun by `polarbgb config init mine.toml`
-([another detector](detector.md)). `polarbgb config show -c mine.toml` prints it with all defaults. On the command line
-`--set section.key=value` overrides a key for one run; the value is TOML: `--set trigger.scales=[2,20]`.
+[rhessi.toml](../configs/rhessi.toml), [nustar.toml](../configs/nustar.toml), or one of your own, begun by
+`polarbgb config init mine.toml` ([another detector](detector.md)). `polarbgb config show -c mine.toml` prints it with
+all defaults. On the command line `--set section.key=value` overrides a key for one run; the value is TOML:
+`--set trigger.scales=[2,20]`.
 
 A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`) or derived. Expressions are arithmetic
 (`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions

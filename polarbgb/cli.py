@@ -333,14 +333,14 @@ def predict(
     "--far",
     type=click.FloatRange(0, min_open=True),
     metavar="PER_DAY",
-    help="False events a day that the list may hold.  [default: the configuration's]",
+    help="False-alarm rate of the list: how many false events a day it may hold.  [default: the configuration's]",
 )
 @click.option(
     "--method",
     type=click.Choice(["focus", "published"]),
     default="focus",
     show_default=True,
-    help="Poisson-FOCuS at a price, or the published clusters of rows beyond k sigma.",
+    help="Ranked Poisson-FOCuS windows at a false-alarm rate, or the published clusters of rows beyond k sigma.",
 )
 @_options(_set, _output)
 def detect(
@@ -351,7 +351,11 @@ def detect(
     overrides: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
-    """List what the background does not explain, at an asked number of false events a day."""
+    """List what the background does not explain, at the false-alarm rate that is asked for.
+
+    Candidates are ranked by boosted trees that tell injected transients from noise. The false-alarm rate of
+    an event is how often counts mirrored about the background rank as high.
+    """
     from polarbgb.verbs.detect import detect
 
     terminal.end(detect(_folder(folder), far=far, method=method, overrides=overrides, track=terminal.track))
@@ -485,7 +489,7 @@ def plot(
 )
 @click.option(
     "--table",
-    type=click.Choice(["events", "prediction", "gti", "clusters", "windows"]),
+    type=click.Choice(["events", "prediction", "gti", "clusters", "candidates"]),
     help="The one that a csv, ecsv or parquet file holds.  [default: events]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")
@@ -520,7 +524,11 @@ def export(
 @click.argument("path", type=_FILE, required=False)
 @_options(_run)
 @click.option(
-    "--events", type=click.IntRange(0), default=40, show_default=True, help="Events drawn, the rarest; 5000 are listed."
+    "--events",
+    type=click.IntRange(0),
+    default=40,
+    show_default=True,
+    help="Events drawn, lowest false-alarm rate first; 5000 are listed.",
 )
 @_bins
 @click.option("--plots", type=click.Choice(["png", "pdf", "svg"]), help="Also every figure as files, as plot does.")
@@ -654,7 +662,10 @@ def show_config(*, config_path: Path, overrides: tuple[str, ...], terminal: Term
 )
 @click.argument("path", type=_FILE)
 @click.option(
-    "--from", "base", type=click.Choice(["polar", "rhessi"]), help="Begin with its settings.  [default: made-up names]"
+    "--from",
+    "base",
+    type=click.Choice(["nustar", "polar", "rhessi"]),
+    help="Begin with its settings.  [default: made-up names]",
 )
 @click.option("-i", "--input", "source", type=_FILE, help="ROOT file of the detector, whose branches are listed.")
 @click.option("--overwrite", is_flag=True, help="Replace PATH if it is there.")

@@ -62,6 +62,11 @@ class Rates(Section):
         None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
     )
     related: tuple[Name, ...] = Field((), description="other branches made from the same counts, never features")
+    informative: tuple[Whole, ...] = Field(
+        (),
+        description="bins in which transients show, by number: the sum of their counts is watched in training-set "
+        "cleaning, and each is searched; not given: all bins",
+    )
 
     @field_validator("exposure", mode="before")
     @classmethod
@@ -77,6 +82,9 @@ class Rates(Section):
             raise ValueError(f"{len(self.names)} values but {len(self.error_names)} errors")
         if len(set(self.names)) != len(self.names):
             raise ValueError("a rate is named twice")
+        absent = [i_bin for i_bin in self.informative if i_bin >= len(self.names)]
+        if absent:
+            raise ValueError(f"informative: there is no bin {absent[0]}; bins are 0 to {len(self.names) - 1}")
         if self.labels and len(self.labels) != len(self.names):
             raise ValueError(f"{len(self.names)} values but {len(self.labels)} labels")
         return self
@@ -90,6 +98,11 @@ class Rates(Section):
     def error_names(self) -> tuple[str, ...]:
         """Columns of the errors, slices written out."""
         return tuple(_written_out(self.errors))
+
+    @cached_property
+    def searched(self) -> tuple[int, ...]:
+        """Numbers of the bins in which transients show."""
+        return self.informative or tuple(range(len(self.names)))
 
     @cached_property
     def titles(self) -> tuple[str, ...]:
@@ -172,9 +185,27 @@ class KnownEvents(Section):
     file: File = Field(description="CSV file; a relative path is taken from the configuration's folder")
     time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
     name: Name = Field("name", description="column of the event's name")
+    duration: str | float = Field(
+        0.0,
+        description="how long the events last from their trigger on, s: a column, such as one of T90, or one number "
+        "for all",
+    )
+    unknown_duration: NotNegative = Field(0.0, description="s, where the cell of that column is empty")
     before: NotNegative = Field(100.0, description="s before the trigger kept out of training")
-    after: NotNegative = Field(100.0, description="s after the trigger kept out of training")
-    match: NotNegative = Field(5.0, description="s: largest distance of an interval that still counts as a match")
+    after: NotNegative = Field(100.0, description="s after the end of the duration kept out of training")
+    match: NotNegative = Field(
+        5.0,
+        description="slack, s: an event matches if it overlaps the span from the trigger to the end of the duration, "
+        "widened by this on both sides",
+    )
+
+    @field_validator("duration", mode="before")
+    @classmethod
+    def _column_or_number(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31
+        if not (number or (isinstance(value, str) and value)):
+            raise ValueError("write the name of a column or a number of seconds >= 0")
+        return value
 
 
 class Folds(Section):
@@ -227,17 +258,25 @@ class Model(Section):
     seed: Whole = Field(0, description="of the rows and features that trees draw, and of the study")
 
 
-class Purify(Section):
-    """The searches before the fit for rows that no model should learn from."""
+class Cleaning(Section):
+    """Training-set cleaning: rounds of coarse fits that find the rows that hold a transient, and leave them out."""
 
     rounds: Annotated[int, Field(strict=True, ge=0, le=20)] = Field(
-        2, description="searches at most; each learns without the rows found by the one before; 0: none"
+        8, description="rounds at most; each learns without the rows masked by the one before; 0: no cleaning"
     )
-    margin: NotNegative = Field(30.0, description="s left out on either side of a row found")
-    often: Fraction = Field(
-        0.07, description="what is found in a larger part of the orbits that meet a regime is background and stays in"
+    window: Positive = Field(20.0, description="s: counts are compared with the background in windows this long")
+    sigma: Positive = Field(
+        5.0,
+        description="rows are masked where a window exceeds the background by this many times its noise; at 3, noise "
+        "alone recurs in a tenth of the orbits: go so low only where max_recurrence is 1",
     )
-    rows: Count = Field(50_000, description="rows that a search learns from at most, drawn evenly")
+    margin: NotNegative = Field(60.0, description="s masked on either side")
+    max_recurrence: Fraction = Field(
+        0.07,
+        description="what rises in a larger share of the orbits that meet a noise cell is background and stays in; "
+        "1: everything that rises is masked, as for detectors that watch the Sun",
+    )
+    rows: Count = Field(50_000, description="rows that a round learns from at most, drawn evenly")
 
 
 class Baseline(Section):
@@ -268,7 +307,8 @@ _OWN_COLUMNS = frozenset({
     "row", "unix_time", "segment", "orbit", "fold", "quality", "rate", "pred", "sigma", "pull", "exposure", "baseline",
     "id", "name", "utc", "t_start", "t_stop", "t_peak", "duration", "rows", "significance", "bins_flagged", "counts",
     "background", "significance_bin", "time_to_gap_before", "time_to_gap_after", "matched", "matched_dt",
-    "t90", "t_trigger", "timescale", "strength", "far", "probability", "hardness", "flags", "class", "class_rule",
+    "t90", "t_trigger", "timescale", "ranking", "far", "far_error", "far_limit", "probability", "ranked_by",
+    "hardness", "flags", "class", "class_rule",
     "level", "level_before", "level_after",
 })  # fmt: skip
 """Columns of prediction.parquet and events.parquet: no context column may take their names."""
@@ -301,7 +341,9 @@ class Trigger(Section):
 
     far: Positive = Field(1.0, description="false events a day that the list may hold")
     scales: tuple[Positive, ...] = Field(
-        (2.0, 6.0, 20.0, 60.0, 200.0), min_length=1, description="s: longest windows, one search each"
+        (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 3600.0),
+        min_length=1,
+        description="s: longest windows, one search each; the shortest window is one row",
     )
     sums: tuple[Annotated[tuple[Whole, ...], Field(min_length=1)], ...] = Field(
         (), description="sets of bins, by number, that are also searched as sums"
@@ -309,7 +351,7 @@ class Trigger(Section):
     mu_min: Annotated[float, Field(strict=True, ge=1, lt=100)] = Field(
         1.0, description="faintest intensity sought, in units of the background"
     )
-    threshold: Positive = Field(4.0, description="sigma: fainter windows are no candidates")
+    threshold: Positive = Field(3.2, description="sigma: fainter windows are no candidates")
     follow: NotNegative = Field(
         200.0,
         description="s: searches up to this scale follow a local baseline, over three scales (60 s at least) on either "
@@ -317,6 +359,7 @@ class Trigger(Section):
     )
     trust: Fraction = Field(0.03, description="offsets that the baseline expects, a share of the rate")
     merge: NotNegative = Field(5.0, description="s: windows that are no further apart are one event")
+    seed: Whole = Field(0, description="of the transients and the trees that make the ranking")
 
 
 class Classes(Section):
@@ -428,7 +471,7 @@ class Config(Section):
     known_events: KnownEvents | None = None
     folds: Folds = Folds()
     model: Model = Model()
-    purify: Purify = Purify()
+    cleaning: Cleaning = Cleaning()
     baseline: Baseline | None = None
     noise: Noise = Noise()
     intervals: Intervals = Intervals()

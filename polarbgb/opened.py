@@ -58,18 +58,24 @@ class Run:
 
     @cached_property
     def events(self) -> pl.DataFrame:
-        """A row an event."""
+        """One row per event."""
         return self._frame("events.parquet", "detect")
 
     @cached_property
-    def windows(self) -> pl.DataFrame:
-        """Every window that the search by Poisson-FOCuS found, deficits too."""
-        if self.folder.require("detect").get("method") != "focus":
+    def candidates(self) -> pl.DataFrame:
+        """One row per candidate of the search, with its ranking and the features that it was ranked by."""
+        if self.folder.require("detect")["method"] != "focus":
             raise UserError(
-                f"{self.folder.path} was searched by the published method, which has no windows; "
+                f"{self.folder.path} was searched by the published method, which has no candidates; "
                 f"run 'polarbgb detect -r {self.folder.path}'"
             )
-        return self._frame("windows.parquet", "detect")
+        return self._frame("candidates.parquet", "detect")
+
+    @cached_property
+    def event_ranking(self) -> pl.DataFrame:
+        """One row per event: the SHAP value of each feature of its ranking."""
+        _ = self.candidates  # says why it is missing after the published method
+        return self._frame("event_ranking.parquet", "detect")
 
     @cached_property
     def clusters(self) -> pl.DataFrame:
@@ -179,10 +185,10 @@ class Run:
     def _found(self, stage: Mapping[str, Any]) -> str:
         classes = self.events.group_by("class").len().sort("len", "class", descending=[True, False]).rows()
         kinds = ", ".join(f"{number} {name}" for name, number in classes)
-        price = "by the published method"
-        if stage.get("method") == "focus":
-            price = f"at most {stage['trigger']['far']:g} false a day"
-        return f"{len(self.events)} ({kinds}), {price}" if kinds else f"none, {price}"
+        how = "by the published method"
+        if stage["method"] == "focus":
+            how = f"at most {stage['trigger']['far']:g} false a day"
+        return f"{len(self.events)} ({kinds}), {how}" if kinds else f"none, {how}"
 
     def _event(self, event: int | str) -> dict[str, Any]:
         if isinstance(event, str):

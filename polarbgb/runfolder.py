@@ -31,11 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMA = 2
-"""Version of the folder's layout and of its files."""
-
-_OLDEST = 1
-"""First version that is read: manifest and configuration of it hold the path of the input, its files no version."""
+SCHEMA = 3
+"""Version of the folder's layout and of its files; no other is read."""
 
 PATIENCE = 60.0
 """s to wait for a process that publishes."""
@@ -297,7 +294,7 @@ class RunFolder(Folder):
         """Read a frame of a finished stage.
 
         Raises:
-            UserError: if the file is missing, damaged or of a newer version.
+            UserError: if the file is missing, damaged or of another layout.
         """
         import polars as pl
 
@@ -308,7 +305,7 @@ class RunFolder(Folder):
         """Return a frame of a finished stage that is read as it is used.
 
         Raises:
-            UserError: if the file is missing, damaged or of a newer version.
+            UserError: if the file is missing, damaged or of another layout.
         """
         import polars as pl
 
@@ -319,28 +316,27 @@ class RunFolder(Folder):
         """Read a JSON file of a finished stage.
 
         Raises:
-            UserError: if the file is missing, damaged or of a newer version.
+            UserError: if the file is missing, damaged or of another layout.
         """
         found = self._opened(name, lambda path: json.loads(path.read_text(encoding="utf-8")))
         if isinstance(found, dict):
-            self._refuse_newer(name, found.pop("schema", _OLDEST))
+            self._refuse_other_layout(name, found.pop("schema", None))
         return found
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the scores of the fit: :meth:`polarbgb.background.score.Score.as_dict` of each."""
-        found = self.read_json("metrics.json")
-        return list(found if isinstance(found, list) else found["scores"])
+        return list(self.read_json("metrics.json")["scores"])
 
     def _require_schema(self, name: str) -> None:
         import polars as pl
 
-        self._refuse_newer(name, self._opened(name, pl.read_parquet_metadata).get("schema", _OLDEST))
+        self._refuse_other_layout(name, self._opened(name, pl.read_parquet_metadata).get("schema"))
 
-    def _refuse_newer(self, name: str, schema: object) -> None:
-        if str(schema) not in map(str, range(_OLDEST, SCHEMA + 1)):
+    def _refuse_other_layout(self, name: str, schema: object) -> None:
+        if str(schema) != str(SCHEMA):
             raise UserError(
-                f"{self.path / name}: written by another polarbgb in layout {schema}, this version reads {_OLDEST} to "
-                f"{SCHEMA}; run the verb that makes it again"
+                f"{self.path / name}: written by another version of polarbgb (layout {schema or 1}; this version reads "
+                f"layout {SCHEMA}); run the verb that makes it again"
             )
 
     def _opened(self, name: str, read: Callable[[Path], T]) -> T:
@@ -376,10 +372,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise unreadable
     schema = manifest.get("schema")
-    if not isinstance(schema, int) or not _OLDEST <= schema <= SCHEMA:
+    if schema != SCHEMA:
+        earlier = isinstance(schema, int) and schema < SCHEMA
         raise UserError(
-            f"{path.parent} was written by polarbgb {manifest.get('polarbgb')} in another layout ({schema}; this "
-            f"version reads {_OLDEST} to {SCHEMA}); open it with that version, or fit again in another folder"
+            f"{path.parent} was written by {'an earlier' if earlier else 'another'} version of polarbgb "
+            f"({manifest.get('polarbgb')}, layout {schema}; this version reads layout {SCHEMA}): fit again in another "
+            "run folder, or install that version"
         )
     stages = manifest.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):

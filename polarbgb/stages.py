@@ -8,6 +8,9 @@ from pathlib import Path
 MANIFEST, CONFIG, KNOWN, LOCAL = "manifest.json", "config.toml", "known_events.csv", "local.json"
 """Files of a run folder that are not results: see ``docs/files.md``."""
 
+RANKING, FITTED_RANKING = "ranking.json", "fitted_ranking.json"
+"""The ranking and control of a search, and those of the fitted run that a prediction was made with."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -38,9 +41,20 @@ STAGES = {
         _FIT_FIGURES,
         ("predict", *_FROM_FIT),
     ),
-    "predict": Stage((CONFIG, KNOWN, LOCAL, "prediction.parquet", "drift.parquet"), _FIT_FIGURES, ("fit", *_FROM_FIT)),
+    "predict": Stage(
+        (CONFIG, KNOWN, LOCAL, "prediction.parquet", "drift.parquet", FITTED_RANKING),
+        _FIT_FIGURES,
+        ("fit", *_FROM_FIT),
+    ),
     "detect": Stage(
-        ("clusters.parquet", "windows.parquet", "events.parquet", "event_shap.parquet"),
+        (
+            "clusters.parquet",
+            "candidates.parquet",
+            "events.parquet",
+            "event_ranking.parquet",
+            RANKING,
+            "event_shap.parquet",
+        ),
         ("events", "light_curve_events", "clusters", "known_events", "event_*", "orbit_*", "anomaly"),
     ),
     "explain": Stage(

@@ -17,7 +17,7 @@ from polarbgb.background.steadiness import Steadiness
 from polarbgb.present.axes import utc
 from polarbgb.simulation.mission import Simulated
 from polarbgb.transients.efficiency import FOCUS, METHODS, TITLES, Efficiency
-from polarbgb.transients.stability import SURE, Stability
+from polarbgb.transients.stability import Stability
 from polarbgb.verbs.again import Repeated
 from polarbgb.verbs.config import Begun
 from polarbgb.verbs.detect import Detected
@@ -204,10 +204,11 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
         width, trees = result.widths[number % bins], result.trees[number % bins]
         table.add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
     told = [f"hyperparameters: {result.parameters}"]
-    for number, search in enumerate(result.rounds, start=1):
+    for i_round, cleaning in enumerate(result.rounds, start=1):
+        recurrent = f"; {cleaning.recurrent:,} rise as far but recur, and stay" if cleaning.recurrent else ""
         told.append(
-            f"search {number}: {search.rows:,} rows left out of training ({search.new:,} new, {search.gone:,} gone), "
-            f"{search.common:,} as far off stay: they are common where they lie"
+            f"cleaning, round {i_round}: {cleaning.masked:,} of {result.rows:,} rows masked "
+            f"({cleaning.added:,} added){recurrent}"
         )
     return (*told, *parts.values(), "error: sum(w r^2)/sum(w), w = 1/rate_err^2, in Hz^2")
 
@@ -261,19 +262,20 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
         return (_clusters(result), *_published_events(result, verbose=verbose), *known)
     events = _table(["event", "start, UTC"], ["lasts, s", "sigma", "false/day", "real"], gap=1)
     events.add_column("what it is")
-    rarest = result.events.sort("far", "significance", descending=[False, True])
-    shown = rarest if verbose else rarest.head(_SHOWN)
+    highest = result.events.sort("far", "ranking", "significance", descending=[False, True, True])
+    shown = highest if verbose else highest.head(_SHOWN)
     for row in shown.iter_rows(named=True):
         events.add_row(
             row["name"],
             row["utc"][5:19].replace("T", " "),
             f"{row['duration']:.0f}",
             f"{row['significance']:.1f}",
-            f"{row['far']:.2g}" if row["far"] > 1e-4 else "<1e-4",
+            f"{'<' if row['far_limit'] else ''}{row['far']:.2g}",
             f"{row['probability']:.1%}",
             row["matched"] or row["class"],
         )
-    return (events, *_left(rarest, shown), *known)
+    reasons = [f"{row['name']} ranked by {row['ranked_by']}" for row in shown.iter_rows(named=True) if row["ranked_by"]]
+    return (events, *_left(highest, shown), *(reasons if verbose else ()), *known)
 
 
 def _clusters(result: Detected) -> Table:
@@ -319,13 +321,16 @@ def _(result: Detected) -> str:
     found = int(result.known["event"].is_not_null().sum())
     known = f", {found} of {covered} known events with data" if covered else ""
     if result.method == "published":
-        return f"{len(result.events)} events{known}; {result.deficits} negative intervals as control"
-    price = (
-        f"at most {result.far:g} false a day, {result.far * result.days:.0f} in {result.days:.1f} days"
-        if result.far
-        else ""
+        return f"{len(result.events)} events{known}; the published method knows no false-alarm rate"
+    far, least = result.far or 0.0, result.least_far or 0.0
+    expected = max(far, least) * result.days
+    rate = (
+        f"at most {far:g} false a day, about {expected:.1f} in {result.days:.1f} days"
+        if far >= least
+        else f"{far:g} false a day asked, but {result.days:.1f} days of data cannot tell less than "
+        f"{least:.2g} a day: nothing in the control ranks as high as the events"
     )
-    return f"{len(result.events)} events{known}; {price}; {result.deficits} deficits as rare"
+    return f"{len(result.events)} events{known}; {rate}; ranked by {result.ranking}"
 
 
 # explain
@@ -427,7 +432,7 @@ def _stability(result: Stability) -> Table:
     title = f"at {result.far:g} false a day"
     for name, one in ((title, result.listed), ("published method", result.published)):
         table.add_row(name, *map(str, one.events), f"{one.together:.0%}", _both(one.again))
-    table.add_row(f"of them, below {SURE:g} a day", "", "", "", _both(result.sure))
+    table.add_row("of them, above all of the control", "", "", "", _both(result.sure))
     return table
 
 
@@ -444,7 +449,7 @@ def _efficiency(result: Efficiency, *, verbose: bool) -> Sequence[RenderableType
             shares = ["-" if row[name] is None else f"{row[name]:.0%}" for name in METHODS]
             table.add_row(_span(row["oracle_from"], row["oracle_to"]), length, str(row["bursts"]), *shares)
     table.add_row("events a day", "none added", "", *(f"{result.per_day[name]:.1f}" for name in METHODS))
-    return (table, f"found by {TITLES[FOCUS]} at {result.far:g} false a day; the others have no price to ask for")
+    return (table, f"found by {TITLES[FOCUS]} at {result.far:g} false a day; the others know no false-alarm rate")
 
 
 def _span(low: float, high: float) -> str:

@@ -120,7 +120,9 @@ def test_the_verbs_work_as_typed(typed, mission, options, tmp_path):
         "prediction.parquet",
         "shap.parquet",
         "events.parquet",
-        "windows.parquet",
+        "candidates.parquet",
+        "event_ranking.parquet",
+        "ranking.json",
         "export.root",
     } <= left
     assert "outputs/polar/export.root" in result.stdout
@@ -237,7 +239,7 @@ def test_an_interruption_is_one_line(typed, monkeypatch):
     )
 
 
-def test_detect_takes_a_price_and_a_method(typed, copied):
+def test_detect_takes_a_false_alarm_rate_and_a_method(typed, copied):
     told = {}
     for words in (["--far", "10"], ["--far", "0.3"], ["--method", "published"]):
         result = typed("detect", "-r", copied.path, *words, "--json")

@@ -78,6 +78,7 @@ def test_the_polar_configuration_holds_what_was_published():
     assert config.exposure is None
     assert config.known_events is not None
     assert config.known_events.file == POLAR.parents[1] / "data" / "grbs.csv"
+    assert config.known_events.duration == "t90"
 
 
 def test_the_polar_configuration_reads_no_branch_in_vain():
@@ -339,6 +340,24 @@ def test_known_events_lie_beside_the_configuration(tmp_path):
     assert load(absolute).known_events.file == Path("/lists/known.csv")
 
 
+@pytest.mark.parametrize(("given", "read"), [('"t90"', "t90"), ("30", 30.0), ("0.5", 0.5), (None, 0.0)])
+def test_the_duration_of_known_events_is_a_column_or_a_number(tmp_path, given, read):
+    line = f"duration = {given}\n" if given else ""
+    config = load(write(tmp_path, f'{TOML}[known_events]\nfile = "known.csv"\n{line}'))
+    assert config.known_events.duration == read
+    assert type(config.known_events.duration) is type(read)
+    assert config.known_events.unknown_duration == 0.0
+
+
+@pytest.mark.parametrize("wrong", ['""', "-1", "inf", "nan", "true", "[1]"])
+def test_another_duration_of_known_events_is_refused(tmp_path, wrong):
+    path = write(tmp_path, f'{TOML}[known_events]\nfile = "known.csv"\nduration = {wrong}\n')
+    with pytest.raises(UserError) as error:
+        load(path)
+    told = "known_events.duration: write the name of a column or a number of seconds >= 0"
+    assert str(error.value) == f"{path}: {told}"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -388,3 +407,31 @@ def test_context_columns_fit_beside_the_others(context, told):
 def test_a_column_stands_in_one_group_alone():
     with pytest.raises(UserError, match=r"groups: 'glat' is named twice"):
         load("configs/polar.toml", ['explain.groups={a=["glat"], b=["sun", "glat"]}'])
+
+
+@pytest.mark.parametrize(("given", "searched"), [({}, (0, 1)), ({"informative": [1]}, (1,))])
+def test_bins_in_which_transients_show_are_searched(given, searched):
+    assert validate(small(rates=given), where="toy.toml").rates.searched == searched
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"rates": {"informative": [0, 2]}}, "rates: informative: there is no bin 2; bins are 0 to 1"),
+        ({"trigger": {"sums": [[0, 2]]}}, "trigger.sums: there is no bin 2; bins are 0 to 1"),
+        ({"cleaning": {"max_recurence": 0.5}}, "unknown key 'cleaning.max_recurence' (did you mean 'max_recurrence'?)"),
+        ({"cleaning": {"max_recurrence": 0.0}}, "cleaning.max_recurrence: Input should be greater than 0"),
+        ({"cleaning": {"rounds": 21}}, "cleaning.rounds: Input should be less than or equal to 20"),
+        ({"purify": {"often": 0.5}}, "unknown key 'purify'"),
+        ({"trigger": {"scales": []}}, "trigger.scales: "),
+    ],
+)
+def test_settings_of_cleaning_and_search_are_checked(sections, told):
+    assert refusal(small(**sections)).startswith(told)
+
+
+@pytest.mark.parametrize("path", sorted(shipped("configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_no_context_column_takes_the_name_of_a_result(path):
+    for name in ("ranking", "far_error", "far_limit", "ranked_by"):
+        with pytest.raises(UserError, match=f"context: '{name}' is a column of the result"):
+            load(path, [f"intervals.context=['{name}']"])

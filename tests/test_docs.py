@@ -199,8 +199,8 @@ def judged(finished, tmp_path_factory):
 
 
 FRAMES = [
-    *("prediction", "training", "clusters", "windows", "events", "shap", "importance", "groups", "slopes"),
-    *("dependence", "attribution", "event_shap", "fold_shares", "injections"),
+    *("prediction", "training", "clusters", "candidates", "events", "event_ranking", "shap", "importance", "groups"),
+    *("slopes", "dependence", "attribution", "event_shap", "fold_shares", "injections"),
 ]
 
 
@@ -209,7 +209,10 @@ def test_every_column_is_described_and_every_column_described_exists(judged, sma
     told = described()[f"{name}.parquet"]
     schema = judged.read_frame(f"{name}.parquet").schema
     named = {*small.intervals.context, *small.rates.names}  # by the configuration, and so are shap_<feature>
-    columns = {key: kind(dtype) for key, dtype in schema.items() if key not in named and not key.startswith("shap_")}
+    if name == "event_ranking":
+        named |= {*judged.read_json("ranking.json")["ranking"]["features"]}
+    of_each = re.compile(r"shap_|(significance|distance)_[\d.]+s$")  # feature, scale
+    columns = {key: kind(dtype) for key, dtype in schema.items() if key not in named and not of_each.match(key)}
     always = {key: told_kind for key, told_kind in told.items() if not told_kind.endswith(", not always")}
     assert columns.items() <= {key: told_kind.removesuffix(", not always") for key, told_kind in told.items()}.items()
     assert always.keys() <= columns.keys()

@@ -16,7 +16,7 @@ def opened(finished):
 
 
 def test_tables_are_those_of_the_files(opened, finished, results):
-    for name in ("prediction", "events", "clusters", "windows", "shap", "importance"):
+    for name in ("prediction", "events", "clusters", "candidates", "event_ranking", "shap", "importance"):
         frame = getattr(opened, name)
         assert frame.equals(finished.read_frame(f"{name}.parquet"), null_equal=True), name
         assert getattr(opened, name) is frame  # read once
@@ -66,11 +66,12 @@ def test_a_predicted_run_names_its_models(copied):
         _ = run.metrics
 
 
-def test_windows_of_the_published_method_are_told_not_to_exist(copied):
+def test_the_published_method_is_told_to_have_no_candidates(copied):
     polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
     run = polarbgb.open(copied.path)
-    with pytest.raises(polarbgb.UserError, match="published method"):
-        _ = run.windows
+    for table in ("candidates", "event_ranking"):
+        with pytest.raises(polarbgb.UserError, match="published method, which has no candidates; run 'polarbgb detect"):
+            getattr(run, table)
     assert "published method" in repr(run)
 
 

@@ -60,7 +60,7 @@ def begun(results, tmp_path, mission, small):
 
 
 @pytest.mark.parametrize(
-    ("label", "steps", "left"), [("search 1", 7, {"search 1": 11, "fit": 18}), ("fit", 16, {"fit": 2})]
+    ("label", "steps", "left"), [("cleaning, round 1", 2, {"cleaning, round 1": 1, "fit": 18}), ("fit", 16, {"fit": 2})]
 )
 def test_a_fit_trains_only_what_it_had_not_trained(begun, finished, small, mission, label, steps, left):
     broken_off(polarbgb.fit, small, begun, path=mission, label=label, steps=steps)
@@ -72,9 +72,9 @@ def test_a_fit_trains_only_what_it_had_not_trained(begun, finished, small, missi
 
 
 def test_a_fit_with_other_settings_begins_anew(begun, small, mission):
-    broken_off(polarbgb.fit, small, begun, path=mission, label="search 1", steps=3)
+    broken_off(polarbgb.fit, small, begun, path=mission, label="cleaning, round 1", steps=2)
     other = small.model_copy(update={"model": small.model.model_copy(update={"seed": 5})})
-    assert goes_on(polarbgb.fit, other, begun, path=mission)["search 1"] == 18
+    assert goes_on(polarbgb.fit, other, begun, path=mission)["cleaning, round 1"] == 3
 
 
 def test_a_fit_that_breaks_off_leaves_the_last_one_as_it_was(copied, small, mission):

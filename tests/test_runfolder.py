@@ -137,7 +137,7 @@ def test_the_folder_of_another_layout_is_refused(run):
     text = json.dumps({"schema": SCHEMA + 1, "polarbgb": "9.9", "stages": {"fit": {}}})
     (run.path / "manifest.json").write_text(text)
     with pytest.raises(
-        UserError, match=r"was written by polarbgb 9\.9 in another layout \(3; this version reads 1 to 2\); open"
+        UserError, match=r"was written by another version of polarbgb \(9\.9, layout 4; this version reads layout 3\)"
     ):
         run.stage("fit")
 

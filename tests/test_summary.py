@@ -54,19 +54,33 @@ def test_long_tables_are_cut_unless_all_is_asked_for(results):
     assert sum(name in short for name in events["name"]) == 12
 
 
-def test_events_are_told_with_their_price(results):
+def test_events_are_told_with_their_false_alarm_rate(results):
     line = gist(results.detect)
-    assert f"at most 30 false a day, {30 * results.detect.days:.0f} in {results.detect.days:.1f} days" in line
-    assert f"{results.detect.deficits} deficits as rare" in line
+    assert f"at most 30 false a day, about {30 * results.detect.days:.1f} in {results.detect.days:.1f} days" in line
+    assert f"ranked by {results.detect.ranking}" in line
     told = shown(results.detect, verbose=True)
     for event in results.detect.events.iter_rows(named=True):
         assert event["name"] in told
         assert f"{event['probability']:.1%}" in told
+        assert f"{'<' if event['far_limit'] else ''}{event['far']:.2g}" in told
+
+
+def test_a_list_purer_than_the_control_can_tell_says_so(results):
+    line = gist(replace(results.detect, far=0.1))
+    assert f"0.1 false a day asked, but {results.detect.days:.1f} days of data cannot tell less than" in line
+    assert f"{results.detect.least_far:.2g} a day" in line
+
+
+def test_reasons_of_the_ranking_are_told_on_demand(results):
+    reason = "significance_6s +2.1, gap_after -0.4"
+    found = replace(results.detect, events=results.detect.events.with_columns(ranked_by=pl.lit(reason)))
+    assert f"{found.events['name'][0]} ranked by {reason}" in shown(found, verbose=True)
+    assert reason not in shown(found)
 
 
 def test_events_of_the_published_method_are_told_beside_their_intervals(copied):
     found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
-    assert gist(found) == f"{len(found.events)} events; {found.deficits} negative intervals as control"
+    assert gist(found) == f"{len(found.events)} events; the published method knows no false-alarm rate"
     told = shown(found, verbose=True)
     assert f"{found.chosen}  <- events" in told
     assert all(name in told for name in [*found.events["name"], *found.intervals["set"]])

@@ -27,8 +27,8 @@ from verdict import Tally, compare, tally
 from polarbgb import UserError, load
 from polarbgb.background.folds import Split, make_folds
 from polarbgb.runfolder import digest
+from polarbgb.verbs.cleaning import clean_training_set
 from polarbgb.verbs.prepare import Prepared, prepare
-from polarbgb.verbs.purify import purify
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("Models", "Speed", "Features", "Future", "Folds")
@@ -142,7 +142,7 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     first = folds.splits[0]
     # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
     past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.stop & ~late, late)
-    transients = cache(lambda: purify(prepared, config)[0])
+    transients = cache(lambda: clean_training_set(prepared, config)[0])
     cases = tuple(
         Case(
             prepared,

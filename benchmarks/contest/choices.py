@@ -215,7 +215,7 @@ def all_orbits(case: Case, **settings: object) -> Array:
     return package(replace(case, split=split), patience=_NEVER, **settings)
 
 
-def purified(case: Case) -> Array:
+def cleaned(case: Case) -> Array:
     """Gamma that learns from no row that seems to hold a transient, as `polarbgb fit` does it."""
     found = case.transients()
     split = replace(case.split, train=case.split.train & ~found, stop=case.split.stop & ~found)
@@ -292,7 +292,7 @@ MODELS: dict[str, Predict] = {
     "leaves of 200 rows": partial(package, min_rows=200.0),
     "a fifth of the features a tree": partial(package, column_fraction=0.2),
     "seven tenths of the features a tree": partial(package, column_fraction=0.7),
-    "rows that hold a transient left out": purified,
+    "rows that hold a transient left out": cleaned,
     "LightGBM": partial(package, backend="lightgbm"),
 }
 """Objectives and shapes, all with all features."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,9 +50,14 @@ def local_baseline(
 
     prior = 1.0 / trust**2
     factor = np.empty_like(expected)
-    for number in range(expected.shape[1]):  # bin by bin: the running sums of all would stand in memory together
-        seen, due = (_around(values[counts, number], edges) + prior for values in (found, expected))
-        factor[:, number] = seen / due
+
+    def follow(i_bin: int) -> None:
+        seen, due = (_around(values[counts, i_bin], edges) + prior for values in (found, expected))
+        factor[:, i_bin] = seen / due
+
+    # Few bins at a time: the running sums of all would stand in memory together.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(follow, range(expected.shape[1])))
     return factor
 
 

@@ -11,6 +11,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import threading
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator
@@ -310,6 +312,22 @@ class _XGBoost:
         self._booster.save_model(path)
 
 
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Raise an interrupt at the keyboard only at the end: XGBoost takes one in its iterator for an error of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt
+
+
 class _XGBoostSet:
     def __init__(self, grow: Pieces, stop: Pieces, names: tuple[str, ...], model: Model, *, on_disk: bool) -> None:
         import xgboost
@@ -336,8 +354,9 @@ class _XGBoostSet:
             weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)
         quantised = xgboost.ExtMemQuantileDMatrix if on_disk else xgboost.QuantileDMatrix
         shape: dict[str, Any] = {"max_bin": model.bins, "nthread": model.threads or None}
-        self._grow = quantised(Given(grow), **shape)
-        self._stop = quantised(Given(stop), ref=self._grow, **shape)
+        with _interrupts_deferred():
+            self._grow = quantised(Given(grow), **shape)
+            self._stop = quantised(Given(stop), ref=self._grow, **shape)
 
     def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
         import xgboost

@@ -33,8 +33,8 @@ def cluster_plane(
 
     Args:
         excess: from :func:`polarbgb.transients.clusters.cluster_excess`.
-        known: ``name`` and ``time`` (unix s) of known events.
-        config: gives titles, and how near to its trigger a known event is found.
+        known: ``name``, ``time`` (unix s) and ``duration`` (s) of known events.
+        config: gives titles, and the slack around the span of a known event.
         bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
@@ -90,9 +90,8 @@ def _ends(values: pl.Series) -> tuple[float, float]:
 
 
 def _names(above: pl.DataFrame, known: pl.DataFrame, config: Config) -> Sequence[str]:
-    tolerance = config.known_events.match if config.known_events else 0.0
-    start, stop = above["t_start"].to_numpy(), above["t_stop"].to_numpy()
-    return match_known(start, stop, known["name"].to_list(), known["time"].to_numpy(), tolerance)[0]
+    slack = config.known_events.match if config.known_events else 0.0
+    return match_known(above["t_start"].to_numpy(), above["t_stop"].to_numpy(), known, slack)[0]
 
 
 def frontier(duration: Values, counts: Values) -> Values:

@@ -42,10 +42,13 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "t90": Column("s", "from 5 to 95 % of the excess counts"),
         "timescale": Column("s", "length of the strongest window"),
         "rows": Column("", "rows of the input"),
-        "significance": Column("", "sigma of the best bin"),
-        "strength": Column("", "sigma of all bins, in units of how far windows stray"),
-        "far": Column("d-1", "false events a day that are as rare"),
-        "probability": Column("", "share of true ones among events as rare"),
+        "significance": Column("", "sigma of the strongest window"),
+        "ranking": Column("", "ranking statistic; higher is less like background"),
+        "far": Column("d-1", "false-alarm rate: false events a day that rank as high"),
+        "far_error": Column("d-1", "statistical error of far"),
+        "far_limit": Column("", "true where far is an upper limit"),
+        "probability": Column("", "that it is no false alarm"),
+        "ranked_by": Column("", "features that moved the ranking most, SHAP values"),
         "bins_flagged": Column("", "numbers of the bins that show it, as 0_1_5"),
         "counts": Column("count", "counts, by bin"),
         "background": Column("count", "counts expected, by bin"),
@@ -93,17 +96,16 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "last": Column("", "number of the last entry in the input"),
         "rows": Column("", "rows flagged"),
     },
-    "windows": {
-        "sign": Column("", "1 excess, -1 deficit"),
-        "scale": Column("s", "longest window of the search that found it"),
-        "series": Column("", "bin, or sum of bins, by number"),
+    "candidates": {
         "t_start": Column("s", "unix time of the start"),
         "t_stop": Column("s", "unix time of the end; the interval is half-open"),
+        "scale": Column("s", "longest window of the search that found it"),
+        "series": Column("", "bin, or sum of bins, by number"),
         "significance": Column("", "sigma in its own bin or sum"),
-        "strength": Column("", "sigma of all bins, in units of how far windows stray"),
-        "rarity": Column("d-1", "deficits a day as strong at its scale, where as restless"),
-        "far": Column("d-1", "false events a day that are as rare"),
-        "group": Column("", "number shared by windows that overlap"),
+        "distance": Column("", "sigma of all bins together"),
+        "ranking": Column("", "ranking statistic; higher is less like background"),
+        "far": Column("d-1", "false-alarm rate: false events a day that rank as high"),
+        "listed": Column("", "true where it is an event of the list"),
     },
     "light_curve": {
         "time": Column("s", "unix time of the start of the row"),
@@ -123,9 +125,18 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
 """By table: those of the run folder, ``gti``, and ``light_curve`` and ``bins``, whose names FITS writes in capitals."""
 
 
+_FEATURE_UNITS = {"length": "s", "gap_before": "s", "gap_after": "s"} | {name: of.unit for name, of in _NOTED.items()}
+
+
 def column(table: str, name: str) -> Column:
-    """Return what a column means; what the table does not list is a context column of the configuration."""
-    return COLUMNS[table].get(name, Column("", "context column of the configuration"))
+    """Return what a column means; what the table does not list is a context column of the configuration.
+
+    In the table of candidates it is a feature that they are ranked by.
+    """
+    other = Column("", "context column of the configuration")
+    if table == "candidates":
+        other = Column(_FEATURE_UNITS.get(name, ""), "feature that it is ranked by")
+    return COLUMNS[table].get(name, other)
 
 
 def without_null(frame: pl.DataFrame) -> pl.DataFrame:

@@ -88,7 +88,7 @@ def efficiency_plot(result: Efficiency, config: Config) -> Figure:
     others[1].set_ylabel("duration of the event found, s")
     plain_numbers(others[1].xaxis)
     plain_numbers(others[1].yaxis)
-    _prices(others[2], result)
+    _false_alarms(others[2], result)
     figure.suptitle(
         f"{config.name}: {len(bursts):,} bursts injected into {result.days:.1f} days; "
         f"{TITLES[FOCUS]} at {result.far:g} false a day",
@@ -223,15 +223,15 @@ def _against(panel: Axes, injected: Array, recovered: pl.Series) -> None:
         panel.text(0.5, 0.5, "none found", ha="center", va="center", transform=panel.transAxes)
 
 
-def _prices(panel: Axes, result: Efficiency) -> None:
+def _false_alarms(panel: Axes, result: Efficiency) -> None:
     """Draw what each method finds over what it lists where nothing was injected."""
     for name in METHODS:
         colour, marker = _LOOKS[name]
-        price = max(result.per_day[name], 0.5 / result.days)
+        per_day = max(result.per_day[name], 0.5 / result.days)
         share = result.share(name, _BRIGHT)
-        panel.plot(price, share, marker, ms=5, color=colour)
+        panel.plot(per_day, share, marker, ms=5, color=colour)
         aside = (0, -12) if name == FOCUS else (0, 5)
-        panel.annotate(TITLES[name], (price, share), aside, textcoords="offset points", ha="center", fontsize=7)
+        panel.annotate(TITLES[name], (per_day, share), aside, textcoords="offset points", ha="center", fontsize=7)
     panel.set_xscale("log")
     panel.set_xlim(0.1, 1000)
     panel.set_xticks(10.0 ** np.arange(-1, 4))

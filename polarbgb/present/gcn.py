@@ -79,6 +79,7 @@ def notice(event: Mapping[str, Any], config: Config) -> dict[str, Any]:
     told["additional_info"] = (
         f"{event['class']} by the rule '{event['class_rule']}'; from {_utc(event['t_start'])} "
         f"to {_utc(event['t_stop'])}; rates of {config.rates.titles[best]}"
+        f"{'; far is an upper limit' if event.get('far_limit') else ''}"
     )
     return told
 

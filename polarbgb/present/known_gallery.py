@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BESIDE = 100.0
-"""s shown before and after a trigger."""
+"""s shown before the trigger and after the end of the duration."""
 
 _ABREAST = 4
 
@@ -25,7 +25,7 @@ _ABREAST = 4
 def known_gallery(
     prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, config: Config, *, number: int | None = None
 ) -> Figure:
-    """Draw 100 s on either side of the trigger of every known event, with the events found there shaded.
+    """Draw every known event, 100 s before and after its duration, with the events found there shaded.
 
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` and ``sigma`` (Hz).
@@ -46,7 +46,7 @@ def known_gallery(
     figure = page(1.5 * rows + 0.7)
     panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(drawn))]
     for panel, (one, there) in zip(panels, drawn, strict=True):
-        _draw_trigger(panel, one["time"], events)
+        _draw_span(panel, one["time"], one["duration"], events)
         draw_rate(panel, there, number, one["time"], config.input.cadence)
         panel.set_title(wrapped(_title(one, config), columns), fontsize=7)
     absent = [_short(one["name"]) for one, there in near if there.is_empty()]
@@ -63,15 +63,17 @@ def _best_bin(events: pl.DataFrame, known: pl.DataFrame) -> int:
 
 
 def _moment(one: dict[str, Any]) -> dict[str, float]:
-    return {"t_start": one["time"], "t_stop": one["time"]}
+    return {"t_start": one["time"], "t_stop": one["time"] + one["duration"]}
 
 
-def _draw_trigger(panel: Axes, trigger: float, events: pl.DataFrame) -> None:
-    inside = (pl.col("t_start") < trigger + BESIDE) & (pl.col("t_stop") > trigger - BESIDE)
+def _draw_span(panel: Axes, trigger: float, duration: float, events: pl.DataFrame) -> None:
+    inside = (pl.col("t_start") < trigger + duration + BESIDE) & (pl.col("t_stop") > trigger - BESIDE)
     for start, stop in events.filter(inside).select("t_start", "t_stop").iter_rows():
         panel.axvspan(start - trigger, stop - trigger, facecolor=EVENT, alpha=0.35, lw=0, label="event found")
     panel.axvline(0, color=LIMIT, lw=0.6, ls=(0, (4, 3)), label="trigger")
-    panel.set_xlim(-BESIDE, BESIDE)
+    if duration:
+        panel.axvline(duration, color=LIMIT, lw=0.6, ls=":", label="end of its duration")
+    panel.set_xlim(-BESIDE, duration + BESIDE)
     panel.locator_params(axis="y", nbins=4)
 
 

@@ -26,7 +26,7 @@ from polarbgb.present.style import (
     page,
     styled,
 )
-from polarbgb.transients.events import rarest
+from polarbgb.transients.events import highest_ranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,8 +74,8 @@ def light_curve(
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
         config: gives titles, cadence and the pull that flags a row.
-        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade, of more than 500 the rarest; up to 20
-            are named by their ``matched`` or ``class``, where there are such columns.
+        events: ``t_start``, ``t_stop`` (unix s, half-open) of intervals to shade, of more than 500 those of the lowest
+            far; up to 20 are named by their ``matched`` or ``class``, where there are such columns.
         bins: bins to show; the first, the middle and the last one where not given.
         most: rows that are drawn one by one at most.
         title: what stands above the legend.
@@ -172,8 +172,8 @@ def _shaded(events: pl.DataFrame | None) -> tuple[pl.DataFrame | None, str]:
     """Return the events that are shaded, and say so where they are not all."""
     if events is None or len(events) <= _SHADED:
         return events, ""
-    few = rarest(events, _SHADED) if "significance" in events.columns else events.head(_SHADED)
-    return few, f"events: the {_SHADED} rarest of {len(events):,}"
+    few = highest_ranked(events, _SHADED) if "significance" in events.columns else events.head(_SHADED)
+    return few, f"events: {_SHADED} of {len(events):,}, lowest far first"
 
 
 def _shade(panel: Axes, events: pl.DataFrame | None) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Config, Position
 from polarbgb.present.axes import logarithmic, plain_steps
 from polarbgb.present.style import EXCESS, MEASURED_FAINT, SERIES, legend, notice, page, styled
-from polarbgb.transients.events import rarest
+from polarbgb.transients.events import highest_ranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
 
     Args:
         prediction: ``segment``, the per-bin ``rate`` (Hz), and the columns of latitude and longitude.
-        events: ``class`` and the same columns, at the peak; of more than 2000 the rarest are drawn.
+        events: ``class`` and the same columns, at the peak; of more than 2000 those of the lowest far are drawn.
         config: gives titles; the rate is that of the middle bin.
         position: names the columns.
 
@@ -52,10 +52,10 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, po
     figure = page(4.0)
     panel = figure.add_subplot()
     _image(figure, panel, mean, edges, f"mean rate (Hz), {config.rates.titles[number]}")
-    drawn = rarest(events, _MAPPED) if len(events) > _MAPPED else events
+    drawn = highest_ranked(events, _MAPPED) if len(events) > _MAPPED else events
     for of_class, looks in _by_class(drawn):
         panel.plot(*east_north(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
-    few = f"; the {_MAPPED:,} rarest of {len(events):,} events" if len(drawn) < len(events) else ""
+    few = f"; {_MAPPED:,} of {len(events):,} events, lowest far first" if len(drawn) < len(events) else ""
     panel.set_xlabel(f"longitude (degrees east); white: no data{few}")
     panel.set_ylabel("latitude (degrees north)")
     panel.set_xlim(-180, 180)

@@ -161,8 +161,8 @@ def _near_known_events(time: NDArray[np.float64], config: Config) -> NDArray[np.
         return np.zeros(len(time), bool)
     section = config.known_events
     near = np.zeros(len(time), bool)
-    for trigger in known_events(config)["time"]:
-        first, last = np.searchsorted(time, [trigger - section.before, trigger + section.after])
+    for trigger, duration in known_events(config).select("time", "duration").iter_rows():
+        first, last = np.searchsorted(time, [trigger - section.before, trigger + duration + section.after])
         near[first:last] = True
     return near
 

@@ -14,10 +14,10 @@ from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.transients.clusters import published_excesses
+from polarbgb.transients.counts import with_added
 from polarbgb.transients.fixed import fixed_windows
-from polarbgb.transients.inject import Ground, Injection, draw, ground_of, injected
-from polarbgb.transients.price import Control
-from polarbgb.transients.trigger import find_transients
+from polarbgb.transients.inject import Ground, Injection, configured_population, draw, ground_of, injected
+from polarbgb.transients.trigger import Trained, Triggered, search_again, train_detector
 
 Array = NDArray[np.float64]
 
@@ -98,9 +98,9 @@ def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track
     """Inject bursts, search, and count what is found.
 
     Every round adds some bursts to the same rows. The three searches are Poisson-FOCuS at ``trigger.far``, the
-    published clusters at their own settings, and :func:`polarbgb.transients.fixed.fixed_windows`. What an event of the
-    first costs is told by the control of the rows without any burst, as if each burst were the only one: with many of
-    them in places that a price is learnt from, it would be theirs.
+    published clusters at their own settings, and :func:`polarbgb.transients.fixed.fixed_windows`. The ranking and the
+    control of the first are learnt from the rows without any burst, as if each burst were the only one; they rank
+    each by trees that never saw its orbit.
 
     A burst is found where an event overlaps it, give or take a row, and without the burst there was none.
 
@@ -113,33 +113,41 @@ def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track
         UserError: if there is no place for a burst.
     """
     ground, section = ground_of(prediction, config), config.inject
-    before, control = _searched(prediction, config, None, track)
-    days = len(ground.counts.time) * config.input.cadence / 86_400
+    trained = train_detector(prediction, config, track=track)
+    before = _searched(prediction, config, search_again(prediction, config, trained))
+    days = ground.counts.days
     each = max(1, round(section.per_day * days))
     rounds = -(-section.bursts // each)
     rng = np.random.default_rng(section.seed)
+    population = configured_population(ground, config)
     tables = []
-    for number in track(range(rounds), label="Rounds of bursts injected", total=rounds):
-        bursts = draw(ground, config, number=min(each, section.bursts - number * each), rng=rng)
+    for i_round in track(range(rounds), label="Rounds of bursts injected", total=rounds):
+        bursts = draw(ground, population, number=min(each, section.bursts - i_round * each), rng=rng)
         if not bursts:
             raise UserError("no unbroken stretch of data is free for a burst to be injected")
-        after, _ = _searched(injected(prediction, bursts), config, control)
-        described = _described(bursts, ground, config).with_columns(round=pl.lit(number, pl.Int32))
+        after = _with_bursts(prediction, config, trained, ground, bursts)
+        described = _described(bursts, ground, config).with_columns(round=pl.lit(i_round, pl.Int32))
         tables.append(_recovered(described, before, after, config.input.cadence))
-    price = {name: len(events) / days for name, events in before.items()}
-    return Efficiency(pl.concat(tables), price, config.trigger.far, days)
+    per_day = {name: len(events) / days for name, events in before.items()}
+    return Efficiency(pl.concat(tables), per_day, config.trigger.far, days)
 
 
-def _searched(
-    prediction: pl.DataFrame, config: Config, control: Control | None, track: Track = silent
-) -> tuple[dict[str, pl.DataFrame], Control]:
-    """Return the events of every method, and the control of the first."""
-    found = find_transients(prediction, config, control=control, track=track)
+def _with_bursts(
+    prediction: pl.DataFrame, config: Config, trained: Trained, ground: Ground, bursts: list[Injection]
+) -> dict[str, pl.DataFrame]:
+    """Return the events of every method where bursts were added."""
+    changed = injected(prediction, bursts)
+    counts = with_added(ground.counts, [(burst.rows, burst.counts) for burst in bursts], config)
+    return _searched(changed, config, search_again(changed, config, trained, counts=counts))
+
+
+def _searched(prediction: pl.DataFrame, config: Config, found: Triggered) -> dict[str, pl.DataFrame]:
+    """Return the events of every method."""
     return {
         FOCUS: found.events.with_columns(excess=pl.col("counts") - pl.col("background")),
         PUBLISHED: published_excesses(prediction, config),
         FIXED: fixed_windows(prediction, config),
-    }, found.control
+    }
 
 
 def _described(bursts: list[Injection], ground: Ground, config: Config) -> pl.DataFrame:

@@ -122,10 +122,10 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
     return events.with_columns(pl.Series("bins_flagged", flagged, pl.String))
 
 
-def rarest(events: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return the events that cost least, or, where a list has no price, the most significant ones."""
-    order = ["far", "significance"] if "far" in events.columns else ["significance"]
-    return events.sort(order, descending=[name == "significance" for name in order], nulls_last=True).head(count)
+def highest_ranked(events: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the events of the highest ranking, or of the published method, which ranks none, the most significant."""
+    order = "ranking" if "ranking" in events.columns else "significance"
+    return events.sort(order, descending=True, nulls_last=True, maintain_order=True).head(count)
 
 
 def _rows_inside(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -247,8 +247,7 @@ def _names(t_start: NDArray[np.float64]) -> pl.DataFrame:
 def _matched(t_start: NDArray[np.float64], t_stop: NDArray[np.float64], config: Config) -> pl.DataFrame:
     names, dt = [""] * len(t_start), np.full(len(t_start), np.nan)
     if (section := config.known_events) is not None:
-        known = known_events(config)
-        names, dt = match_known(t_start, t_stop, known["name"].to_list(), known["time"].to_numpy(), section.match)
+        names, dt = match_known(t_start, t_stop, known_events(config), section.match)
     return pl.DataFrame(
         {"matched": names, "matched_dt": dt}, schema={"matched": pl.String, "matched_dt": pl.Float64}, nan_to_null=True
     )

@@ -7,13 +7,14 @@ makes stand out are not learnt from. What models take of a burst for their own i
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.purify import with_margin
+from polarbgb.background.cleaning import with_margin
 from polarbgb.config import Config
 from polarbgb.timeline.clean import Quality
 from polarbgb.transients.counts import Counts, counts_of
@@ -21,17 +22,23 @@ from polarbgb.transients.shared import Kinds, kinds_of_count
 
 Array = NDArray[np.float64]
 
-BOX, FRED = "box", "fred"
+BOX, FRED, PULSES = "box", "fred", "pulses"
 AS_BACKGROUND = "background"
 
 _PEAK = 0.15
 """Of the duration: when a burst of fast rise and exponential decay is brightest."""
 
 _MARGIN = 30.0
-"""s between a burst and rows that were left out of training, because they hold a known event or stand out."""
+"""s between an injected transient and a known event."""
 
 _APART = 1000.0
 """s between two bursts: neither lies in the other's window, nor in its local baseline."""
+
+_SPECTRA, _TILT, _OWN = 40, 0.4, 0.25
+"""Random spectra of a broad population, and the logarithmic widths of their tilts and of each bin's own factor."""
+
+_TRAINED = (5.0, 50.0)
+"""Oracle significance of the transients that a ranking is trained on, sigma."""
 
 _TRIES = 200
 """Places that are tried for a burst before it is given up."""
@@ -96,13 +103,30 @@ def oracle(signal: Array, background: Array) -> float:
 
 
 @dataclass(frozen=True)
+class Population:
+    """Transients that injections are drawn from, each property on its own.
+
+    Attributes:
+        spectra: by name, counts that a transient adds to each of :class:`polarbgb.transients.shared.Kinds`.
+        durations: s, the shortest and the longest; evenly in their logarithm.
+        oracle: sigma, the faintest and the brightest; evenly in their logarithm.
+        profiles: names of profiles.
+    """
+
+    spectra: Mapping[str, Array]
+    durations: tuple[float, float]
+    oracle: tuple[float, float]
+    profiles: tuple[str, ...] = (BOX, FRED)
+
+
+@dataclass(frozen=True)
 class Ground:
-    """What bursts are put on.
+    """What transients are put on.
 
     Attributes:
         counts: of the usable rows.
         live: (rows,) share of the row in which counts are counted.
-        free: (rows,) where a burst may lie: away from known events and from rows left out of training.
+        free: (rows,) where a transient may lie: away from known events.
         latitude: (rows,) degrees from the magnetic equator at which the row's shell meets the ground, arccos(L^-1/2);
             NaN where L is not known.
         kinds: of the counts.
@@ -116,7 +140,7 @@ class Ground:
 
 
 def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
-    """Look at a prediction for where bursts may go.
+    """Look at a prediction for where transients may go.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
@@ -124,8 +148,7 @@ def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
     """
     counts, usable = counts_of(prediction, config), prediction.filter(pl.col("segment") >= 0)
     live = usable["exposure"].to_numpy().astype(np.float64).mean(axis=1) / config.input.cadence
-    held = np.uint32(Quality.KNOWN_EVENT | Quality.KEPT_OUT)
-    near = with_margin((usable["quality"].to_numpy() & held) != 0, counts.time, _MARGIN)
+    near = with_margin((usable["quality"].to_numpy() & np.uint32(Quality.KNOWN_EVENT)) != 0, counts.time, _MARGIN)
     shell = (
         usable["l_shell"].to_numpy().astype(np.float64) if "l_shell" in usable.columns else np.full(len(live), np.nan)
     )
@@ -133,41 +156,89 @@ def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
     return Ground(counts, live, ~near, latitude, kinds_of_count(counts))
 
 
-def draw(ground: Ground, config: Config, *, number: int, rng: np.random.Generator) -> list[Injection]:
-    """Draw bursts that do not disturb one another, in time order.
+def configured_population(ground: Ground, config: Config) -> Population:
+    """Return the transients that the section inject describes."""
+    section = config.inject
+    spectra = {name: ground.kinds.spectrum(np.array(shares)) for name, shares in spectra_of(config).items()}
+    return Population(spectra, section.durations, section.oracle)
+
+
+def broad_population(ground: Ground, config: Config, rng: np.random.Generator) -> Population:
+    """Return a broad population to train a ranking on, so that it believes in no spectrum in particular.
+
+    Spectra are those of the configuration, and that of the background, each bin's share multiplied by a random tilt
+    over the bins and a random factor of its own. Durations are those of the configuration, and
+    there are pulses in all numbers up to five.
+
+    Args:
+        ground: from :func:`ground_of`.
+        config: its section inject.
+        rng: draws.
+    """
+    section, n_bins = config.inject, ground.counts.n_bins
+    templates = [np.ones(n_bins), *(np.array(shares) for shares in section.spectra.values())]
+    tilt = np.linspace(-1.0, 1.0, n_bins) if n_bins > 1 else np.zeros(1)
+    spectra = {}
+    for i_spectrum in range(_SPECTRA):
+        template = templates[i_spectrum % len(templates)]
+        shares = template * np.exp(rng.normal(0.0, _TILT) * tilt + rng.normal(0.0, _OWN, n_bins))
+        spectra[f"random {i_spectrum}"] = ground.kinds.spectrum(shares)
+    return Population(spectra, section.durations, _TRAINED, (BOX, FRED, PULSES))
+
+
+def draw(ground: Ground, population: Population, *, number: int, rng: np.random.Generator) -> list[Injection]:
+    """Draw transients that do not disturb one another, in time order.
 
     Durations and oracle significances are drawn evenly in their logarithms, profiles and spectra evenly, starts
-    evenly over the rows and within them. A burst lies in unbroken data. Its counts are drawn kind by kind
+    evenly over the rows and within them. A transient lies in unbroken data. Its counts are drawn kind by kind
     (:class:`polarbgb.transients.shared.Kinds`), so that bins share them as they share those of the background. Counts
     drawn bin by bin would differ between bins that hold the same counts as nothing real does, and be found by that.
 
     Args:
         ground: from :func:`ground_of`.
-        config: its section inject.
-        number: of bursts, at most: where no place is free, there are fewer.
+        population: that they are drawn from.
+        number: of transients, at most: where no place is free, there are fewer.
         rng: draws.
     """
-    section, kinds = config.inject, ground.kinds
-    spectra = {name: kinds.spectrum(np.array(shares)) for name, shares in spectra_of(config).items()}
+    member, counts = ground.kinds.member, ground.counts
+    names = list(population.spectra)
     taken: list[tuple[float, float]] = []
     drawn = []
     for _ in range(number):
-        duration = float(np.exp(rng.uniform(*np.log(section.durations))))
-        aim = float(np.exp(rng.uniform(*np.log(section.oracle))))
-        profile, name = str(rng.choice([BOX, FRED])), str(rng.choice(list(spectra)))
-        place = _place(ground, taken, duration, config.input.cadence, rng)
+        duration = float(np.exp(rng.uniform(*np.log(population.durations))))
+        aim = float(np.exp(rng.uniform(*np.log(population.oracle))))
+        profile, name = str(rng.choice(population.profiles)), str(rng.choice(names))
+        place = _place(ground, taken, duration, counts.cadence, rng)
         if place is None:
             continue
         start, rows = place
         insort(taken, (start, start + duration))
-        time = ground.counts.time[rows]
-        edges = np.append(time, time[-1] + config.input.cadence)
-        shape = np.diff(until(profile, (edges - start) / duration)) * ground.live[rows]
-        unit = oracle(np.outer(shape, spectra[name] @ kinds.member), ground.counts.expected[rows])
-        expected = np.outer(shape, spectra[name]) * (aim / unit)
-        counts = (rng.poisson(expected) @ kinds.member).astype(np.float64)
-        drawn.append(Injection(start, duration, profile, name, aim, rows, expected @ kinds.member, counts))
+        time = counts.time[rows]
+        edges = (np.append(time, time[-1] + counts.cadence) - start) / duration
+        come = until_pulses(edges, rng) if profile == PULSES else until(profile, edges)
+        shape = np.diff(come) * ground.live[rows]
+        spectrum = population.spectra[name]
+        unit = oracle(np.outer(shape, spectrum @ member), counts.expected[rows])
+        if not unit > 0:
+            continue
+        expected = np.outer(shape, spectrum) * (aim / unit)
+        added = (rng.poisson(expected) @ member).astype(np.float64)
+        drawn.append(Injection(start, duration, profile, name, aim, rows, expected @ member, added))
     return sorted(drawn, key=lambda one: one.start)
+
+
+def until_pulses(x: Array, rng: np.random.Generator) -> Array:
+    """Return the part of a transient of two to five pulses that has come by (n,) points of its duration.
+
+    Each pulse is one of fast rise and exponential decay, of random place, width and brightness.
+    """
+    number = int(rng.integers(2, 6))
+    start, brightness = rng.uniform(0.0, 0.8, number), rng.exponential(1.0, number)
+    width = np.minimum(rng.uniform(0.05, 0.5, number), 1.0 - start)
+    pulses = sum(
+        bright * until(FRED, (x - begin) / wide) for bright, begin, wide in zip(brightness, start, width, strict=True)
+    )
+    return np.asarray(pulses / brightness.sum())
 
 
 def spectra_of(config: Config) -> dict[str, tuple[float, ...]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,65 +11,78 @@ from polarbgb.config import Config
 
 
 def match_pairs(
-    t_start: NDArray[np.float64], t_stop: NDArray[np.float64], triggers: NDArray[np.float64], tolerance: float
+    t_start: NDArray[np.float64],
+    t_stop: NDArray[np.float64],
+    triggers: NDArray[np.float64],
+    durations: NDArray[np.float64],
+    slack: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair intervals with triggers, one to one, nearest first.
+    """Pair intervals with known events, one to one, nearest first.
 
-    The distance is that from the trigger to the nearest moment of the interval, 0 inside it. Of pairs that are equally
-    near, the one whose interval starts closest to the trigger comes first.
+    A known event spans the time from its trigger to the end of its duration. The distance of a pair is the time between
+    the interval and this span, 0 where they overlap. Of pairs that are equally near, the one with the longest overlap
+    comes first, then the one whose interval starts closest to the trigger.
 
     Args:
         t_start: (events,) start, unix seconds.
         t_stop: (events,) stop, unix seconds.
         triggers: (known,) unix seconds.
-        tolerance: largest distance of a pair, s.
+        durations: (known,) s, >= 0.
+        slack: largest distance of a pair, s.
 
     Returns:
-        (pairs,) index of the interval and (pairs,) index of the trigger.
+        (pairs,) index of the interval and (pairs,) index of the known event.
     """
-    near: list[tuple[float, float, int, int]] = []
-    for known, trigger in enumerate(triggers):
-        away = np.maximum(0.0, np.maximum(t_start - trigger, trigger - t_stop))
-        near += [(away[i], abs(t_start[i] - trigger), int(i), known) for i in np.flatnonzero(away <= tolerance)]
+    near: list[tuple[float, float, float, int, int]] = []
+    for known, (trigger, duration) in enumerate(zip(triggers, durations, strict=True)):
+        away = _distance(t_start, t_stop, trigger, duration)
+        overlap = np.maximum(0.0, np.minimum(t_stop, trigger + duration) - np.maximum(t_start, trigger))
+        offset = np.abs(t_start - trigger)
+        near += [(away[i], -overlap[i], offset[i], int(i), known) for i in np.flatnonzero(away <= slack)]
     pairs: dict[int, int] = {}
     taken: set[int] = set()
-    for _, _, event, known in sorted(near):
+    for *_, event, known in sorted(near):
         if event not in pairs and known not in taken:
             pairs[event] = known
             taken.add(known)
     return np.array(list(pairs), np.int64), np.array(list(pairs.values()), np.int64)
 
 
+def _distance(
+    t_start: NDArray[np.float64], t_stop: NDArray[np.float64], trigger: float, duration: float
+) -> NDArray[np.float64]:
+    """Return the (n,) time between intervals and the span of a known event, s; 0 where they overlap."""
+    return np.maximum(0.0, np.maximum(t_start - (trigger + duration), trigger - t_stop))
+
+
 def match_known(
-    t_start: NDArray[np.float64],
-    t_stop: NDArray[np.float64],
-    names: Sequence[str],
-    triggers: NDArray[np.float64],
-    tolerance: float,
+    t_start: NDArray[np.float64], t_stop: NDArray[np.float64], known: pl.DataFrame, slack: float
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Give intervals the names of the known events that they agree with, as :func:`match_pairs` pairs them.
 
     Args:
         t_start: (events,) start, unix seconds.
         t_stop: (events,) stop, unix seconds.
-        names: (known,) names of the known events.
-        triggers: (known,) their trigger times, unix seconds.
-        tolerance: largest distance from the trigger to the interval, s.
+        known: ``name``, ``time`` (trigger, unix s) and ``duration`` (s) from
+            :func:`polarbgb.timeline.known.read_known`.
+        slack: largest distance from the span of a known event to the interval, s.
 
     Returns:
         (events,) names, empty where nothing matches, and (events,) start less trigger, s, NaN where nothing matches.
 
     Example:
-        >>> match_known(np.array([0.0, 90.0]), np.array([5.0, 99.0]), ["GRB"], np.array([87.0]), 5.0)
-        (['', 'GRB'], array([nan,  3.]))
+        >>> known = pl.DataFrame({"name": ["GRB"], "time": [80.0], "duration": [30.0]})
+        >>> match_known(np.array([0.0, 96.0]), np.array([5.0, 99.0]), known, 5.0)
+        (['', 'GRB'], array([nan, 16.]))
     """
-    events, known = match_pairs(t_start, t_stop, triggers, tolerance)
-    matched = [""] * len(t_start)
+    triggers = known["time"].to_numpy()
+    events, found = match_pairs(t_start, t_stop, triggers, known["duration"].to_numpy(), slack)
+    names = [""] * len(t_start)
     dt = np.full(len(t_start), np.nan)
-    dt[events] = t_start[events] - triggers[known]
-    for event, one in zip(events, known, strict=True):
-        matched[event] = names[one]
-    return matched, dt
+    dt[events] = t_start[events] - triggers[found]
+    for event, name in zip(events, known["name"].gather(found), strict=True):
+        names[event] = name
+    return names, dt
 
 
 def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, config: Config) -> pl.DataFrame:
@@ -80,32 +91,32 @@ def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.Data
     Args:
         prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
         events: ``name``, ``t_start``, ``t_stop`` from :func:`polarbgb.transients.events.find_events`.
-        known: ``name``, ``time`` from :func:`polarbgb.timeline.known.read_known`.
-        config: gives the cadence and ``known_events.match``, the tolerance; 0 s without that section.
+        known: ``name``, ``time``, ``duration`` from :func:`polarbgb.timeline.known.read_known`.
+        config: gives the cadence and ``known_events.match``, the slack; 0 s without that section.
 
     Returns:
-        A row a known event from the first usable row to the last, give or take the tolerance: ``name``, ``time``
-        (trigger, unix s), ``covered`` (data lie within the tolerance of the trigger), ``event`` (name of the event
-        found, null if none) and ``dt`` (start of that event less the trigger, s).
+        One row per known event whose span, widened by the slack, reaches into the time from the first usable row to the
+        last: ``name``, ``time`` (trigger, unix s), ``duration`` (s), ``covered`` (data lie within the widened span),
+        ``event`` (name of the event found, null if none) and ``dt`` (start of that event less the trigger, s).
     """
-    tolerance = config.known_events.match if config.known_events else 0.0
+    slack = config.known_events.match if config.known_events else 0.0
     good = predicted_intervals(prediction, config.input.cadence)
     if len(good) == 0:
         known = known.clear()
     else:
-        known = known.filter(pl.col("time").is_between(good[0, 0] - tolerance, good[-1, 1] + tolerance))
-    trigger = known["time"].to_numpy()
-    after = np.searchsorted(good[:, 0], trigger, side="right")
-    opens, closes = np.append(good[:, 0], np.inf), np.append(-np.inf, good[:, 1])
-    covered = (trigger - closes[after] <= tolerance) | (opens[after] - trigger <= tolerance)
+        begin, end = pl.col("time"), pl.col("time") + pl.col("duration")
+        known = known.filter(end >= good[0, 0] - slack, begin <= good[-1, 1] + slack)
+    trigger, duration = known["time"].to_numpy(), known["duration"].to_numpy()
+    spans = zip(trigger, duration, strict=True)
+    covered = [bool((_distance(good[:, 0], good[:, 1], *span) <= slack).any()) for span in spans]
     t_start = events["t_start"].to_numpy()
-    event, found = match_pairs(t_start, events["t_stop"].to_numpy(), trigger, tolerance)
+    event, found = match_pairs(t_start, events["t_stop"].to_numpy(), trigger, duration, slack)
     pairs = pl.DataFrame(
         {"known": found, "event": events["name"].gather(event), "dt": t_start[event] - trigger[found]},
         schema={"known": pl.Int64, "event": pl.String, "dt": pl.Float64},
     )
     return (
-        known.select("name", "time")
+        known.select("name", "time", "duration")
         .with_columns(pl.Series("covered", covered, pl.Boolean), pl.int_range(pl.len(), dtype=pl.Int64).alias("known"))
         .join(pairs, on="known", how="left", maintain_order="left")
         .drop("known")

@@ -65,11 +65,11 @@ def kinds_of_count(counts: Counts) -> Kinds:
     common to both. It is taken from the differences of neighbouring rows, which hold next to nothing of the
     background's own errors; the kinds are the non-negative ones that explain it best, of all sets of bins.
     """
-    bins = counts.bins
-    mean = counts.expected.mean(axis=0)
+    bins = counts.n_bins
+    mean = counts.expected.sum(axis=0) / max(len(counts.expected), 1)
     alone = Kinds(np.eye(bins, dtype=bool), mean)
     calm = counts.quiet[1:] & counts.quiet[:-1] & (np.diff(counts.segment) == 0)
-    pull = (counts.found - counts.expected) / np.sqrt(counts.expected)
+    pull = (counts.observed - counts.expected) / np.sqrt(counts.expected)
     change = np.diff(pull, axis=0)[calm] / np.sqrt(2)
     change = change[(np.abs(change) < _OUTLYING).all(axis=1)]
     if bins == 1 or bins > _MOST_BINS or len(change) < _FEWEST:

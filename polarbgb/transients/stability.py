@@ -13,9 +13,6 @@ from polarbgb.progress import Track, silent
 from polarbgb.transients.clusters import published_excesses
 from polarbgb.transients.trigger import find_transients
 
-SURE = 0.01
-"""False events a day: what costs less is to be found again whatever the seed."""
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -40,8 +37,8 @@ class Stability:
 
     Attributes:
         listed: events at ``trigger.far`` false ones a day.
-        sure: share of the events of the first list that cost less than :data:`SURE` a day and come again in the second,
-            and the other way round.
+        sure: share of the events of the first list that nothing in its control ranks as high as and that come again in
+            the second, and the other way round.
         published: the clusters of the published method, at its own settings.
         far: 1/day.
     """
@@ -68,7 +65,7 @@ def measure_stability(one: pl.DataFrame, other: pl.DataFrame, config: Config, *,
     time = one.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
     first, second = (find_transients(frame, config, track=track).events for frame in (one, other))
     published = (published_excesses(frame, config) for frame in (one, other))
-    sure = [events.filter(pl.col("far") < SURE) for events in (first, second)]
+    sure = [events.filter("far_limit") for events in (first, second)]
     return Stability(
         listed=agreement(time, first, second),
         sure=(agreement(time, sure[0], second).again[0], agreement(time, sure[1], first).again[0]),

@@ -1,4 +1,4 @@
-"""Events at an asked price: the search by Poisson-FOCuS from a prediction to a list."""
+"""Events at a false-alarm rate: from a prediction to a list."""
 
 from __future__ import annotations
 
@@ -6,58 +6,100 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from polarbgb.config import Config
-from polarbgb.progress import Track, silent, watched
-from polarbgb.transients.counts import Counts, counts_of
+from polarbgb.config import Config, Trigger
+from polarbgb.progress import Track, silent
+from polarbgb.transients.candidates import Candidates, disjoint, merge_candidates
+from polarbgb.transients.counts import Counts
+from polarbgb.transients.detector import Detector, Found, learn_detector, measure_control, search
 from polarbgb.transients.events import BESIDE, describe_events
-from polarbgb.transients.price import Alarms, Control, group_windows, learn_control, rarities
-from polarbgb.transients.search import find_windows, local_factor
+from polarbgb.transients.false_alarms import probability
+from polarbgb.transients.inject import ground_of
+from polarbgb.transients.noise import Noise
+from polarbgb.transients.search import followed, noise_by_scale
+
+Array = NDArray[np.float64]
+
+_REASONS = 3
+"""Features that are named as the reasons of a ranking."""
 
 
 @dataclass(frozen=True)
 class Triggered:
-    """What the search came to.
+    """What a search came to.
 
     Attributes:
-        events: a row an event, in time order.
-        windows: every window that was found, of both signs, a row each: ``sign``, ``scale`` (s), ``series``,
-            ``t_start`` and ``t_stop`` (unix s), ``significance``, ``strength``, ``rarity``, ``far`` (1/day), ``group``.
-        deficits: groups of deficits that are as rare as the events: the control.
-        days: of live time.
-        control: what says how rare they are.
+        events: one row per event, in time order.
+        candidates: one row per candidate: ``t_start``, ``t_stop`` (unix s), ``scale`` (s), ``series`` (``"0_1"``: the
+            bins summed), ``significance``, ``distance`` (sigma), ``ranking``, ``far`` (1/day), ``listed`` and the
+            features that it was ranked by.
+        contributions: one row per event: its ``id``, and the SHAP value of each feature of its ranking.
+        detector: noise, ranking and control.
+        days: live time searched.
     """
 
     events: pl.DataFrame
-    windows: pl.DataFrame
-    deficits: int
+    candidates: pl.DataFrame
+    contributions: pl.DataFrame
+    detector: Detector
     days: float
-    control: Control
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector with what it was learnt from, to search the same rows again with something added.
+
+    Attributes:
+        detector: ranking and control.
+        noise: of the counts, by scale.
+        found: candidates of the counts as they are.
+    """
+
+    detector: Detector
+    noise: dict[float, Noise]
+    found: Found
+
+
+def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> Trained:
+    """Learn ranking and control from a prediction.
+
+    Args:
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        config: the instrument and its sections trigger and inject.
+        track: watches the searches.
+    """
+    ground = ground_of(prediction, config)
+    noise = dict(noise_by_scale(ground.counts, config.trigger))
+    found = search(ground.counts, noise, config.trigger, threads=config.model.threads, track=track)
+    return Trained(learn_detector(ground, noise, found, config, track=track), noise, found)
 
 
 def find_transients(
-    prediction: pl.DataFrame, config: Config, *, control: Control | None = None, track: Track = silent
+    prediction: pl.DataFrame, config: Config, *, detector: Detector | None = None, track: Track = silent
 ) -> Triggered:
     """List the excesses that the background makes less often than ``trigger.far`` a day.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         config: the instrument and its section trigger.
-        control: of the same rows before something was added to their counts; learnt from this prediction where None.
-        track: watches the searches and their pricing.
+        detector: of another file, whose ranking is applied and whose control is pooled with that of this file; learnt
+            from this prediction where None.
+        track: watches the searches.
 
     Returns:
-        Events with the columns of :func:`polarbgb.transients.events.describe_events`, of the rows from the first to the
-        last of their windows that are rare enough by themselves, and
+        Events with the columns of :func:`polarbgb.transients.events.describe_events` and
 
-        - ``significance`` (sigma of the best window in one bin or sum; not of the whole event as there) and
-          ``strength`` (of the best window in all bins together: distance in units of their spread, errors of the
-          background and counts that bins share included);
-        - ``t_trigger`` (unix s: row at which the threshold was first exceeded), ``timescale`` (s: length of its
+        - ``significance`` (sigma of the strongest window in one bin or sum, noise of the background included; not of
+          the whole event as there) and ``ranking`` (statistic by which events are ordered);
+        - ``t_trigger`` (unix s: row at which the threshold was first exceeded), ``timescale`` (s: length of the
           strongest window);
-        - ``far`` (false events a day that are at least as rare) and ``probability`` (1 less the expected share of false
-          events among those at least as rare);
-        - ``bins_flagged`` (``"0_1_5"``: bins, alone or in a sum, with a window that is rare enough).
+        - ``far`` (false events a day that rank as high), its statistical error ``far_error``, and ``far_limit`` (true
+          where ``far`` is an upper limit: nothing in the control ranks as high);
+        - ``probability`` (that it is no false alarm);
+        - ``bins_flagged`` (``"0_1_5"``: bins, alone or in a sum, with a window at least half as significant as the
+          strongest);
+        - ``ranked_by`` (the features that moved its ranking most, with their SHAP values).
 
         The ``background`` of events that last no longer than ``trigger.follow``, and what is made from it, follows the
         local baseline around them, as the search does.
@@ -65,54 +107,133 @@ def find_transients(
     Raises:
         UserError: if the list of known events cannot be read.
     """
-    counts = counts_of(prediction, config)
-    search = find_windows(counts, config, track=track)
-    own = control is None
-    with watched(track, "Price of events"):
-        grouped = group_windows(search.windows, counts, config)
-        control = control or learn_control(grouped, search.days)
-    alarms, rarity = control.alarms, rarities(grouped, control, own=own)
-    windows = grouped.with_columns(rarity=rarity, far=alarms.per_day(rarity))
-    rare = windows.filter(pl.col("far") <= config.trigger.far)
-    groups = _groups(rare.filter(pl.col("sign") > 0), windows, alarms)
-    first, last = (counts.row[groups[edge].to_numpy()] for edge in ("first", "last"))
-    seen = _followed(prediction, counts, groups, config)
-    described = describe_events(seen, first, last, config).drop("significance")
-    timescale = groups["strongest_last"] - groups["strongest_first"] + 1
-    events = described.with_columns(
-        groups["significance", "strength", "far", "probability", "bins_flagged"],
-        t_trigger=counts.time[groups["trigger"].to_numpy()],
-        timescale=timescale.cast(pl.Float64) * config.input.cadence,
+    if detector is None:
+        trained = train_detector(prediction, config, track=track)
+        return search_again(prediction, config, trained)
+    ground = ground_of(prediction, config)
+    counts, settings, threads = ground.counts, config.trigger, config.model.threads
+    noise = dict(noise_by_scale(counts, settings))
+    found = search(counts, noise, settings, threads=threads, track=track)
+    own = measure_control(counts, noise, detector.ranking, settings, threads=threads)
+    pooled = Detector(detector.ranking, detector.control.pooled(own), detector.injected)
+    return _triggered(prediction, counts, found, pooled, config, held_out=False)
+
+
+def search_again(
+    prediction: pl.DataFrame, config: Config, trained: Trained, *, counts: Counts | None = None
+) -> Triggered:
+    """Search the rows that a detector was learnt from, as they are or with something added.
+
+    Args:
+        prediction: of these rows.
+        config: as in :func:`find_transients`.
+        trained: from :func:`train_detector`.
+        counts: of the rows with something added; None for the counts as they were.
+    """
+    found = trained.found
+    if counts is None:
+        counts = ground_of(prediction, config).counts
+    else:
+        found = search(counts, trained.noise, config.trigger, threads=config.model.threads)
+    return _triggered(prediction, counts, found, trained.detector, config, held_out=True)
+
+
+def _triggered(
+    prediction: pl.DataFrame, counts: Counts, found: Found, detector: Detector, config: Config, *, held_out: bool
+) -> Triggered:
+    settings, control, candidates = config.trigger, detector.control, found.candidates
+    ranking = detector.ranking.score(found.features, found.orbit, held_out=held_out)
+    kept = disjoint(candidates, ranking, counts, settings)
+    true = np.zeros(len(candidates))
+    true[kept] = probability(ranking[kept], control, counts.days)  # the highest of an event is always kept
+    far, listed = control.far(ranking), control.selected(ranking, settings.far)
+    first, after, chosen = merge_candidates(candidates, np.flatnonzero(listed), ranking, counts, settings)
+    shap = detector.ranking.explain(
+        {name: values[chosen] for name, values in found.features.items()}, found.orbit[chosen], held_out=held_out
     )
+    seen = _followed(prediction, counts, first, after, config)
+    described = describe_events(seen, counts.row[first], counts.row[after - 1], config).drop("significance")
+    events = described.with_columns(
+        significance=candidates.significance[chosen],
+        ranking=ranking[chosen],
+        far=far[chosen],
+        far_error=control.far_error(ranking[chosen]),
+        far_limit=control.is_limit(ranking[chosen]),
+        probability=true[chosen],
+        bins_flagged=pl.Series(_flagged(candidates, chosen, counts), dtype=pl.String),
+        t_trigger=counts.time[candidates.trigger[chosen]],
+        timescale=(candidates.after - candidates.first)[chosen] * config.input.cadence,
+        ranked_by=pl.Series(_reasons(detector.ranking.names, shap), dtype=pl.String),
+    )
+    names = detector.ranking.names
     return Triggered(
         events=events,
-        windows=_in_time(windows, counts, config.input.cadence),
-        deficits=rare.filter(pl.col("sign") < 0)["group"].n_unique(),
-        days=alarms.days,
-        control=control,
+        candidates=_table(counts, found, settings, ranking=ranking, far=far).with_columns(listed=listed),
+        contributions=pl.DataFrame({"id": np.arange(len(chosen)), **dict(zip(names, shap.T, strict=True))}),
+        detector=detector,
+        days=counts.days,
     )
 
 
-def _followed(prediction: pl.DataFrame, counts: Counts, groups: pl.DataFrame, config: Config) -> pl.DataFrame:
+def _flagged(candidates: Candidates, chosen: NDArray[np.int64], counts: Counts) -> list[str]:
+    """Write out the bins of the windows of each candidate that are at least half as significant as its strongest."""
+    windows, member = candidates.windows, candidates.member
+    strong = candidates.strong_windows()
+    bins: dict[int, set[int]] = {int(one): set() for one in chosen}
+    for i_window in np.flatnonzero(strong & np.isin(member, chosen)):
+        bins[int(member[i_window])].update(counts.series[windows.series[i_window]])
+    return ["_".join(map(str, sorted(bins[int(one)]))) for one in chosen]
+
+
+def _reasons(names: tuple[str, ...], shap: Array) -> list[str]:
+    """Name the features that moved each ranking most: ``"significance_6s +2.1, gap_after -0.4"``."""
+    largest = np.argsort(-np.abs(shap), axis=1, kind="stable")[:, :_REASONS]
+    return [
+        ", ".join(f"{names[i]} {values[i]:+.1f}" for i in order if values[i])
+        for order, values in zip(largest, shap, strict=True)
+    ]
+
+
+def _table(counts: Counts, found: Found, settings: Trigger, *, ranking: Array, far: Array) -> pl.DataFrame:
+    candidates = found.candidates
+    scales = np.array(settings.scales)[candidates.windows.scale[candidates.core]]
+    own = {name: values for name, values in found.features.items() if name not in {"significance", "distance"}}
+    return pl.DataFrame(
+        {
+            "t_start": counts.time[candidates.first],
+            "t_stop": counts.time[candidates.after - 1] + counts.cadence,
+            "scale": scales,
+            "series": pl.Series(counts.series_names, dtype=pl.String).gather(candidates.series),
+            "significance": candidates.significance,
+            "distance": candidates.distance,
+            "ranking": ranking,
+            "far": far,
+            **own,
+        }
+    )
+
+
+def _followed(
+    prediction: pl.DataFrame, counts: Counts, first: NDArray[np.int64], after: NDArray[np.int64], config: Config
+) -> pl.DataFrame:
     """Return the prediction with the background that short events were found against.
 
     In and beside events that last no longer than ``trigger.follow`` it follows the local baseline around the shortest
     scale that is as long, which sees nothing of them; longer ones would be followed themselves.
     """
-    cadence = config.input.cadence
-    start, stop = counts.time[groups["first"].to_numpy()], counts.time[groups["last"].to_numpy()] + cadence
+    start, stop = counts.time[first], counts.time[after - 1] + counts.cadence
     scales = np.array([scale for scale in sorted(config.trigger.scales) if scale <= config.trigger.follow])
-    which = np.searchsorted(scales, stop - start - 0.5 * cadence)
+    which = np.searchsorted(scales, stop - start - 0.5 * counts.cadence)
     factor, rows = np.ones_like(counts.expected), np.zeros(len(counts.time), bool)
-    for one in np.unique(which[which < len(scales)]):
-        local = local_factor(counts, scales[one], config)
-        for first, last in zip(
-            np.searchsorted(counts.time, start[which == one] - BESIDE),
-            np.searchsorted(counts.time, stop[which == one] + BESIDE),
+    for i_scale in np.unique(which[which < len(scales)]):
+        local = followed(counts, scales[i_scale], config.trigger) / counts.expected
+        for begin, end in zip(
+            np.searchsorted(counts.time, start[which == i_scale] - BESIDE),
+            np.searchsorted(counts.time, stop[which == i_scale] + BESIDE),
             strict=True,
         ):
-            rows[first:last] = True
-            factor[first:last] = local[first:last]
+            rows[begin:end] = True
+            factor[begin:end] = local[begin:end]
     if not rows.any():
         return prediction
     place = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
@@ -121,44 +242,4 @@ def _followed(prediction: pl.DataFrame, counts: Counts, groups: pl.DataFrame, co
     pull[place] = (rate[place] - pred[place]) / sigma[place]
     return prediction.with_columns(
         pl.Series(name, values, prediction[name].dtype) for name, values in (("pred", pred), ("pull", pull))
-    )
-
-
-def _groups(rare: pl.DataFrame, windows: pl.DataFrame, alarms: Alarms) -> pl.DataFrame:
-    """Gather the rare windows of each group, in time order."""
-    groups = (
-        rare.sort("rarity", "first", "scale", "series")
-        .group_by("group", maintain_order=True)
-        .agg(
-            pl.col("first").min(),
-            pl.col("last").max(),
-            pl.col("trigger").min(),
-            pl.col("significance", "strength").max(),
-            pl.col("rarity", "far").first(),
-            pl.col("first").get(pl.col("strength").arg_max()).alias("strongest_first"),
-            pl.col("last").get(pl.col("strength").arg_max()).alias("strongest_last"),
-            pl.col("series")
-            .str.split("_")
-            .explode()
-            .unique()
-            .cast(pl.Int64)
-            .sort()
-            .cast(pl.String)
-            .alias("bins_flagged"),
-        )
-        .with_columns(pl.col("bins_flagged").list.join("_"))
-        .sort("first")
-    )
-    found = np.sort(
-        windows.filter(pl.col("sign") > 0).group_by("group").agg(pl.col("rarity").min())["rarity"].to_numpy()
-    )
-    as_rare = np.searchsorted(found, groups["rarity"].to_numpy(), side="right")
-    false = groups["far"].to_numpy() * alarms.days
-    return groups.with_columns(probability=1 - np.minimum(false / np.maximum(as_rare, 1), 1.0))
-
-
-def _in_time(windows: pl.DataFrame, counts: Counts, cadence: float) -> pl.DataFrame:
-    first, last = (windows[edge].to_numpy() for edge in ("first", "last"))
-    return windows.with_columns(t_start=counts.time[first], t_stop=counts.time[last] + cadence).select(
-        "sign", "scale", "series", "t_start", "t_stop", "significance", "strength", "rarity", "far", "group"
     )

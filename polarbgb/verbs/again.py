@@ -78,10 +78,6 @@ def again(
     made = stages.get("fit") or stages.get("predict") or stages.get("tune")
     if made is None:
         raise UserError(f"{manifest} tells of nothing that was done")
-    if "config" not in made:
-        raise UserError(
-            f"{manifest} was written by an earlier version and lacks the settings; fit with its config.toml"
-        )
     first = RunFolder(manifest.parent)
     run = run or RunFolder(first.path.resolve().with_name(f"{first.path.resolve().name}_again"))
     if run.path.resolve() == first.path.resolve():

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from polarbgb.background.baseline import local_baseline
 from polarbgb.background.calibrate import Calibrated, calibrate
+from polarbgb.background.cleaning import long_runs, non_recurrent, rows_beyond, with_margin
 from polarbgb.background.measured import counting_noise
 from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
 from polarbgb.background.prediction import NOTED, prediction_frame
-from polarbgb.background.purify import long_runs, rare_rows, rows_beyond, with_margin
 from polarbgb.config import Baseline, Config
 from polarbgb.features.passages import near_passage, passages
 from polarbgb.present.light_curve import light_curve
@@ -78,9 +78,10 @@ def _baseline(
     Shorter spikes of trapped particles, which are no events but come again orbit after orbit, it follows.
     """
     timeline, measured, limit = prepared.timeline, prepared.measured, config.intervals
-    time, margin = timeline.usable_time, config.purify.margin
+    time, margin = timeline.usable_time, config.cleaning.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
-    rare = rare_rows(beyond, regime_cells(prepared, prediction, config), timeline.orbit, config.purify.often)
+    cell = regime_cells(prepared, prediction, config)
+    rare = non_recurrent(beyond, cell, timeline.orbit, config.cleaning.max_recurrence)
     outlasting = with_margin(long_runs(beyond, time, section.hole, config.input.cadence), time, margin)
     factor = local_baseline(
         time,

@@ -44,7 +44,8 @@ def init_config(path: Path, *, base: str | None = None, source: Path | None = No
 
     Args:
         path: the file to write, which ends in ``.toml``.
-        base: the instrument whose settings it begins with, ``polar`` or ``rhessi``; made-up names where None.
+        base: the instrument whose settings it begins with, ``nustar``, ``polar`` or ``rhessi``; made-up names where
+            None.
         source: a ROOT file of the detector: its tree is named, and its branches are listed.
         overwrite: replace the file if it is there.
 

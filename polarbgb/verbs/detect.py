@@ -1,4 +1,4 @@
-"""`polarbgb detect`: from a prediction to a list of events at an asked price, or to that of the published method."""
+"""`polarbgb detect`: from a prediction to events at a false-alarm rate, or to those of the published method."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from typing import Literal
 import polars as pl
 
 from polarbgb.config import Config
+from polarbgb.errors import UserError
 from polarbgb.present.gallery import event_gallery
 from polarbgb.present.light_curve import light_curve
 from polarbgb.present.save import save
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
+from polarbgb.stages import FITTED_RANKING, RANKING
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.classify import classify
 from polarbgb.transients.clusters import event_set, find_clusters
+from polarbgb.transients.detector import Detector
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
+from polarbgb.transients.ranking import FEWEST_CANDIDATES, FEWEST_ORBITS
 from polarbgb.transients.trigger import find_transients
 from polarbgb.verbs.overridden import overridden
 
@@ -35,8 +39,9 @@ class Detected:
         run: the run folder.
         method: that made the events: ``focus``, the search by Poisson-FOCuS, or ``published``, the clusters of bins.
         events: a row an event.
-        far: false events a day that were asked for; None for the published method, which has no price.
-        deficits: how many deficits the same search finds, as rare as the events: the control.
+        far: false events a day that were asked for; None for the published method, which knows none.
+        ranking: how events were ranked, in words; empty for the published method.
+        least_far: 1/day: the control supports no smaller false-alarm rate; None for the published method.
         days: of live time.
         intervals: columns ``set`` (of bins), ``positive``, ``negative``: number of clusters of the published method.
         chosen: the set of bins whose positive clusters are its events.
@@ -48,7 +53,8 @@ class Detected:
     method: Method
     events: pl.DataFrame
     far: float | None
-    deficits: int
+    ranking: str
+    least_far: float | None
     days: float
     intervals: pl.DataFrame
     chosen: str
@@ -68,7 +74,7 @@ def detect(
 
     Args:
         run: a run with a prediction.
-        far: false events a day that the list may hold; the configuration's ``trigger.far`` where None.
+        far: false alarms a day that the list may hold; the configuration's ``trigger.far`` where None.
         method: ``focus`` or ``published``. The clusters of the published method are written in either case.
         overrides: ``intervals.``, ``trigger.`` and ``classes.key=value`` settings that replace those of the fit.
         track: watches the searches.
@@ -107,14 +113,17 @@ def _detect(
         clusters = find_clusters(prediction, config)
     intervals = _counts(clusters)
     draft = run.draft("detect")
+    ranking, least_far = "", None
     if method == "published":
         events = find_events(prediction, clusters, config)
-        deficits = int(intervals.filter(set=event_set(config))["negative"].sum())
         days = len(prediction.filter(pl.col("segment") >= 0)) * config.input.cadence / 86_400
     else:
-        found = find_transients(prediction, config, track=track)
-        events, deficits, days = found.events, found.deficits, found.days
-        draft.write_frame("windows.parquet", found.windows)
+        found = find_transients(prediction, config, detector=fitted_detector(run), track=track)
+        events, days = found.events, found.days
+        ranking, least_far = ranked_by(found.detector), 1 / found.detector.control.days
+        draft.write_frame("candidates.parquet", found.candidates)
+        draft.write_frame("event_ranking.parquet", found.contributions)
+        draft.write_json(RANKING, found.detector.as_dict())
     events = classify(events, config)
     known = known_summary(prediction, events, known_events(config), config)
     draft.write_frame("clusters.parquet", clusters)
@@ -130,12 +139,42 @@ def _detect(
         trigger=config.trigger.model_dump(mode="json"),
         classes=config.classes.model_dump(mode="json"),
         events=len(events),
-        deficits=deficits,
+        ranking=ranking,
+        least_far=least_far,
         positive=int(intervals["positive"].sum()),
         negative=int(intervals["negative"].sum()),
     )
-    price = config.trigger.far if method == "focus" else None
-    return Detected(run, method, events, price, deficits, days, intervals, event_set(config), known, files)
+    far = config.trigger.far if method == "focus" else None
+    return Detected(run, method, events, far, ranking, least_far, days, intervals, event_set(config), known, files)
+
+
+def fitted_detector(run: RunFolder) -> Detector | None:
+    """Read the detector of the fitted run that a prediction was made with; None where it had none, or for a fit."""
+    if run.stage("predict") is None or not (run / FITTED_RANKING).exists():
+        return None
+    return read_detector(run, FITTED_RANKING)
+
+
+def read_detector(run: RunFolder, name: str) -> Detector:
+    """Read a stored detector.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    try:
+        return Detector.from_dict(run.read_json(name))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run / name}: not a ranking written by 'polarbgb detect'") from error
+
+
+def ranked_by(detector: Detector) -> str:
+    """Say in words how a detector ranks candidates."""
+    if detector.ranking.learned:
+        return f"boosted trees trained on {detector.injected:,} injected transients"
+    return (
+        f"significance: fewer than {FEWEST_ORBITS} orbits or {FEWEST_CANDIDATES} candidates are too little to learn "
+        "a ranking from"
+    )
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:

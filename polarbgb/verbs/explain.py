@@ -32,7 +32,7 @@ from polarbgb.present.shap_plots import shap_bars, shap_beeswarm
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.segments import orbit_phase
-from polarbgb.transients.events import rarest
+from polarbgb.transients.events import highest_ranked
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.outfile import require_free
 from polarbgb.verbs.prepare import made_from, prepare, require_same_file
@@ -44,7 +44,7 @@ _ADDITIVE = 1e-3
 """Largest relative gap allowed between a margin and its SHAP values: trees are summed in float32."""
 
 _EVENTS = 200
-"""Events explained at most, the rarest ones."""
+"""Events explained at most, those of the lowest false-alarm rate."""
 
 _EVENT_SHAP = "event_shap.parquet"
 """File of the events' explanation."""
@@ -294,10 +294,13 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], parts: Parts, track: Track)
 
 
 def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Return ``id`` of the rarest events and the ``row`` of the matrix of their peaks; None without ``detect``."""
+    """Return ``id`` of the events of the lowest false-alarm rate and the ``row`` of the matrix of their peaks.
+
+    None where ``detect`` was not run.
+    """
     if run.stage("detect") is None:
         return None
-    events = rarest(run.read_frame("events.parquet"), _EVENTS)
+    events = highest_ranked(run.read_frame("events.parquet"), _EVENTS)
     row = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
     return events.select("id", pl.Series("row", row))
 

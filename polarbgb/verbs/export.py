@@ -25,7 +25,7 @@ from polarbgb.verbs.detect import detect
 from polarbgb.verbs.outfile import require_free
 
 Format = Literal["root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn"]
-TableName = Literal["events", "prediction", "gti", "clusters", "windows"]
+TableName = Literal["events", "prediction", "gti", "clusters", "candidates"]
 
 _DEFAULT: dict[Format, str] = {
     "root": "export.root",
@@ -161,8 +161,11 @@ def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
     if table == "gti":
         rows = run.scan_frame("prediction.parquet").select("unix_time", "segment").collect()
         return pl.LazyFrame(predicted_intervals(rows, config.input.cadence), schema=["start", "stop"])
-    if table == "windows" and not (run / "windows.parquet").exists():
-        raise UserError(f"{run.path} holds no windows: the published method looks for none")
+    if table == "candidates" and run.require("detect")["method"] != "focus":
+        raise UserError(
+            f"{run.path} was searched by the published method, which has no candidates; "
+            f"run 'polarbgb detect -r {run.path}'"
+        )
     return run.scan_frame(f"{table}.parquet")
 
 
@@ -193,9 +196,5 @@ def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
 
 
 def _told(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a manifest holds of a stage, without what stands elsewhere; of paths of old ones the name."""
-    told = {key: value for key, value in stage.items() if key not in {"config", "files"}}
-    for key, name in (("input", "file"), ("models", "run")):
-        if key in told:
-            told[key] = {**told[key], name: Path(told[key][name]).name}
-    return told
+    """Return what a manifest holds of a stage, without what stands elsewhere."""
+    return {key: value for key, value in stage.items() if key not in {"config", "files"}}

@@ -125,7 +125,7 @@ class _Results:
 
     def _of_fit(self) -> Iterator[Drawing]:
         prediction, config = self._prediction, self._config
-        if self._run.stage("fit") and (self._run / "training.parquet").exists():
+        if self._run.stage("fit"):
             yield "loss", lambda: loss_curves(self._run.read_frame("training.parquet"), config, bins=self._bins)
         yield "rates", partial(rates_plot, prediction, config, bins=self._bins)
         yield "light_curve", partial(light_curve, prediction, self._run.config())
@@ -170,8 +170,6 @@ class _Results:
         columns = self._run.scan_frame("shap.parquet").collect_schema().names()
         features = [name.removeprefix("shap_") for name in columns if name.startswith("shap_")]
         yield "shap_bars", partial(self._shap_bars, {name: [name] for name in features})
-        if not (self._run / "attribution.parquet").exists():  # explained by an earlier version
-            return
         yield "shap_groups", partial(self._shap_bars, feature_groups(config))
         attribution = self._run.read_frame("attribution.parquet")
         for by in ("phase", "time"):

@@ -11,10 +11,10 @@ import numpy as np
 
 from polarbgb.atomic import atomic
 from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
+from polarbgb.background.cleaning import Round
 from polarbgb.background.crossfit import Scheduler, cross_fit
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.losses import training_frame
-from polarbgb.background.purify import Round
 from polarbgb.background.score import Score, score
 from polarbgb.cluster import open_scheduler
 from polarbgb.config import Config, Device, Model
@@ -26,9 +26,9 @@ from polarbgb.rootio.read import input_path
 from polarbgb.runfolder import Folder, RunFolder
 from polarbgb.stages import LOCAL
 from polarbgb.timeline.clean import Quality
+from polarbgb.verbs.cleaning import clean_training_set
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.prepare import Prepared, made_from, prepare, reading
-from polarbgb.verbs.purify import purify
 from polarbgb.verbs.tune import BEST
 
 FAIR_PARTS = ("held-out orbits", "held-out days", "test")
@@ -47,7 +47,7 @@ class Fitted:
         parameters: where the hyperparameters came from, in words.
         scores: one a bin and part of the rows.
         widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
-        rounds: of the search for rows that no model should learn from.
+        rounds: of the training-set cleaning.
         trees: (bins,) mean number of trees of the folds' boosters.
         files: what was written.
     """
@@ -118,9 +118,9 @@ def _fit(
     config = prepared.as_read(config.model_copy(update={"model": model}))
     draft = run.draft("fit", *made_from(config, prepared.sha256), address)
     timeline, measured = prepared.timeline, prepared.measured
-    found, rounds = purify(prepared, config, parts=draft.parts, track=track, scheduler=elsewhere)
-    prepared = replace(prepared, timeline=timeline.marked(found, Quality.KEPT_OUT))
-    folds = make_folds(timeline.usable_time, timeline.known | found, config)
+    masked, rounds = clean_training_set(prepared, config, parts=draft.parts, track=track, scheduler=elsewhere)
+    prepared = replace(prepared, timeline=timeline.marked(masked, Quality.KEPT_OUT))
+    folds = make_folds(timeline.usable_time, timeline.known | masked, config)
     crossed = cross_fit(
         prepared.matrix,
         measured,
@@ -151,7 +151,7 @@ def _fit(
         device={"asked": model.device, "got": sorted({one.device for _, one in crossed.by_job()})},
         scheduler=address,
         widths=concluded.widths,
-        purify=[asdict(one) for one in rounds],
+        cleaning=[asdict(one) for one in rounds],
         trees=trees,
     )
     return Fitted(

@@ -14,9 +14,10 @@ from polarbgb.config import Device
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
-from polarbgb.stages import LOCAL
+from polarbgb.stages import FITTED_RANKING, LOCAL, RANKING
 from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
+from polarbgb.verbs.detect import read_detector
 from polarbgb.verbs.fit import load_contract, load_models, on_device
 from polarbgb.verbs.prepare import made_from, prepare
 
@@ -91,6 +92,8 @@ def predict(
         draft.write_config(config)
         draft.write_json(LOCAL, {"input": str(prepared.path), "models": str(models.path.resolve())})
         draft.write_frame("drift.parquet", drift.table)
+        if (models / RANKING).exists():  # so that events of the new file are ranked as those of the fitted one
+            draft.write_json(FITTED_RANKING, read_detector(models, RANKING).as_dict())
         write_prediction(draft, concluded.frame, config, track)
         outside = int(drift.rows.sum())
         files = draft.publish(

@@ -25,7 +25,7 @@ from polarbgb.runfolder import RunFolder
 from polarbgb.settings import portable, to_toml
 from polarbgb.timeline.known import known_events
 from polarbgb.transients.efficiency import TITLES
-from polarbgb.transients.events import rarest
+from polarbgb.transients.events import highest_ranked
 from polarbgb.transients.match import known_summary
 from polarbgb.verbs.detect import detect
 from polarbgb.verbs.figures import Format, draw
@@ -86,7 +86,7 @@ def report(
     Args:
         run: a fitted or predicted run. What ``explain`` and ``evaluate`` left is shown where they were run.
         path: a ``.html`` file; ``report.html`` of the run folder where None.
-        events: how many are drawn, the rarest first; all are listed, of more than 5000 the rarest 5000.
+        events: how many are drawn, those of the lowest false-alarm rate; all are listed, of more than 5000 these 5000.
         bins: energy bins that the page shows; where None all, or of more than 12 as many from the first to the last,
             and of each event the one that sees it best.
         plots: draw every figure as a file of this format too, into ``plots/`` of the run folder.
@@ -110,7 +110,7 @@ def report(
         files = draw(run, "png", bins=bins, track=track)  # those that do not zoom stand in the page
         asked = files if plots == "png" else draw(run, plots, bins=bins, track=track) if plots else ()
         found = run.read_frame("events.parquet")
-        drawn = rarest(found, events)
+        drawn = highest_ranked(found, events)
         with watched(track, "write the page"):
             page = render(_page(run, found, drawn, files, bins))
         with atomic(path) as temporary:
@@ -210,7 +210,7 @@ def _explained(
 
 
 def _left(run: RunFolder, name: str) -> pl.DataFrame | None:
-    """Return a table that ``explain`` left; None where it was not run, or by a version that had no such table."""
+    """Return a table that ``explain`` left; None where it was not run, or left no such table."""
     return run.read_frame(name) if run.stage("explain") is not None and (run / name).exists() else None
 
 
@@ -254,10 +254,7 @@ def _held_out(stage: Mapping[str, Any], config: Config) -> str:
 def _tiles(metrics: Sequence[Mapping[str, Any]], searched: Mapping[str, Any], days: float) -> list[tuple[str, str]]:
     tiles = [("covered by data", f"{days:.2f} d"), ("events", f"{searched['events']:,}")]
     if searched["method"] == "focus":
-        tiles += [
-            ("false ones asked for", f"{searched['trigger']['far']:g} a day"),
-            ("deficits as rare", f"{searched['deficits']:,}"),
-        ]
+        tiles.append(("false-alarm rate asked for", f"{searched['trigger']['far']:g} a day"))
     ratios = [one["weighted_error"] / one["noise"] for one in metrics if one["part"] in FAIR_PARTS]
     if ratios:
         tiles.append(("error / counting noise", f"{min(ratios):.2g} to {max(ratios):.2g}"))
@@ -288,13 +285,8 @@ def _provenance(run: RunFolder, stage: Mapping[str, Any]) -> Table:
     if "models" in stage:
         rows.append(["models", f"those of the run {Path(stage['models']['run']).name}"])
     if "device" in stage:
-        rows.append(["device", _device(stage["device"])])
+        rows.append(["device", ", ".join(stage["device"]["got"])])
     return Table(["", ""], rows)
-
-
-def _device(told: str | Mapping[str, Any]) -> str:
-    """Return the device that was used; by folders of layout 1 the one that was asked for."""
-    return told if isinstance(told, str) else ", ".join(told["got"])
 
 
 def _pictures(run: RunFolder, figures: Sequence[Path]) -> dict[str, list[Picture]]:

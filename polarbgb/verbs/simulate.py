@@ -44,7 +44,7 @@ def simulate(
     for there in (path, truth_path(path)):
         if there.exists() and not overwrite:
             raise UserError(f"{there} exists; add --overwrite to replace it")
-    triggers = known_events(load("configs/polar.toml")).rows()
+    triggers = known_events(load("configs/polar.toml")).select("name", "time").rows()
     return simulate_mission(
         path, days=days, seed=seed, first=first_day, quirks=quirks, recipe=chosen, known=triggers, track=track
     )

@@ -74,10 +74,11 @@ def test_a_run_folder_that_cannot_be_is_refused(desk, refused, verb, folder, tol
 
 
 ALREADY = {
-    "another layout": '{"schema": 99, "polarbgb": "9.9", "stages": {}}',
+    "later layout": '{"schema": 99, "polarbgb": "9.9", "stages": {}}',
+    "earlier layout": '{"schema": 2, "polarbgb": "0.1.0", "stages": {}}',
     "no JSON": "{",
     "a list": "[]",
-    "no stages": '{"schema": 1}',
+    "no stages": '{"schema": 3}',
     "noise": "\x00\x01",
 }
 

@@ -42,7 +42,7 @@ def rows():
 
 @pytest.fixture
 def found():
-    """Two events of a priced search, the second of a known burst; something is missing in either."""
+    """Two events of a search at a false-alarm rate, the second of a known burst; something is missing in either."""
     return pl.DataFrame(
         {
             "id": [0, 1],
@@ -56,8 +56,12 @@ def found():
             "counts": pl.Series([[480.0, 100.0], [50.0, 900.0]], dtype=pl.Array(pl.Float64, 2)),
             "background": pl.Series([[400.0, 100.0], [50.0, 450.0]], dtype=pl.Array(pl.Float64, 2)),
             "significance_bin": pl.Series([[4.0, 0.0], [0.0, 21.0]], dtype=pl.Array(pl.Float64, 2)),
+            "ranking": [-1.5, 4.25],
             "far": [8.64, 8.64e-5],
+            "far_error": [2.5, 8.64e-5],
+            "far_limit": [False, True],
             "probability": [0.25, 1.0],
+            "ranked_by": ["", "significance_6s +2.1, gap_after -0.4"],
             "fold": pl.Series([-1, 4], dtype=pl.Int8),
             "l_shell": pl.Series([1.5, np.nan], dtype=pl.Float32),
             "class": ["unknown", "known burst"],

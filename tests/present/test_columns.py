@@ -14,7 +14,7 @@ DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/export.md").read_text(
 
 def test_every_column_of_a_run_is_told_of(finished):
     config = finished.config()
-    for table in ("events", "prediction", "clusters", "windows"):
+    for table in ("events", "prediction", "clusters"):
         untold = set(finished.read_frame(f"{table}.parquet").columns) - set(COLUMNS[table])
         assert untold <= set(config.intervals.context), table
     assert set(COLUMNS["events"]) == set(finished.read_frame("events.parquet").columns) - set(config.intervals.context)

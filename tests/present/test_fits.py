@@ -76,7 +76,7 @@ def test_events_come_with_units_and_without_nulls(written, found):
     assert table["far"].unit == 1 / units.day
     assert table["counts"].unit == units.count
     header = fits.getheader(written, "EVENTS")
-    assert header[f"TCOMM{found.columns.index('far') + 1}"] == "false events a day that are as rare"
+    assert header[f"TCOMM{found.columns.index('far') + 1}"] == "false-alarm rate: false events a day that rank as high"
     assert np.asarray(table["counts"]).tolist() == [[480.0, 100.0], [50.0, 900.0]]
     assert np.asarray(table["fold"]).tolist() == [-1, 4]
     with fits.open(written) as file:

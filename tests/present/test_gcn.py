@@ -48,6 +48,7 @@ def test_numbers_are_those_of_the_best_bin(notices):
 def test_false_alarms_are_counted_in_hertz(notices):
     assert [notice["far"] for notice in notices] == pytest.approx([1e-4, 1e-9])
     assert notices[0]["classification"] == {"unknown": 0.25, "false alarm": 0.75}
+    assert ["far is an upper limit" in notice["additional_info"] for notice in notices] == [False, True]
 
 
 def test_times_are_utc_and_none_is_that_of_writing(notices):

@@ -250,7 +250,7 @@ def test_shaded_spans_are_the_events():
     assert "event" in legend_of(figure)
 
 
-def test_of_very_many_events_the_rarest_are_shaded_and_the_figure_says_so():
+def test_of_very_many_events_those_of_the_lowest_far_are_shaded_and_the_figure_says_so():
     starts = T0 + np.linspace(0, 990, 501)
     significance = np.arange(501.0)
     significance[[100, 300]] = 0.0, -1.0  # which makes these two and the first the faintest
@@ -260,7 +260,7 @@ def test_of_very_many_events_the_rarest_are_shaded_and_the_figure_says_so():
     shaded = unix([path.vertices[:, 0].min() for path in shade.get_paths()])
     assert len(shaded) == 500
     assert np.abs(shaded[:, None] - starts[[300]]).min() > 1
-    assert "events: the 500 rarest of 501" in figure.legends[0].get_title().get_text()
+    assert "events: 500 of 501, lowest far first" in figure.legends[0].get_title().get_text()
 
 
 @pytest.mark.parametrize("events", [None, make_events([], [])])

@@ -94,7 +94,13 @@ def found(starts=(480.0, 2900.0), duration=40.0):
 
 def summary(events=(None, "EV1")):
     return pl.DataFrame(
-        {"name": ["GRB_A", "GRB_B"], "time": [T0 + 500, T0 + 2950], "covered": [True, True], "event": list(events)},
+        {
+            "name": ["GRB_A", "GRB_B"],
+            "time": [T0 + 500, T0 + 2950],
+            "duration": [0.0, 20.0],
+            "covered": [True, True],
+            "event": list(events),
+        },
         schema_overrides={"event": pl.String},
     )
 
@@ -261,7 +267,7 @@ def test_the_plane_holds_all_clusters_and_marks_the_known(config):
     pull[498:505] = 30.0  # about the trigger of GRB_A
     prediction = prediction.with_columns(pull=pl.Series(pull, dtype=pl.Array(pl.Float32, BINS)))
     excess = cluster_excess(prediction, find_clusters(prediction, config), config)
-    known = pl.DataFrame({"name": ["GRB_A"], "time": [T0 + 500]})
+    known = pl.DataFrame({"name": ["GRB_A"], "time": [T0 + 500], "duration": [0.0]})
     figure = drawn(cluster_plane(excess, known, config))
     for number, panel in enumerate(figure.axes):
         for sign, label in ((1, "excess"), (-1, "deficit")):
@@ -282,14 +288,14 @@ def test_a_known_event_is_shown_100_s_on_either_side_with_what_was_found(config)
     prediction = made()
     figure = drawn(known_gallery(prediction, found(), summary(), config))
     assert figure.legends[0].get_title().get_text() == "known events, hard"  # significance 9 there, 4 in the other
-    near = prediction.filter(pl.col("unix_time").is_between(T0 + 2850, T0 + 3050, closed="left"))
     first, second = figure.axes
     assert first.get_title() == "GRB A\nnone within 5 s"
     assert second.get_title() == "GRB B\nEV1"
-    for panel, trigger in ((first, 500), (second, 2950)):
-        assert panel.get_xlim() == (-100, 100)
+    for panel, trigger, duration in ((first, 500, 0), (second, 2950, 20)):
+        assert panel.get_xlim() == (-100, duration + 100)
+        assert ("end of its duration" in [one.get_label() for one in panel.lines]) == (duration > 0)
         curve = line(panel, "rate")
-        near = prediction.filter(pl.col("row").is_between(trigger - 100, trigger + 99))
+        near = prediction.filter(pl.col("row").is_between(trigger - 100, trigger + duration + 99))
         assert curve.get_ydata()[::3] == pytest.approx(near["rate"].arr.get(1).to_numpy())
         assert curve.get_xdata()[::3] == pytest.approx(near["row"].to_numpy() - trigger)
         (span,) = panel.patches

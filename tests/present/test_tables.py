@@ -39,7 +39,7 @@ def test_ecsv_has_units_meanings_and_provenance(tmp_path, found):
     assert dict(table.meta) == {"CREATOR": "polarbgb 0"}
     assert table.colnames == found.columns
     assert table["far"].unit == 1 / units.day
-    assert table["far"].description == "false events a day that are as rare"
+    assert table["far"].description == "false-alarm rate: false events a day that rank as high"
     assert table["id"].dtype == np.int64
     assert table["counts"].tolist() == [[480.0, 100.0], [50.0, 900.0]]
     assert table["matched"].mask.tolist() == table["matched_dt"].mask.tolist() == [True, False]

@@ -214,6 +214,21 @@ def test_rows_near_known_events_are_marked_and_kept(tmp_path):
     assert timeline.reasons == {"rate is not a number >= 0": 1}
 
 
+def test_rows_within_the_duration_of_a_known_event_are_near_it(tmp_path):
+    (tmp_path / "known.csv").write_text("t,id,t90\n1002,long,4\n1012,unknown,\n")
+    section = {
+        "file": str(tmp_path / "known.csv"),
+        "time": "t",
+        "name": "id",
+        "duration": "t90",
+        "before": 1,
+        "after": 2,
+    }
+    timeline = clean(frame_of(20), configured(known_events=section | {"unknown_duration": 1.0}))
+    # From 1001 to 1008 about the long one, from 1011 to 1015 about the other.
+    assert timeline.usable_time[timeline.known].tolist() == [*range(1001, 1008), *range(1011, 1015)]
+
+
 def test_rows_kept_out_of_training_are_marked_in_a_copy():
     timeline = clean(frame_of(4, rate_0={0: NAN}, crabarf={2: NAN}), configured())
     marked = timeline.marked(np.array([False, True, True]), Quality.KEPT_OUT)

@@ -8,16 +8,21 @@ from polarbgb.config import validate
 from polarbgb.timeline.segments import segment_ids
 from polarbgb.transients.counts import Counts
 
+PERIOD = 5500.0
+"""s: of the orbit."""
+
 
 def _config(bins=3, known=None, cadence=1.0, trigger=None, **intervals):
+    """Configure a toy instrument; ``intervals`` are settings of that section."""
     raw = {
         "name": "TOY",
         "input": {"tree": "t", "cadence": cadence},
         "rates": {"values": [f"rate[0:{bins}]"], "errors": [f"rate_err[0:{bins}]"]},
         "features": {"columns": ["glat"]},
-        "orbit": {"period": 5535.4},
+        "orbit": {"period": PERIOD},
         "intervals": {"more_than": 0, "discard": 0.0} | intervals,
         "trigger": trigger or {},
+        "model": {"threads": 1},
     }
     return validate(raw | ({"known_events": known} if known else {}), where="test")
 
@@ -53,33 +58,38 @@ def _prediction(pull, time=None, usable=None, cadence=1.0, **columns):
     )
 
 
-def _counts(found, expected, time=None, cadence=1.0, **columns):
-    """Lay counts out for the searches: one place, all quiet, orbits of 5500 s, unless ``columns`` say otherwise."""
-    found = np.asarray(found, np.float64)
-    rows = len(found)
+def _counts(observed, expected, time=None, cadence=1.0, **columns):
+    """Lay counts out for the searches: bin by bin, all quiet, orbits of 5500 s, unless ``columns`` say otherwise."""
+    observed = np.asarray(observed, np.float64)
+    rows, bins = observed.shape
+    expected = np.array(np.broadcast_to(np.asarray(expected, np.float64), observed.shape))
     time = 1.5e9 + np.arange(rows) * cadence if time is None else np.asarray(time, np.float64)
     return Counts(
         **{
             "row": np.arange(rows),
             "time": time,
             "segment": segment_ids(time, cadence),
-            "orbit": ((time - 1.5e9) // 5500).astype(np.int32),
-            "found": found,
-            "expected": np.broadcast_to(np.asarray(expected, np.float64), found.shape),
-            "place": np.zeros(rows, np.int64),
-            "noted": np.zeros((rows, 0), np.float32),
+            "orbit": ((time - 1.5e9) // PERIOD).astype(np.int32),
+            "observed": observed,
+            "expected": expected,
+            "noise": np.sqrt(expected).astype(np.float32),
+            "context": np.zeros((rows, 0), np.float32),
+            "context_names": (),
             "quiet": np.ones(rows, bool),
+            "series": tuple((i_bin,) for i_bin in range(bins)),
+            "cadence": cadence,
+            "period": PERIOD,
         }
         | columns
     )
 
 
-def _observed(found, expected, time=None, cadence=1.0, **columns):
+def _observed(observed, expected, time=None, cadence=1.0, **columns):
     """Lay counts out as a prediction whose pulls are those of counting alone."""
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    shape = found.shape
+    observed, expected = np.asarray(observed, np.float64), np.asarray(expected, np.float64)
+    shape = observed.shape
     prediction = _prediction(
-        (found - expected) / np.sqrt(expected),
+        (observed - expected) / np.sqrt(expected),
         time,
         cadence=cadence,
         pred=np.broadcast_to(expected / cadence, shape),
@@ -87,8 +97,8 @@ def _observed(found, expected, time=None, cadence=1.0, **columns):
         exposure=np.full(shape, cadence),
         **columns,
     )
-    orbit = ((prediction["unix_time"] - 1.5e9) // 5500).cast(pl.Int32)
-    return prediction.with_columns(orbit=orbit)
+    orbit = ((prediction["unix_time"] - 1.5e9) // PERIOD).cast(pl.Int32)
+    return prediction.with_columns(orbit=orbit, quality=pl.lit(0, pl.UInt32))
 
 
 @pytest.fixture(scope="session")

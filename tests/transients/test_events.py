@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polarbgb.errors import UserError
 from polarbgb.transients.clusters import event_set, find_clusters
-from polarbgb.transients.events import describe_events, find_events, rarest
+from polarbgb.transients.events import describe_events, find_events, highest_ranked
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = datetime(2017, 2, 6, 12, tzinfo=UTC).timestamp()
@@ -245,46 +245,10 @@ def test_thirty_seconds_beside_an_event_are_fewer_rows_where_rows_are_longer(mak
     assert (event["level_before"], event["level"], event["level_after"]) == (18.0, 21.0, 24.0)
 
 
-def test_the_rarest_events_cost_least_or_are_the_most_significant():
+def test_the_highest_events_are_those_of_the_highest_ranking_or_the_most_significant():
     events = pl.DataFrame(
-        {"id": range(5), "significance": [5.0, 9.0, 7.0, 6.0, None], "far": [0.1, 2.0, 0.1, None, 0.5]}
+        {"id": range(5), "significance": [5.0, 9.0, 7.0, 6.0, None], "ranking": [2.0, -1.0, 2.0, None, 0.5]}
     )
-    assert rarest(events, 4)["id"].to_list() == [2, 0, 4, 1]
-    assert rarest(events.drop("far"), 4)["id"].to_list() == [1, 2, 3, 0]
-    assert rarest(events, 9)["id"].to_list() == [2, 0, 4, 1, 3]
-
-
-def test_t90_goes_by_time_and_not_by_rows(make_config, make_prediction):
-    pull = np.full((10, 1), 8.0)
-    time = 1.5e9 + np.cumsum(np.full(10, 4.5))
-    (t90,) = stretches(make_prediction(pull, time, cadence=4.0), make_config(bins=1, cadence=4.0), (0, 9))["t90"]
-    assert t90 == 9 * 4.5 + 4.0
-
-
-def test_t90_of_a_spike_in_a_long_event_is_that_of_the_spike(make_config, make_prediction):
-    pull = np.zeros((100, 1))
-    pull[40] = 100.0
-    pull[[20, 60]] = 2.0
-    (t90,) = stretches(make_prediction(pull), make_config(bins=1), (10, 90))["t90"]
-    assert t90 == 1.0
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 10_000))
-def test_t90_is_read_off_the_excess_counts_of_the_best_bin(make_config, make_prediction, seed):
-    rng = np.random.default_rng(seed)
-    prediction = random_prediction(make_prediction, seed)
-    segment = prediction["segment"].to_numpy()
-    longest = [np.flatnonzero(segment == number) for number in np.unique(segment[segment >= 0])]
-    pairs = [tuple(sorted(rng.choice(rows, 2))) for rows in longest]
-    events = stretches(prediction, make_config(), *pairs)
-    for (first, last), t90, of_bin in zip(pairs, events["t90"], events["significance_bin"], strict=True):
-        rows = prediction.filter(pl.col("row").is_between(first, last)).rows(named=True)
-        best = int(np.argmax(of_bin))
-        if max(of_bin) < 0.5:
-            continue  # no excess to divide
-        excess = [(row["rate"][best] - row["pred"][best]) * row["exposure"][best] for row in rows]
-        passed = np.cumsum(excess) / sum(excess)
-        begin = next(row for row, share in zip(rows, passed, strict=True) if share >= 0.05)
-        end = next(row for row, share in zip(rows, passed, strict=True) if share >= 0.95 - 1e-9)
-        assert t90 == pytest.approx(end["unix_time"] - begin["unix_time"] + 1.0, abs=1e-6)
+    assert highest_ranked(events, 4)["id"].to_list() == [0, 2, 4, 1]
+    assert highest_ranked(events.drop("ranking"), 4)["id"].to_list() == [1, 2, 3, 0]
+    assert highest_ranked(events, 9)["id"].to_list() == [0, 2, 4, 1, 3]

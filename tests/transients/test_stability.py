@@ -35,8 +35,8 @@ def test_rows_and_events_are_counted_as_sets_count_them(one, other, gone):
 
 
 def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, make_prediction, monkeypatch):
-    first = events([(0.0, 2.0), (4.0, 6.0), (10.0, 12.0)]).with_columns(far=pl.Series([1e-3, 5e-3, 0.01]))
-    second = events([(1.0, 3.0), (20.0, 22.0), (30.0, 32.0)]).with_columns(far=pl.Series([0.0, 0.5, 2e-3]))
+    first = events([(0.0, 2.0), (4.0, 6.0), (10.0, 12.0)]).with_columns(far_limit=pl.Series([True, True, False]))
+    second = events([(1.0, 3.0), (20.0, 22.0), (30.0, 32.0)]).with_columns(far_limit=pl.Series([True, False, True]))
     lists = iter([first, second])
     monkeypatch.setattr(
         "polarbgb.transients.stability.find_transients", lambda *_, **__: SimpleNamespace(events=next(lists))
@@ -49,7 +49,7 @@ def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, mak
     assert stable.listed.events == (3, 3)
     assert stable.listed.together == 1 / 11  # of 12 rows one is in both
     assert stable.listed.again == (1 / 3, 1 / 3)
-    assert stable.sure == (1 / 2, 1 / 2)  # 0.01 is not below 0.01
+    assert stable.sure == (1 / 2, 1 / 2)
     assert (stable.published.events, stable.published.together) == ((2, 2), 2 / 3)
     assert stable.far == 3.0
 

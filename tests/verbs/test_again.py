@@ -55,12 +55,9 @@ def test_a_manifest_alone_is_enough_where_the_file_is_named(finished, mission, t
     [
         (None, "no manifest at"),
         ("{", "not a readable manifest"),
-        ('{"schema": 2, "stages": {}}', "tells of nothing that was done"),
-        ('{"schema": 99, "stages": {}}', "in another layout"),
-        (
-            '{"schema": 1, "stages": {"fit": {"input": {}}}}',
-            "lacks the settings",
-        ),
+        ('{"schema": 3, "stages": {}}', "tells of nothing that was done"),
+        ('{"schema": 99, "stages": {}}', "was written by another version of polarbgb"),
+        ('{"schema": 2, "stages": {"fit": {"input": {}}}}', "was written by an earlier version of polarbgb"),
     ],
 )
 def test_what_tells_of_no_run_is_refused(tmp_path, content, told):

@@ -11,6 +11,9 @@ import polarbgb
 from polarbgb.errors import UserError
 from polarbgb.rootio.write import root_file
 from polarbgb.runfolder import RunFolder
+from polarbgb.verbs.detect import read_detector
+
+CANDIDATES = ("candidates.parquet", "event_ranking.parquet", "ranking.json")
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +64,14 @@ def test_an_injected_burst_is_found_at_its_time_by_both_methods(burst, finished)
 
 def test_a_known_event_is_kept_out_of_training_and_matched(burst, settings, tmp_path):
     run, start, stop = burst
-    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time\nGRB X,{start + 2.0}\nGRB far,{start - 4000.0}\n")
+    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time,t90\nGRB X,{start - 15.0},20\nGRB far,{start - 4000.0},\n")
     config = polarbgb.load("configs/polar.toml", [*settings, f"known_events.file={tmp_path / 'known.csv'}"])
     own = RunFolder(tmp_path / "a")
     polarbgb.fit(config, own, path=run.path.parent / "burst.root")
     (tmp_path / "known.csv").unlink()  # the folder has its own
     found = polarbgb.detect(own, method="published")
     (event,) = overlapping(found.events, start, stop).to_dicts()
-    assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(-2.0))
+    assert (event["matched"], event["matched_dt"]) == ("GRB X", pytest.approx(15.0))
     assert found.known.filter(name="GRB X")["event"].to_list() == [event["name"]]
     assert found.known.filter(name="GRB far")["event"].to_list() == [None]
 
@@ -88,22 +91,30 @@ def test_a_lower_threshold_flags_at_least_as_much(results, copied):
     assert copied.config().intervals.sigma == 5  # the fit's own settings are left
 
 
-def test_a_higher_price_lists_at_least_as_much(copied):
-    dear, cheap = (polarbgb.detect(copied, far=far) for far in (10.0, 0.3))
-    assert len(dear.events) > 0
-    for start, stop in cheap.events.select("t_start", "t_stop").iter_rows():
-        assert len(dear.events.filter(pl.col("t_start") <= start, pl.col("t_stop") >= stop)) == 1
-    for found, far in ((dear, 10.0), (cheap, 0.3)):
+def test_a_higher_false_alarm_rate_lists_at_least_as_much(copied):
+    loose, strict = (polarbgb.detect(copied, far=far) for far in (10.0, 0.3))
+    assert len(loose.events) > 0
+    for start, stop in strict.events.select("t_start", "t_stop").iter_rows():
+        assert len(loose.events.filter(pl.col("t_start") <= start, pl.col("t_stop") >= stop)) == 1
+    for found, far in ((loose, 10.0), (strict, 0.3)):
         assert found.far == far
-        assert (found.events["far"] <= far).all()
+        assert found.least_far == pytest.approx(1 / found.days)
+        assert (found.events["far"] <= max(far, found.least_far)).all()
+        assert (found.events["far"] >= found.least_far).all()
+        assert (found.events["far"].filter(found.events["far_limit"]) == found.least_far).all()
+        assert (found.events["far_error"] <= found.events["far"]).all()
+        assert found.events["probability"].is_between(0, 1).all()
         assert found.method == "focus"
+    # Half a day supports no 0.3 a day: the list holds what nothing in the control ranks as high as.
+    assert strict.least_far > 0.3
+    assert strict.events["far_limit"].all()
     stage = copied.stage("detect")
-    assert (stage["method"], stage["trigger"]["far"], stage["events"]) == ("focus", 0.3, len(cheap.events))
-    assert stage["deficits"] == cheap.deficits
+    assert (stage["method"], stage["trigger"]["far"], stage["events"]) == ("focus", 0.3, len(strict.events))
+    assert (stage["least_far"], stage["ranking"]) == (strict.least_far, strict.ranking)
     assert copied.config().trigger.far == 1.0
 
 
-def test_the_price_may_stand_in_the_settings(copied):
+def test_the_false_alarm_rate_may_stand_in_the_settings(copied):
     one = polarbgb.detect(copied, far=10.0)
     other = polarbgb.detect(copied, overrides=["trigger.far=10"])
     assert one.events.equals(other.events)
@@ -112,26 +123,52 @@ def test_the_price_may_stand_in_the_settings(copied):
         polarbgb.detect(copied, far=0.0)
 
 
-def test_windows_are_written_and_hold_the_events(copied):
+def test_candidates_are_written_and_hold_the_events(copied):
     found = polarbgb.detect(copied, far=30.0)
-    assert copied / "windows.parquet" in found.files
-    windows = copied.read_frame("windows.parquet")
-    assert set(windows["sign"]) == {1, -1}
-    rare = windows.filter(pl.col("far") <= 30.0).group_by("sign").agg(pl.col("group").n_unique())
-    assert dict(rare.iter_rows()) == {1: len(found.events), -1: found.deficits}
+    assert {copied / name for name in CANDIDATES} <= set(found.files)
+    candidates = copied.read_frame("candidates.parquet")
     usable = copied.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     assert found.days == pytest.approx(len(usable) / 86_400)
-    assert windows["t_start"].is_in(usable["unix_time"].implode()).all()
+    assert candidates["t_start"].is_in(usable["unix_time"].implode()).all()
+    assert candidates["t_start"].is_sorted()
+    listed = candidates.filter("listed")
+    assert (listed["far"] <= 30.0).all()
+    assert (candidates.filter(~pl.col("listed"))["far"] > 30.0).all()
+    for event in found.events.iter_rows(named=True):
+        inside = pl.col("t_start") >= event["t_start"], pl.col("t_stop") <= event["t_stop"]
+        assert listed.filter(*inside)["ranking"].max() == event["ranking"]
+    # The lower the false-alarm rate, the higher the ranking.
+    assert candidates.sort("ranking", descending=True)["far"].is_sorted()
 
 
-def test_the_published_method_has_no_price(copied):
+def test_too_few_orbits_are_ranked_by_significance_and_say_so(copied):
+    found = polarbgb.detect(copied, far=30.0)
+    assert found.ranking.startswith("significance: fewer than 32 orbits")
+    candidates = copied.read_frame("candidates.parquet")
+    np.testing.assert_allclose(candidates["ranking"], candidates["significance"], rtol=1e-6)
+    assert set(found.events["ranked_by"]) == {""}
+    contributions = copied.read_frame("event_ranking.parquet")
+    assert contributions["id"].to_list() == found.events["id"].to_list()
+    assert (contributions.drop("id").to_numpy() == 0).all()
+    stored = copied.read_json("ranking.json")
+    assert stored["control"]["days"] == pytest.approx(found.days)
+    assert stored["ranking"]["models"] == []
+
+
+def test_a_damaged_ranking_is_told(copied):
+    (copied / "ranking.json").write_text('{"schema": 3, "ranking": {}}')
+    with pytest.raises(UserError, match=r"ranking\.json: not a ranking written by 'polarbgb detect'"):
+        read_detector(copied, "ranking.json")
+
+
+def test_the_published_method_has_no_false_alarm_rate(copied):
     found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
-    assert (found.method, found.far) == ("published", None)
+    assert (found.method, found.far, found.least_far, found.ranking) == ("published", None, None, "")
     more = found.intervals.filter(set="#_inter_more_3")
     assert len(found.events) == more["positive"].item()
-    assert found.deficits == more["negative"].item()
-    assert not {"far", "probability", "t_trigger"} & set(found.events.columns)
-    assert copied / "windows.parquet" not in found.files
+    assert not {"far", "ranking", "probability", "t_trigger"} & set(found.events.columns)
+    assert not {copied / name for name in CANDIDATES} & set(found.files)
+    assert not any((copied / name).exists() for name in CANDIDATES)
 
 
 def test_both_methods_write_the_same_clusters(copied):
@@ -169,7 +206,7 @@ def test_only_what_is_searched_for_can_change(copied):
 
 def test_nothing_beyond_the_threshold_is_an_answer(copied):
     found = polarbgb.detect(copied, overrides=["intervals.sigma=1e6", "trigger.threshold=1e6"])
-    assert copied.read_frame("windows.parquet").is_empty()
+    assert copied.read_frame("candidates.parquet").is_empty()
     assert len(found.events) == 0
     assert found.intervals["positive"].sum() == found.intervals["negative"].sum() == 0
     exported = polarbgb.export(copied)

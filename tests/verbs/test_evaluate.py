@@ -110,7 +110,7 @@ def test_a_person_reads_what_is_found_of_them(with_bursts):
 def another(run, folder, change):
     """Copy a run and change its prediction."""
     other = RunFolder(shutil.copytree(run.path, folder / "other"))
-    change(other.read_frame("prediction.parquet")).write_parquet(other / "prediction.parquet")
+    other.write_frame("prediction.parquet", change(other.read_frame("prediction.parquet")))
     return other
 
 

@@ -39,10 +39,10 @@ def test_rows_near_a_known_event_are_counted(mission, settings, tmp_path):
     with uproot.open(mission) as file:
         time = file["nf1rate"]["unix_time"].array(library="np")
     trigger = time[5000]
-    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time\nGRB X,{trigger}\n")
+    (tmp_path / "known.csv").write_text(f"GRB_Name,unix_time,t90\nGRB X,{trigger},30\n")
     config = polarbgb.load("configs/polar.toml", [*settings, f"known_events.file={tmp_path / 'known.csv'}"])
     seen = polarbgb.inspect(config, path=mission)
-    near = (time >= trigger - 100) & (time <= trigger + 100)
+    near = (time >= trigger - 100) & (time <= trigger + 30 + 100)
     assert abs(seen.known - near.sum()) <= 2
 
 

@@ -153,3 +153,35 @@ def test_trees_that_grew_on_a_gpu_predict_without_one(finished, copied, other, t
     first, second = (run.read_frame("prediction.parquet") for run in runs)
     assert first.equals(second)
     assert polarbgb.explain(copied, rows=30).rows == 30
+
+
+def test_events_are_ranked_as_those_of_the_fitted_run(finished, other, tmp_path):
+    run = RunFolder(tmp_path / "b")
+    predicted = polarbgb.predict(finished, run, path=other)
+    assert run / "fitted_ranking.json" in predicted.files
+    fitted = finished.read_json("ranking.json")
+    assert run.read_json("fitted_ranking.json") == fitted
+    found = polarbgb.detect(run)
+    stored = run.read_json("ranking.json")
+    assert stored["ranking"] == fitted["ranking"]
+    # Its control counts with that of this file.
+    assert stored["control"]["days"] == pytest.approx(fitted["control"]["days"] + found.days)
+    assert found.least_far == pytest.approx(1 / stored["control"]["days"])
+    assert found.ranking == finished.stage("detect")["ranking"]
+
+
+def test_without_a_search_of_the_fitted_run_the_file_has_a_ranking_of_its_own(copied, other, tmp_path):
+    copied.forget("detect")
+    run = RunFolder(tmp_path / "b")
+    polarbgb.predict(copied, run, path=other)
+    assert not (run / "fitted_ranking.json").exists()
+    found = polarbgb.detect(run)
+    assert run.read_json("ranking.json")["control"]["days"] == pytest.approx(found.days)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 3}', '{"schema": 3, "ranking": 1, "control": 2}'])
+def test_a_damaged_ranking_is_told_and_nothing_is_written(copied, other, tmp_path, content):
+    (copied / "ranking.json").write_text(content)
+    with pytest.raises(UserError, match=r"ranking\.json"):
+        polarbgb.predict(copied, RunFolder(tmp_path / "b"), path=other)
+    assert not (tmp_path / "b/manifest.json").exists()

@@ -219,7 +219,7 @@ def test_every_format_has_a_place_of_its_own_and_the_same_bytes_again(copied):
     assert everything() == first
 
 
-@pytest.mark.parametrize("table", ["events", "prediction", "gti", "clusters", "windows"])
+@pytest.mark.parametrize("table", ["events", "prediction", "gti", "clusters", "candidates"])
 def test_a_table_comes_back_in_every_format(copied, tmp_path, exported, table):
     told = export(copied, tmp_path / "one.parquet", table=table)
     frame = pl.read_parquet(told.path)
@@ -334,10 +334,10 @@ def test_the_input_is_safe_in_every_format(copied, small, tmp_path):
             export(copied, link, format=name, overwrite=True)
 
 
-def test_windows_are_asked_of_a_search_that_has_none(copied, tmp_path):
-    (copied / "windows.parquet").unlink()
-    with pytest.raises(UserError, match="holds no windows: the published method looks for none"):
-        export(copied, tmp_path / "x.csv", table="windows")
+def test_candidates_are_asked_of_a_search_that_has_none(copied, tmp_path):
+    polarbgb.detect(copied, method="published")
+    with pytest.raises(UserError, match="published method, which has no candidates; run 'polarbgb detect"):
+        export(copied, tmp_path / "x.csv", table="candidates")
 
 
 def test_notices_are_replaced_as_a_whole(copied, tmp_path):

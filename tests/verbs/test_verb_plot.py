@@ -36,8 +36,6 @@ def test_stages_that_were_not_run_have_no_figures(copied):
     copied.forget("detect")
     copied.forget("explain")
     assert [name for name, _ in figures(copied)] == FIT
-    (copied / "training.parquet").unlink()  # of a fit that kept none
-    assert [name for name, _ in figures(copied)] == FIT[1:]
 
 
 def test_without_known_events_or_a_place_their_figures_are_left_out(copied):

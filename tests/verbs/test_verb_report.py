@@ -65,15 +65,15 @@ def unpacked(told):
     return np.frombuffer(b64decode(told["data"]), np.dtype(told["type"]))
 
 
-def test_every_event_is_listed_and_the_rarest_are_drawn(reported):
+def test_every_event_is_listed_and_those_of_the_lowest_far_are_drawn(reported):
     events = reported.run.read_frame("events.parquet")
     keys = [column["key"] for column in reported.data["columns"]]
     listed = pl.DataFrame(reported.data["events"], schema=keys, orient="row")
     assert listed["id"].to_list() == events["id"].to_list()
     assert listed["name"].to_list() == events["name"].to_list()
     assert np.allclose(listed["t_start"].to_numpy(), events["t_start"].to_numpy())
-    rarest = {str(one) for one in events.sort("far")["id"].head(3)}
-    assert reported.data["windows"].keys() == reported.data["facts"].keys() == rarest
+    lowest = {str(one) for one in events.sort("far", "significance", descending=[False, True])["id"].head(3)}
+    assert reported.data["windows"].keys() == reported.data["facts"].keys() == lowest
     assert gist(reported.result).startswith(f"{len(events)} events, 3 of them drawn")
     assert made(reported.result) == (reported.run / "report.html",)
 
@@ -161,18 +161,18 @@ def test_a_bin_that_is_not_there_is_refused_before_anything_is_drawn(copied):
         polarbgb.report(copied, bins=(0, 6))
 
 
-def test_of_very_many_events_the_rarest_are_listed_and_the_rest_counted(bare, monkeypatch):
+def test_of_very_many_events_those_of_the_lowest_far_are_listed_and_the_rest_counted(bare, monkeypatch):
     monkeypatch.setattr(content, "LISTED", 3)
     events = bare.read_frame("events.parquet")
     result = polarbgb.report(bare, events=2)
     text = result.path.read_text(encoding="utf-8")
     listed = {row[0] for row in data_of(text)["events"]}
     assert listed == {*events.sort("far", "significance", descending=[False, True])["id"].head(3)}
-    assert f"Of {len(events)} events the 3 rarest are listed here" in " ".join(text.split())
+    assert f"Of {len(events)} events the 3 of the lowest false-alarm rate are listed here" in " ".join(text.split())
     assert result.events == len(events) > 3
     monkeypatch.undo()
     monkeypatch.setattr(verb, "draw", lambda *_, **__: ())
-    assert "rarest are listed here" not in polarbgb.report(bare, events=2).path.read_text(encoding="utf-8")
+    assert "are listed here" not in polarbgb.report(bare, events=2).path.read_text(encoding="utf-8")
 
 
 def glyphs(told, name):
@@ -243,12 +243,12 @@ def test_a_run_without_events_has_a_page(bare):
     assert "No event was found" in result.path.read_text(encoding="utf-8")
 
 
-def test_a_run_of_the_published_method_has_no_price(bare):
+def test_a_run_of_the_published_method_has_no_false_alarm_rate(bare):
     polarbgb.detect(bare, method="published", overrides=["intervals.sigma=4"])
     text = polarbgb.report(bare).path.read_text(encoding="utf-8")
     assert '"location":4.0' in text.replace(" ", "")  # the limit that was searched at, not that of the fit
     assert "far" not in [column["key"] for column in data_of(text)["columns"]]
-    assert "has no price" in text
+    assert "knows no false-alarm rate" in text
 
 
 def test_without_explanation_its_section_is_left_out(bare):
@@ -352,9 +352,11 @@ def test_a_browser_shows_the_page(browser, reported, width, scheme):
     dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
     assert dark == (scheme == "dark")
 
-    # As it comes, the list is sorted by price; a click sorts by another column, a second one backwards.
-    price = [float(one) for one in column_of(browser, "far")]
-    assert price == sorted(price)
+    # As it comes, the list is sorted by the ranking; a click sorts by another column, a second one backwards.
+    far = [float(one.removeprefix("<")) for one in column_of(browser, "far")]
+    assert far == sorted(far)
+    ranking = [float(one) for one in column_of(browser, "ranking")]
+    assert ranking == sorted(ranking, reverse=True)
     click_head(browser, "lasts")
     lasting = [float(one) for one in column_of(browser, "lasts")]
     assert len(lasting) == len(events)

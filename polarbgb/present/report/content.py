@@ -20,9 +20,9 @@ from polarbgb.present.places import east_north, mean_map
 from polarbgb.present.report.curves import Curves, packed
 from polarbgb.present.report.page import Table
 from polarbgb.present.zooms import Zoom
-from polarbgb.transients.events import rarest
+from polarbgb.transients.events import highest_ranked
 
-_STRENGTHS = 60
+_FIELD_STEPS = 60
 """Steps of the field strength."""
 _STRONGEST = 8
 """Features shown of those that moved a background."""
@@ -46,12 +46,15 @@ EVENT_COLUMNS: tuple[Mapping[str, Any], ...] = (
     {"key": "t_start", "title": "start", "unit": "unix s", "number": True, "digits": 1},
     {"key": "duration", "title": "lasts", "unit": "s", "number": True},
     {"key": "significance", "title": "best bin", "unit": "sigma", "number": True, "digits": 1},
-    {"key": "far", "title": "far", "unit": "1/day", "number": True},
+    {"key": "ranking", "title": "ranking", "number": True, "digits": 2},
+    {"key": "far", "title": "far", "unit": "1/day", "number": True, "limit": "far_limit"},
+    {"key": "far_limit", "title": "far is an upper limit", "hidden": True},
     {"key": "probability", "title": "probability", "number": True},
     {"key": "class", "title": "class"},
     {"key": "matched", "title": "known as"},
     {"key": "flags", "title": "flags"},
     {"key": "class_rule", "title": "reason", "hidden": True},
+    {"key": "ranked_by", "title": "ranked by", "hidden": True},
 )
 """Columns of the list of events, as far as a list has them; the page sorts and searches them."""
 
@@ -59,9 +62,9 @@ EVENT_COLUMNS: tuple[Mapping[str, Any], ...] = (
 def event_list(events: pl.DataFrame) -> tuple[list[Mapping[str, Any]], list[list[Any]]]:
     """Return the columns shown of a list of events, and its rows; what is not a number is null.
 
-    Of more than :data:`LISTED` the rarest are taken, in the order in which they came.
+    Of more than :data:`LISTED` those of the lowest false-alarm rate are taken, in the order in which they came.
     """
-    events = rarest(events, LISTED).sort("id")
+    events = highest_ranked(events, LISTED).sort("id")
     shown = [column for column in EVENT_COLUMNS if column["key"] in events.columns]
     listed = events.select([column["key"] for column in shown]).with_columns(
         pl.col(pl.Float64, pl.Float32).fill_nan(None),
@@ -81,9 +84,12 @@ def facts(event: Mapping[str, Any], titles: Sequence[str], bins: Sequence[int]) 
             told += [(f"{name}, {titles[one]}", f"{number(value[one], 4)} {unit}".rstrip()) for one in bins]
         elif isinstance(value, float):
             digits = f"{value:.3f}" if name.startswith("t_") else number(value, 4)
-            told.append((name, f"{digits} {unit}".rstrip()))
+            limit = "<" if name == "far" and event.get("far_limit") else ""
+            told.append((name, f"{limit}{digits} {unit}".rstrip()))
+        elif isinstance(value, bool):
+            told.append((name, "yes" if value else "no"))
         elif value not in {None, ""}:
-            told.append((name, str(value)))
+            told.append((name.replace("ranked_by", "ranked by"), str(value)))
     return told
 
 
@@ -155,8 +161,8 @@ def field_background(prediction: pl.DataFrame) -> dict[str, NDArray[Any]] | None
         return None
     strength = known["field_strength"].to_numpy()
     low, high = float(strength.min()), float(strength.max())
-    width = max((high - low) / _STRENGTHS, 1e-9)
-    step = ((pl.col("field_strength") - low) / width).floor().clip(0, _STRENGTHS - 1).alias("step")
+    width = max((high - low) / _FIELD_STEPS, 1e-9)
+    step = ((pl.col("field_strength") - low) / width).floor().clip(0, _FIELD_STEPS - 1).alias("step")
     curve = (
         known.group_by(step)
         .agg(
@@ -259,22 +265,23 @@ def baseline_table(
 
 
 def control_table(stage: Mapping[str, Any], days: float) -> Table:
-    """Tell what a list of events costs."""
+    """Tell how many of the events listed may be false."""
     rows = [["covered by data", f"{days:.2f} d"], ["events listed", f"{stage['events']:,}"]]
     if stage["method"] == "focus":
         far = stage["trigger"]["far"]
         rows += [
-            ["false events asked for", f"{far:g} a day"],
-            ["false ones expected among those listed", number(far * days)],
-            ["deficits as rare as the events", f"{stage['deficits']:,}"],
+            ["false-alarm rate asked for", f"{far:g} a day"],
+            ["false events expected among those listed", number(max(far, stage["least_far"]) * days)],
+            ["least false-alarm rate that the control supports", f"{number(stage['least_far'])} a day"],
+            ["ranked by", stage["ranking"]],
         ]
         note = (
-            "Deficits are the control: no source makes them, and noise and a background that errs make as many of them "
-            "as of excesses. The price of an event is the number of deficits as rare as it."
+            "The control is the same search and ranking on counts mirrored about the background. Noise and the errors "
+            "of the background make as many excesses there, and no source makes any. The false-alarm rate of an event "
+            "is how often the control ranks as high."
         )
     else:
-        rows.append(["negative clusters of the same set of bins", f"{stage['deficits']:,}"])
-        note = "The published method has no price; as many excesses as there are deficits may be false."
+        note = "The published method knows no false-alarm rate; its negative intervals are listed beside the positive."
     return Table(["", ""], rows, note)
 
 

@@ -99,7 +99,7 @@
 
   const at = Object.fromEntries(data.columns.map((column, number) => [column.key, number]));
   const PAGE = 100;
-  const list = { rows: data.events, sort: at.far ?? 0, down: false, first: 0, open: null };
+  const list = { rows: data.events, sort: at.ranking ?? 0, down: at.ranking !== undefined, first: 0, open: null };
 
   function compare(one, other) {
     const [a, b] = [one[list.sort], other[list.sort]];
@@ -138,7 +138,8 @@
       line.setAttribute("aria-selected", row[at.id] === list.open);
       data.columns.forEach((column, number) => {
         if (column.hidden) return;
-        const cell = element("td", written(row[number], column), line);
+        const limit = column.limit && row[at[column.limit]] ? "<" : "";
+        const cell = element("td", limit + written(row[number], column), line);
         if (typeof row[number] === "number") cell.className = "number";
       });
       line.addEventListener("click", () => turnTo(row[at.id]));
@@ -189,6 +190,8 @@
     byId("event").hidden = false;
     byId("event-name").textContent = `${row[at.name]}${row[at.matched] ? ` = ${row[at.matched]}` : ""}`;
     byId("event-reason").textContent = row[at.class_rule] ? `${row[at.class]}: ${row[at.class_rule]}` : row[at.class] || "";
+    byId("event-ranked").textContent = row[at.ranked_by] ? `ranked by ${row[at.ranked_by]}` : "";
+    byId("event-ranked").hidden = !row[at.ranked_by];
     byId("event-drawn").hidden = !drawn;
     byId("event-undrawn").hidden = Boolean(drawn);
     const place = list.rows.findIndex((one) => one[at.id] === id);

@@ -58,12 +58,12 @@ class Page:
         baselines: beside other backgrounds.
         bins: titles of the energy bins shown, by number.
         some_bins: says so where these are not all.
-        all_events: how many were found; of very many only the rarest are listed.
+        all_events: how many were found; of very many only those of the lowest false-alarm rate are listed.
         columns: of the list of events: key, title and unit.
         events: the list, a row an event, as ``columns``.
         facts: by id of each event that is drawn, all that is known of it: name, value with unit.
         known: what became of known events.
-        control: what the list costs.
+        control: how many of the events listed may be false.
         injections: what became of bursts that were added.
         pictures: by the place in the template where they stand.
         slopes: which way each feature moves the background.

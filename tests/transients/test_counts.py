@@ -1,0 +1,214 @@
+"""Counts out of a prediction, with transients added, and reflected about the background."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from polarbgb.transients.counts import counts_of, mirrored, with_added
+
+EXACT_BELOW = 20.0
+"""Expected counts below which the reflection is exact."""
+
+
+def reflected(make_counts, observed, expected, seed=0):
+    return mirrored(make_counts(np.atleast_2d(np.asarray(observed, float).T).T, expected), seed=seed).observed
+
+
+@pytest.mark.parametrize("background", [0.3, 2.0, 19.9, 27.0, 700.0])
+def test_poisson_counts_are_poisson_after_the_reflection(make_counts, background):
+    number = 40_000
+    observed = np.random.default_rng(1).poisson(background, number)
+    image = reflected(make_counts, observed, background)[:, 0]
+    if background < EXACT_BELOW:
+        np.testing.assert_array_equal(image, np.rint(image))
+        limits = np.unique(stats.poisson.ppf(np.linspace(0.0, 1.0, 12)[1:-1], background))
+        edges = np.concatenate([[-np.inf], limits, [np.inf]])
+        due = number * np.diff(stats.poisson.cdf(edges, background))
+        counted = np.histogram(image, edges + 0.5)[0]
+        assert stats.chisquare(counted, due).pvalue > 1e-3
+    else:
+        # The expansion gives numbers that are not whole: both are spread over one count to compare them.
+        rng = np.random.default_rng(2)
+        other = rng.poisson(background, number) + rng.uniform(-0.5, 0.5, number)
+        assert stats.ks_2samp(image + rng.uniform(-0.5, 0.5, number), other).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("background", [0.3, 2.0, 19.9, 20.1, 27.0, 700.0])
+def test_the_moments_of_windows_are_kept(make_counts, background):
+    # Candidates are made of sums of rows: these have to keep their mean, their width and their skewness.
+    observed = np.random.default_rng(3).poisson(background, (50_000, 5))
+    image = mirrored(make_counts(observed, background), seed=1).observed
+    rng = np.random.default_rng(4)
+    image = np.array([rng.permutation(column) for column in image.T]).sum(axis=0)  # the bins of a row share a draw
+    mean = 5 * background
+    error = np.sqrt(mean / len(image))
+    assert image.mean() == pytest.approx(mean, abs=4 * error)
+    assert image.var() == pytest.approx(mean, rel=0.04)
+    assert stats.skew(image) == pytest.approx(mean**-0.5, abs=4 * np.sqrt(6 / len(image)))
+
+
+@pytest.mark.parametrize("background", [20.1, 27.0, 50.0, 100.0, 700.0])
+@pytest.mark.parametrize(("probability", "off"), [(1e-2, 0.1), (1e-3, 0.2), (1e-4, 0.25), (1e-5, 0.55)])
+def test_the_tail_of_excesses_is_as_long_as_that_of_poisson_counts(make_counts, background, probability, off):
+    # Every number of counts with its probability, spread over one count, for the images are not whole numbers.
+    number = np.arange(background + 15 * np.sqrt(background))
+    image = reflected(make_counts, number, background)[:, 0]
+    limit = stats.poisson.isf(probability, background)
+    tail = stats.poisson.pmf(number, background) @ np.clip(image - limit, 0.0, 1.0)
+    assert tail == pytest.approx(stats.poisson.sf(limit, background), rel=off)
+
+
+def test_the_tail_of_few_counts_is_exact(make_counts):
+    observed = np.random.default_rng(5).poisson(2.0, 300_000)
+    image = reflected(make_counts, observed, 2.0)[:, 0]
+    due = len(image) * stats.poisson.sf(7, 2.0)
+    assert (image > 7).sum() == pytest.approx(due, abs=4 * np.sqrt(due))
+
+
+@pytest.mark.parametrize("background", [0.3, 2.0, 15.0, 27.0, 700.0])
+def test_an_excess_becomes_a_deficit_and_a_deficit_an_excess(make_counts, background):
+    bright = background + 8 * np.sqrt(background) + 3
+    assert reflected(make_counts, [np.rint(bright)], background).item() <= background - min(background, 1.0)
+    dim = np.floor(max(0.0, background - 3 * np.sqrt(background)))
+    assert reflected(make_counts, [dim] * 20, background).mean() >= background
+
+
+def test_reflected_twice_they_are_the_counts_again(make_counts):
+    observed = np.random.default_rng(6).poisson(700.0, (2000, 1))
+    counts = make_counts(observed, 700.0)
+    again = mirrored(mirrored(counts, seed=0), seed=0).observed
+    assert np.abs(again - observed).max() < 0.6  # of 26 that they scatter by
+    few = make_counts(np.zeros((1, 1)), 0.1)
+    assert mirrored(few, seed=0).observed.item() in {0.0, 1.0, 2.0}
+
+
+def test_reflected_counts_are_not_below_none(make_counts):
+    expected = np.array([0.01, 1.0, 15.0, 25.0, 500.0])
+    observed = np.array([[0.0, 0, 0, 0, 0], [9, 90, 200, 400, 9000], [1e6, 1e6, 1e6, 1e6, 1e6]])
+    image = mirrored(make_counts(observed, expected), seed=0).observed
+    assert (image >= 0).all()
+    assert np.isfinite(image).all()
+
+
+def test_bins_with_the_same_counts_have_the_same_image(make_counts):
+    # As bins do that share all of their counts: they would otherwise be told from the background by their difference.
+    observed = np.random.default_rng(7).poisson(3.0, (5000, 1))
+    image = mirrored(make_counts(np.repeat(observed, 2, axis=1), 3.0), seed=4).observed
+    np.testing.assert_array_equal(image[:, 0], image[:, 1])
+
+
+def test_bins_that_share_counts_still_do(make_counts):
+    rng = np.random.default_rng(8)
+    for common, own in ((3.0, 2.0), (300.0, 200.0)):
+        observed = rng.poisson(common, (50_000, 1)) + rng.poisson(own, (50_000, 2))
+        image = mirrored(make_counts(observed, common + own), seed=0).observed
+        wanted = common / (common + own)
+        assert np.corrcoef(image.T)[0, 1] == pytest.approx(wanted, abs=0.1 if common < 10 else 0.02)
+
+
+def test_the_seed_decides_the_image_of_few_counts(make_counts):
+    counts = make_counts(np.random.default_rng(9).poisson(2.0, (500, 2)), 2.0)
+    one, same, other = (mirrored(counts, seed=seed).observed for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_a_reflection_leaves_all_but_the_counts_and_takes_none(make_counts):
+    counts = make_counts(np.random.default_rng(0).poisson(5.0, (50, 2)), 5.0)
+    before = counts.observed.copy()
+    image = mirrored(counts, seed=0)
+    np.testing.assert_array_equal(counts.observed, before)
+    assert all(
+        getattr(image, one.name) is getattr(counts, one.name) for one in fields(counts) if one.name != "observed"
+    )
+    assert mirrored(make_counts(np.zeros((0, 2)), 5.0), seed=0).observed.shape == (0, 2)
+
+
+def test_counts_are_rate_times_live_time_of_the_usable_rows(make_config, make_prediction):
+    rng = np.random.default_rng(6)
+    usable = rng.random(50) < 0.8
+    live = rng.uniform(0.5, 1.0, (50, 2))
+    prediction = make_prediction(rng.normal(size=(50, 2)), usable=usable, exposure=live, orbit=np.arange(50) // 9)
+    counts = counts_of(prediction, make_config(bins=2, trigger={"sums": [[0, 1]]}))
+    np.testing.assert_array_equal(counts.row, np.flatnonzero(usable))
+    np.testing.assert_allclose(counts.expected, 100.0 * live[usable], rtol=1e-6)
+    np.testing.assert_allclose(counts.observed, prediction["rate"].to_numpy()[usable] * live[usable], rtol=1e-6)
+    np.testing.assert_allclose(counts.noise, 10.0 * live[usable], rtol=1e-6)
+    np.testing.assert_array_equal(counts.orbit, np.flatnonzero(usable) // 9)
+    assert counts.n_bins == 2
+    assert counts.series == ((0,), (1,), (0, 1))
+    assert counts.series_names == ["0", "1", "0_1"]
+    assert counts.days == usable.sum() / 86_400
+
+
+def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_config, make_prediction):
+    # As a squared-error model may give.
+    pred = np.full((200, 2), 100.0)
+    pred[50, 1], pred[60, 0] = -3.0, 0.0
+    pull = (np.maximum(pred, 2.0) - pred) / 10.0
+    prediction = make_prediction(pull, pred=pred, orbit=np.zeros(200, np.int32))
+    counts = counts_of(prediction, make_config(bins=2))
+    assert counts.expected[50, 1] == pytest.approx(0.01 * pred[:, 1].mean())
+    assert counts.expected[60, 0] == pytest.approx(0.01 * pred[:, 0].mean())
+    np.testing.assert_array_equal(counts.expected[pred > 0], 100.0)
+
+
+def test_of_a_bin_that_expects_nothing_a_millionth_of_a_count_is_expected(make_config, make_prediction):
+    pred = np.tile([100.0, 0.0], (50, 1))
+    counts = counts_of(make_prediction(np.zeros((50, 2)), pred=pred, orbit=np.zeros(50, np.int32)), make_config(bins=2))
+    assert counts.expected[0].tolist() == [100.0, 1e-6]
+
+
+def test_counts_carry_what_the_prediction_notes_of_the_place(make_config, make_prediction):
+    columns = {"orbit": np.zeros(50, np.int32), "l_shell": np.linspace(1, 6, 50)}
+    usable = np.arange(50) % 7 > 0
+    counts, bare = (
+        counts_of(
+            make_prediction(np.zeros((50, 2)), usable=usable, **{n: columns[n] for n in names}), make_config(bins=2)
+        )
+        for names in (("orbit", "l_shell"), ("orbit",))
+    )
+    np.testing.assert_array_equal(counts.context, columns["l_shell"][usable, None].astype(np.float32))
+    assert counts.context_names == ("l_shell",)
+    assert (bare.context.shape, bare.context_names) == ((usable.sum(), 0), ())
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rows_near_an_excess_or_a_deficit_are_not_quiet(make_config, make_prediction, sign):
+    pull = np.zeros((3000, 2))
+    pull[1000] = 9.0 * sign
+    pull[2000, 0] = 9.0  # in too few bins
+    config = make_config(bins=2, more_than=1)
+    quiet = counts_of(make_prediction(pull, orbit=np.arange(3000) // 300), config).quiet
+    margin = 30  # s
+    np.testing.assert_array_equal(np.flatnonzero(~quiet), np.arange(1000 - margin, 1001 + margin))
+
+
+def test_a_transient_is_added_to_its_rows_and_disturbs_its_neighbourhood(make_config, make_counts):
+    config = make_config(bins=2, more_than=1)
+    counts = make_counts(np.full((1000, 2), 100.0), 100.0, quiet=np.arange(1000) >= 100)
+    faint, bright = np.full((3, 2), 10.0), np.array([[60.0, 70.0]])
+    after = with_added(counts, [(slice(300, 303), faint), (slice(600, 601), bright)], config)
+    added = after.observed - counts.observed
+    np.testing.assert_array_equal(added[300:303], faint)
+    np.testing.assert_array_equal(added[600:601], bright)
+    assert np.count_nonzero(added.any(axis=1)) == 4
+    margin = 30  # s
+    loud = [*range(100), *range(600 - margin, 601 + margin)]
+    np.testing.assert_array_equal(np.flatnonzero(~after.quiet), loud)
+    assert (counts.observed == 100.0).all()
+    assert counts.quiet[600]
+    np.testing.assert_array_equal(with_added(counts, [], config).observed, counts.observed)
+
+
+def test_running_sums_and_borders_are_those_of_a_loop(make_counts):
+    rng = np.random.default_rng(3)
+    time = 1.5e9 + np.cumsum(rng.choice([1.0, 7.0], p=[0.9, 0.1], size=80))
+    counts = make_counts(rng.poisson(5.0, (80, 3)), 5.0, time, series=((2,), (0, 1)))
+    running, (first, after) = counts.running(counts.observed), counts.borders()
+    for row in range(80):
+        assert running[row].tolist() == [counts.observed[:row, 2].sum(), counts.observed[:row, :2].sum()]
+        inside = np.flatnonzero(counts.segment == counts.segment[row])
+        assert (first[row], after[row]) == (inside[0], inside[-1] + 1)

@@ -1,0 +1,194 @@
+"""The ranking on features whose meaning is known."""
+
+import lightgbm
+import numpy as np
+import pytest
+
+from polarbgb.transients.ranking import (
+    FEWEST_CANDIDATES,
+    FEWEST_ORBITS,
+    PARTS,
+    TOGETHER,
+    Ranking,
+    enough_to_learn,
+    parts_of,
+    train_ranking,
+)
+
+ORBITS = 60
+NAMES = ("significance", "distance_2s", "excess_near", "variability", "place")
+
+
+def toy(rng, number, *, injected, orbits=ORBITS):
+    """Candidates: those of transients are brighter and lie where it is calm; the place says nothing."""
+    shift = 2.0 if injected else 0.0
+    features = {
+        "significance": 5 + shift + rng.exponential(1.0, number),
+        "distance_2s": 4 + shift + rng.normal(size=number),
+        "excess_near": rng.normal(size=number) + shift,
+        "variability": rng.exponential(1.0 if injected else 3.0, number),
+        "place": rng.uniform(size=number),
+    }
+    return {name: values.astype(np.float32) for name, values in features.items()}, rng.integers(0, orbits, number)
+
+
+def sets(seed=0, orbits=ORBITS):
+    rng = np.random.default_rng(seed)
+    return [
+        toy(rng, number, injected=kind, orbits=orbits) for number, kind in ((600, False), (500, False), (700, True))
+    ]
+
+
+@pytest.fixture(scope="module")
+def ranking():
+    return train_ranking(*sets(), seed=1, threads=1)
+
+
+@pytest.fixture(scope="module")
+def misled():
+    """A ranking that was taught that transients are faint."""
+    own, _, injected = sets(3)
+    return train_ranking(injected, injected, own, seed=0, threads=1)
+
+
+def test_orbits_are_dealt_out_in_threes():
+    orbit = np.arange(2 * PARTS * TOGETHER)
+    assert parts_of(orbit).tolist() == [part for part in range(PARTS) for _ in range(TOGETHER)] * 2
+    assert parts_of(np.array([0, 14, 15], np.int32)).tolist() == [0, 4, 0]
+
+
+def test_transients_rank_above_noise_in_orbits_that_were_not_seen(ranking):
+    assert ranking.learned
+    own, _, injected = sets()
+    noise, signal = (ranking.score(*one) for one in (own, injected))
+    assert np.mean(signal[:, None] > noise) > 0.97  # the area below the curve
+    assert np.median(signal) > 0 > np.median(noise)  # log odds of sets of equal weight
+    rng = np.random.default_rng(9)  # another file
+    fresh = [ranking.score(*toy(rng, 400, injected=kind), held_out=False) for kind in (False, True)]
+    assert np.mean(fresh[1][:, None] > fresh[0]) > 0.97
+
+
+def test_nothing_is_learnt_from_candidates_that_are_alike():
+    rng = np.random.default_rng(5)
+    alike = [toy(rng, 600, injected=False) for _ in range(3)]
+    ranking = train_ranking(*alike, seed=1, threads=1)
+    noise, signal = (ranking.score(*one) for one in (alike[0], alike[2]))
+    assert np.mean(signal[:, None] > noise) == pytest.approx(0.5, abs=0.07)
+
+
+@pytest.mark.parametrize("name", ["significance", "distance_2s", "excess_near"])
+def test_all_else_equal_a_brighter_excess_never_ranks_lower(ranking, misled, name):
+    features, orbit = toy(np.random.default_rng(4), 10, injected=False)
+    brightness = np.linspace(-5.0, 20.0, 60)
+    grid = {of: np.repeat(values, len(brightness)) for of, values in features.items()}
+    grid[name] = np.tile(brightness, 10).astype(np.float32)
+    for one in (ranking, misled):
+        score = one.score(grid, np.repeat(orbit, len(brightness))).reshape(10, -1)
+        assert (np.diff(score, axis=1) >= 0).all()
+
+
+def test_other_features_may_count_against_a_candidate(ranking):
+    features, orbit = toy(np.random.default_rng(4), 200, injected=True)
+    calm, wild = (
+        ranking.score({**features, "variability": np.full(200, value, np.float32)}, orbit) for value in (0.5, 12.0)
+    )
+    assert np.median(calm - wild) > 1
+
+
+def test_a_part_is_ranked_by_trees_that_never_saw_it(ranking):
+    changed = sets()
+    part = 2
+    for features, orbit in changed:
+        for values in features.values():
+            values[parts_of(orbit) == part] *= -3.0
+    after = train_ranking(*changed, seed=1, threads=1)
+    assert after.models[part] == ranking.models[part]
+    assert all(after.models[other] != ranking.models[other] for other in range(PARTS) if other != part)
+    # And by those: what is scored in a part is what its own model says.
+    features, orbit = sets()[0]
+    score = ranking.score(features, orbit)
+    values = np.column_stack([features[name] for name in ranking.names])
+    for i_part, text in enumerate(ranking.models):
+        mine = parts_of(orbit) == i_part
+        wanted = lightgbm.Booster(model_str=text).predict(values[mine], raw_score=True)
+        np.testing.assert_allclose(score[mine], wanted, rtol=1e-12)
+
+
+def test_another_file_is_ranked_by_the_mean_of_all_parts(ranking):
+    features, orbit = toy(np.random.default_rng(6), 100, injected=True)
+    values = np.column_stack([features[name] for name in ranking.names])
+    each = [lightgbm.Booster(model_str=text).predict(values, raw_score=True) for text in ranking.models]
+    np.testing.assert_allclose(ranking.score(features, orbit, held_out=False), np.mean(each, axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_shap_values_and_their_base_add_up_to_the_ranking(ranking, held_out):
+    features, orbit = toy(np.random.default_rng(7), 150, injected=True)
+    shap = ranking.explain(features, orbit, held_out=held_out)
+    assert shap.shape == (150, len(NAMES))
+    values = np.column_stack([features[name] for name in ranking.names])
+    bases = np.array(
+        [lightgbm.Booster(model_str=text).predict(values[:1], pred_contrib=True)[0, -1] for text in ranking.models]
+    )
+    base = bases[parts_of(orbit)] if held_out else bases.mean()
+    np.testing.assert_allclose(shap.sum(axis=1) + base, ranking.score(features, orbit, held_out=held_out), atol=1e-6)
+    size = dict(zip(ranking.names, np.abs(shap).mean(axis=0), strict=True))
+    assert size["place"] < 0.5 * min(size["significance"], size["variability"])
+
+
+def test_the_seed_makes_the_same_trees_to_the_byte(ranking):
+    assert train_ranking(*sets(), seed=1, threads=1) == ranking
+    assert train_ranking(*sets(), seed=2, threads=1).models != ranking.models
+
+
+def test_the_order_of_the_features_makes_no_difference(ranking):
+    turned = [({name: features[name] for name in reversed(NAMES)}, orbit) for features, orbit in sets()]
+    assert train_ranking(*turned, seed=1, threads=1) == ranking
+
+
+def test_a_feature_that_a_file_does_not_have_is_not_known(ranking):
+    features, orbit = toy(np.random.default_rng(8), 50, injected=True)
+    without = {name: values for name, values in features.items() if name != "place"}
+    unknown = {**features, "place": np.full(50, np.nan, np.float32)}
+    np.testing.assert_array_equal(ranking.score(without, orbit), ranking.score(unknown, orbit))
+
+
+def test_it_is_read_as_it_was_stored(ranking):
+    again = Ranking.from_dict(ranking.as_dict())
+    assert again == ranking
+    features, orbit = sets()[0]
+    np.testing.assert_array_equal(again.score(features, orbit), ranking.score(features, orbit))
+
+
+def few_candidates(own, mirrored, injected):
+    features, orbit = mirrored
+    return own, ({name: values[: FEWEST_CANDIDATES - 1] for name, values in features.items()}, orbit[:59]), injected
+
+
+def few_orbits(own, mirrored, injected):
+    return (own[0], own[1] % (FEWEST_ORBITS - 1)), mirrored, injected
+
+
+def an_empty_part(own, mirrored, injected):
+    keep = parts_of(injected[1]) != 3
+    return own, mirrored, ({name: values[keep] for name, values in injected[0].items()}, injected[1][keep])
+
+
+@pytest.mark.parametrize("spoil", [few_candidates, few_orbits, an_empty_part])
+def test_with_too_little_to_learn_from_the_significance_ranks(spoil):
+    spoiled = spoil(*sets())
+    assert enough_to_learn(*sets())
+    assert not enough_to_learn(*spoiled)
+    ranking = train_ranking(*spoiled, seed=1, threads=1)
+    assert not ranking.learned
+    features, orbit = spoiled[0]
+    np.testing.assert_array_equal(ranking.score(features, orbit), features["significance"].astype(float))
+    assert not ranking.explain(features, orbit).any()
+    assert ranking.explain(features, orbit).shape == (len(orbit), len(NAMES))
+    assert Ranking.from_dict(ranking.as_dict()) == ranking
+
+
+def test_no_candidates_are_ranked(ranking):
+    none = {name: np.zeros(0, np.float32) for name in NAMES}
+    assert ranking.score(none, np.zeros(0, np.int32)).shape == (0,)
+    assert ranking.explain(none, np.zeros(0, np.int32)).shape == (0, len(NAMES))
