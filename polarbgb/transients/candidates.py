@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Trigger
 from polarbgb.transients.counts import Counts
+from polarbgb.transients.focus import stored
 from polarbgb.transients.search import Windows
 
 Array = NDArray[np.float64]
@@ -100,7 +100,7 @@ def group_windows(windows: Windows, counts: Counts, settings: Trigger) -> Candid
     )
 
 
-@numba.njit(cache=True)
+@stored
 def _owners(first, after, level, segment, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return for each window, strongest first, the place of the core that it joins: its own where it is a core."""
     rows, n_levels = len(segment), 1
@@ -151,10 +151,11 @@ def describe_candidates(candidates: Candidates, counts: Counts, settings: Trigge
     Returns:
         By name, (candidates,) values; NaN where something is not known.
     """
+    observed, expected = counts.running(counts.observed), counts.running(counts.expected)
     return {
         **_by_scale(candidates, settings),
-        **_against_baselines(candidates, counts, settings),
-        **_variability(candidates, counts),
+        **_against_baselines(candidates, counts, observed, expected, prior=1 / settings.trust**2),
+        **_variability(candidates, counts, observed, expected),
         **_surroundings(candidates, counts),
     }
 
@@ -178,8 +179,10 @@ def _by_scale(candidates: Candidates, settings: Trigger) -> dict[str, NDArray[np
     return features
 
 
-def _against_baselines(candidates: Candidates, counts: Counts, settings: Trigger) -> dict[str, NDArray[np.float32]]:
-    observed, expected = counts.running(counts.observed), counts.running(counts.expected)
+def _against_baselines(
+    candidates: Candidates, counts: Counts, observed: Array, expected: Array, *, prior: float
+) -> dict[str, NDArray[np.float32]]:
+    """Compare cores with local baselines, from the (rows + 1, series) running sums of counts."""
     first, after, series = candidates.first, candidates.after, candidates.series
     length = after - first
     opening, closing = (edge[first] for edge in counts.borders())
@@ -187,7 +190,6 @@ def _against_baselines(candidates: Candidates, counts: Counts, settings: Trigger
     def between(values: Array, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Array:
         return np.asarray(values[stop, series] - values[start, series])
 
-    prior = 1 / settings.trust**2
     inside, background = between(observed, first, after), between(expected, first, after)
     features = {"length": length * counts.cadence, "log_expected": np.log(background / length)}
     for name, gap, width in _BASELINES:
@@ -216,8 +218,10 @@ def _against_baselines(candidates: Candidates, counts: Counts, settings: Trigger
     return {name: values.astype(np.float32) for name, values in features.items()}
 
 
-def _variability(candidates: Candidates, counts: Counts) -> dict[str, NDArray[np.float32]]:
-    observed, expected = counts.running(counts.observed), counts.running(counts.expected)
+def _variability(
+    candidates: Candidates, counts: Counts, observed: Array, expected: Array
+) -> dict[str, NDArray[np.float32]]:
+    """Measure the variability beside cores, from the (rows + 1, series) running sums of counts."""
     features: dict[str, NDArray[np.float32]] = {}
     for seconds, reach in _FLICKER:
         size = max(1, round(seconds / counts.cadence))
@@ -271,7 +275,7 @@ def disjoint(candidates: Candidates, ranking: Array, counts: Counts, settings: T
     return kept
 
 
-@numba.njit(cache=True)
+@stored
 def _apart(first, after, segment, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return which spans of rows, best first, keep their distance from all better ones that are kept."""
     rows = len(segment)

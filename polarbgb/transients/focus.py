@@ -206,7 +206,7 @@ def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return cast(Callable[_P, _R], numba.njit(nogil=True, error_model="numpy")(function))
 
 
-def _stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function and what it calls once for all processes, or once a process where no folder can be written to.
 
     It takes plain tuples: numba could not read its store any more after one of our classes in it was renamed.
@@ -217,7 +217,7 @@ def _stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return _compiled(function)
 
 
-@_stored
+@stored
 def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     series, sought = Series(*arrays), _Sought(*numbers)
     rows, corners = len(series.counts), sought.longest + 2
@@ -226,7 +226,7 @@ def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[NDArray[np.float64], NDA
     return room.significance, room.start
 
 
-@_stored
+@stored
 def _windows(arrays: _Arrays, numbers: _Numbers) -> _Found:
     # There cannot be more windows than rows. What is not written to takes no memory.
     series, sought = Series(*arrays), _Sought(*numbers)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from polarbgb.transients.counts import Counts
 
 _FEWEST = 60
-"""Windows from which noise is measured; with fewer it is scaled up from a shorter window."""
+"""Windows from which noise is measured; with fewer, that of a shorter window is taken over."""
 
 _GAUSSIAN_MEDIAN = 0.6745
 """Median distance of a Gaussian of width 1 from its mean."""

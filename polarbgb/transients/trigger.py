@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Config, Trigger
 from polarbgb.progress import Track, silent
 from polarbgb.transients.candidates import Candidates, disjoint, merge_candidates
-from polarbgb.transients.counts import Counts
+from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.detector import Detector, Found, learn_detector, measure_control, search
 from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.false_alarms import probability
@@ -110,8 +110,7 @@ def find_transients(
     if detector is None:
         trained = train_detector(prediction, config, track=track)
         return search_again(prediction, config, trained)
-    ground = ground_of(prediction, config)
-    counts, settings, threads = ground.counts, config.trigger, config.model.threads
+    counts, settings, threads = counts_of(prediction, config), config.trigger, config.model.threads
     noise = dict(noise_by_scale(counts, settings))
     found = search(counts, noise, settings, threads=threads, track=track)
     own = measure_control(counts, noise, detector.ranking, settings, threads=threads)
@@ -132,7 +131,7 @@ def search_again(
     """
     found = trained.found
     if counts is None:
-        counts = ground_of(prediction, config).counts
+        counts = counts_of(prediction, config)
     else:
         found = search(counts, trained.noise, config.trigger, threads=config.model.threads)
     return _triggered(prediction, counts, found, trained.detector, config, held_out=True)

@@ -15,6 +15,9 @@ from polarbgb.progress import Track, silent
 from polarbgb.verbs.conclude import regime_cells
 from polarbgb.verbs.prepare import Prepared
 
+_LEAST = 1e-3
+"""Counts expected of a row at least: a squared-error model may predict below zero."""
+
 
 def clean_training_set(
     prepared: Prepared,
@@ -80,10 +83,6 @@ def clean_training_set(
         if rounds[-1].stable:
             break
     return masked, rounds
-
-
-_LEAST = 1e-3
-"""Counts expected of a row at least: a squared-error model may predict below zero."""
 
 
 def summed_rate(measured: Measured, bins: tuple[int, ...]) -> Measured:
