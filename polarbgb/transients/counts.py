@@ -49,7 +49,6 @@ class Counts:
             ``intervals.sigma`` is near.
         series: sets of bins that are searched, alone or as a sum.
         cadence: nominal length of a row, s.
-        period: of the orbit, s.
     """
 
     row: NDArray[np.int64]
@@ -64,7 +63,6 @@ class Counts:
     quiet: NDArray[np.bool_]
     series: tuple[tuple[int, ...], ...]
     cadence: float
-    period: float
 
     @property
     def n_bins(self) -> int:
@@ -99,7 +97,7 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: cadence, orbital period, the bins and sums that are searched, and the section intervals, which says
+        config: cadence, the bins and sums that are searched, and the section intervals, which says
             what is not quiet.
     """
     usable = prediction.filter(pl.col("segment") >= 0)
@@ -125,7 +123,6 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
         quiet=~with_margin(beyond, time, _MARGIN),
         series=(*((i_bin,) for i_bin in config.rates.searched), *(tuple(bins) for bins in config.trigger.sums)),
         cadence=config.input.cadence,
-        period=config.orbit.period,
     )
 
 

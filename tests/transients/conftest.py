@@ -78,7 +78,6 @@ def _counts(observed, expected, time=None, cadence=1.0, **columns):
             "quiet": np.ones(rows, bool),
             "series": tuple((i_bin,) for i_bin in range(bins)),
             "cadence": cadence,
-            "period": PERIOD,
         }
         | columns
     )
