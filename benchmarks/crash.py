@@ -51,7 +51,7 @@ def counted(function):
         made += 1
         return function(*args, **kwargs)
     return call
-crossfit.train_bin = counted(crossfit.train_bin)
+crossfit.train_fold = counted(crossfit.train_fold)
 parts.np.savez = counted(parts.np.savez)
 explain.save_drawn, figures.save_drawn = counted(explain.save_drawn), counted(figures.save_drawn)
 out = Path(sys.argv[1])

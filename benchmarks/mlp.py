@@ -178,7 +178,7 @@ def train_fold(
             predicting = time.monotonic() - begun
             scores = score_held(measured, held, trained.last, names)
             bins = [one.weighted_error for one in scores]
-            pooled = float(np.average(bins, weights=[1 / one.noise for one in scores]))
+            pooled = float(np.mean([one.mean_square_pull for one in scores]))
             if pooled < least:
                 least, trained.best, trained.best_epoch = pooled, trained.last, epoch
             learnt = float(squares / weights)
@@ -270,9 +270,10 @@ def main(
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for epoch, prediction in (("last", last), ("best", best)):
         write_peer(out.with_name(f"{out.stem}_{epoch}.parquet"), timeline.row[scored], prediction[scored])
-    click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'noise':>10s}  Hz^2")
+    click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'pull^2':>10s}  (WMSE in Hz^2)")
     for end, top in zip(result["last"], result["best"], strict=True):
-        click.echo(f"{end['bin']:10s} {end['weighted_error']:10.5g} {top['weighted_error']:10.5g} {end['noise']:10.5g}")
+        errors = (end["weighted_error"], top["weighted_error"], top["mean_square_pull"])
+        click.echo(f"{end['bin']:10s} " + " ".join(f"{error:10.5g}" for error in errors))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import HeldOut, train_together
-from polarbgb.background.crossfit import Fit, Fits, Job, Scheduler, here, split_size
+from polarbgb.background.boosters import DealtSet, HeldOut, Pieces
+from polarbgb.background.crossfit import Fit, Fits, Scheduler, here, split_size
+from polarbgb.background.foldmodel import train_fold
 from polarbgb.background.folds import Folds
 from polarbgb.background.measured import Measured
-from polarbgb.background.targets import make_targets
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
@@ -101,17 +101,17 @@ def _wait_for_worker(client: Client, where: str) -> None:
 
 
 class _Cluster:
-    """Does the jobs of a cross-fit on the workers of a client."""
+    """Fits the folds of a cross-fit on the workers of a client."""
 
     def __init__(self, client: Client, spread: bool | None) -> None:
         self._client = client
         self._spread = spread
         self._sent: tuple[tuple[Matrix, Measured], Future] | None = None
 
-    def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[Job, Fit]]:
+    def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[int, Fit]]:
         spread = not self._fits_a_worker(fits) if self._spread is None else self._spread
         done = self._together(fits) if spread else self._each(fits)
-        return track(done, label=label, total=len(fits.jobs))
+        return track(done, label=label, total=len(fits.left))
 
     def _fits_a_worker(self, fits: Fits) -> bool:
         smallest = min((limit for limit in self._client.run(_memory_limit).values() if limit), default=None)
@@ -122,16 +122,16 @@ class _Cluster:
         needed += max(split_size(fits.matrix, split, fits.model) for split in fits.folds.splits)
         return bool(needed < smallest)
 
-    def _each(self, fits: Fits) -> Iterator[tuple[Job, Fit]]:
-        """Send every job to some worker; send rows and jobs again where all workers that held the rows are lost."""
+    def _each(self, fits: Fits) -> Iterator[tuple[int, Fit]]:
+        """Send every fold to some worker; send rows and folds again where all workers that held the rows are lost."""
         from distributed import as_completed
 
-        left = dict.fromkeys(fits.jobs)
+        left = dict.fromkeys(fits.left)
         for _ in range(_LOSSES):
             _wait_for_worker(self._client, self._client.scheduler.address)
             rows = self._rows(fits)
             planned = self._client.scatter((fits.folds, fits.model), broadcast=True, hash=False)
-            asked = {self._client.submit(_do, rows, planned, job, pure=False): job for job in left}
+            asked = {self._client.submit(_do, rows, planned, fold, pure=False): fold for fold in left}
             for future in as_completed(asked):
                 if future.status in ("cancelled", "lost"):
                     continue
@@ -139,9 +139,9 @@ class _Cluster:
                     fit = future.result()
                 except _lost():
                     continue
-                job = asked.pop(future)
-                del left[job]
-                yield job, fit
+                fold = asked.pop(future)
+                del left[fold]
+                yield fold, fit
             if not left:
                 return
             self._sent = None
@@ -155,24 +155,29 @@ class _Cluster:
             self._sent = rows, self._client.scatter(rows, broadcast=True, hash=False)
         return self._sent[1]
 
-    def _together(self, fits: Fits) -> Iterator[tuple[Job, Fit]]:
-        """Deal the rows of each split out to the workers, which grow its models together."""
-        for which, split in enumerate(fits.folds.splits):
-            dealt = self._dealt(fits.matrix.values, split.train), self._dealt(fits.matrix.values, split.stop)
-            held_out = HeldOut(fits.matrix.values, split.predicted, fits.model)
-            for number in range(fits.bins):
-                targets = make_targets(fits.measured, number, split.train, split.stop, fits.model.objective)
-                booster = train_together(self._client, dealt, targets, fits.matrix.names, fits.model)
-                yield (which, number), Fit(booster, held_out.rate(booster))
+    def _together(self, fits: Fits) -> Iterator[tuple[int, Fit]]:
+        """Deal the rows of each split out to the workers, which grow its model together."""
+        values = fits.matrix.values
+        for fold in fits.left:
+            split = fits.folds.splits[fold]
+            rows = np.flatnonzero(split.train), np.flatnonzero(split.stop)
+            training = DealtSet(
+                self._client,
+                (self._dealt(values, rows[0]), self._dealt(values, rows[1])),
+                (Pieces(values, rows[0]), Pieces(values, rows[1])),
+                fits.matrix.names,
+            )
+            model = train_fold(training, fits.measured, split, fits.model)
+            yield fold, Fit(model, model.predict(HeldOut(values, split.predicted, fits.model)))
 
-    def _dealt(self, values: NDArray[np.float32], rows: NDArray[np.bool_]) -> Array:
+    def _dealt(self, values: NDArray[np.float32], rows: NDArray[np.int64]) -> Array:
         """Return a dask array of some rows, in parts that lie with the workers already."""
         import dask.array
         from dask import delayed
 
         workers = list(self._client.nthreads())
         parts = []
-        for worker, part in zip(workers, np.array_split(np.flatnonzero(rows), len(workers)), strict=True):
+        for worker, part in zip(workers, np.array_split(rows, len(workers)), strict=True):
             sent = self._client.scatter(values[part], workers=[worker], hash=False)
             parts.append(dask.array.from_delayed(delayed(sent), (len(part), values.shape[1]), np.float32))
         return dask.array.concatenate(parts)
@@ -194,11 +199,11 @@ def _lost() -> tuple[type[BaseException], ...]:
 
 _one_at_a_time = threading.Lock()
 _at_work: list[Fits] = []
-"""On a worker: the fits under way, if there are any, with the quantised matrix of their last split."""
+"""On a worker: the fits under way, if there are any."""
 
 
-def _do(rows: tuple[Matrix, Measured], planned: tuple[Folds, Model], job: Job) -> Fit:
-    """Do one job on a worker."""
+def _do(rows: tuple[Matrix, Measured], planned: tuple[Folds, Model], fold: int) -> Fit:
+    """Fit one fold on a worker."""
     from distributed import get_worker
 
     with _one_at_a_time:
@@ -207,4 +212,4 @@ def _do(rows: tuple[Matrix, Measured], planned: tuple[Folds, Model], job: Job) -
         if not any(fits.matrix is rows[0] and fits.folds is folds for fits in _at_work):
             threads = model.threads or get_worker().state.nthreads
             _at_work[:] = [Fits(*rows, folds, model.model_copy(update={"threads": threads}))]
-        return _at_work[0](job)
+        return _at_work[0](fold)

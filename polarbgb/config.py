@@ -61,6 +61,11 @@ class Rates(Section):
     exposure: str | float | None = Field(
         None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
     )
+    weighted_means: bool = Field(
+        False,
+        description="rates are averages or weighted means: they may scatter less than their counts can, and sigma "
+        "follows the scatter",
+    )
     related: tuple[Name, ...] = Field((), description="other branches made from the same counts, never features")
     informative: tuple[Whole, ...] = Field(
         (),
@@ -230,7 +235,7 @@ class Folds(Section):
 
 
 class Model(Section):
-    """The boosted trees, one regressor a bin and fold."""
+    """The boosted trees: in each fold one booster of what all bins share, and a small one for each bin."""
 
     backend: Literal["xgboost", "lightgbm"] = Field("xgboost", description="the library that grows the trees")
     objective: Literal["poisson", "gamma", "squared"] = Field(
@@ -242,7 +247,10 @@ class Model(Section):
     rows: Count = Field(
         200_000, description="rows that grow trees at most, drawn evenly: neighbours in an orbit tell little more"
     )
-    trees: Count = Field(300, description="largest number of trees")
+    trees: Count = Field(300, description="largest number of trees that the bins share")
+    trees_per_bin: Count = Field(
+        80, description="largest number of trees that each bin adds of its own, at twice the learning rate"
+    )
     learning_rate: Fraction = Field(0.1, description="share of each tree that is added")
     depth: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(6, description="splits from root to leaf at most")
     min_rows: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")

@@ -172,8 +172,8 @@ class Run:
 
             fair = [one for one in self.metrics.iter_rows(named=True) if one["part"] in FAIR_PARTS]
             if fair:
-                over = ", ".join(f"{one['weighted_error'] / one['noise']:.2f}" for one in fair)
-                yield "error / noise", f"{over} on {fair[0]['part']}"
+                over = ", ".join(f"{one['deviance'] / one['noise']:.2f}" for one in fair)
+                yield "deviance / noise", f"{over} on {fair[0]['part']}"
         else:
             yield "models", str(self.folder.models())
         if "detect" in stages:

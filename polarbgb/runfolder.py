@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the folder's layout and of its files; no other is read."""
 
 PATIENCE = 60.0

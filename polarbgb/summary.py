@@ -34,6 +34,8 @@ from polarbgb.verbs.tune import Tuned
 
 _SHOWN = 12
 """Rows of a table shown unless all are asked for."""
+_AGREE = 0.1
+"""Scatter and stated errors agree within this."""
 _BINS_ABREAST = 6
 _BRIGHT = 8.0
 """Oracle significance, sigma."""
@@ -180,7 +182,7 @@ def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
 def _(result: Tuned) -> str:
     tuning = result.tuning
     own = "" if tuning.default_score is None else f", {tuning.default_score:.4f} with the configuration's own"
-    return f"mean squared pull {tuning.score:.4f}{own} ({tuning.finished} trials finished, {tuning.pruned} pruned)"
+    return f"deviance over noise {tuning.score:.4f}{own} ({tuning.finished} trials finished, {tuning.pruned} pruned)"
 
 
 @made.register
@@ -198,10 +200,10 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
     bins = len(result.widths)
     for number, one in enumerate(result.scores):
         table = parts.setdefault(
-            one.part, _table([one.part], ["error", "pure noise", "constant", "pull width", "trees"])
+            one.part, _table([one.part], ["deviance", "pure noise", "constant", "pull width", "trees"])
         )
-        errors = (one.weighted_error, one.noise, one.constant)
-        width, trees = result.widths[number % bins], result.trees[number % bins]
+        errors = (one.deviance, one.noise, one.constant)
+        width, trees = result.widths[number % bins], result.trees[1 + number % bins]
         table.add_row(one.bin, *(_four_digits(error) for error in errors), f"{width:.3f}", f"{trees:.0f}")
     told = [f"hyperparameters: {result.parameters}"]
     for i_round, cleaning in enumerate(result.rounds, start=1):
@@ -210,15 +212,39 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
             f"cleaning, round {i_round}: {cleaning.masked:,} of {result.rows:,} rows masked "
             f"({cleaning.added:,} added){recurrent}"
         )
-    return (*told, *parts.values(), "error: sum(w r^2)/sum(w), w = 1/rate_err^2, in Hz^2")
+    told.extend(_scatter_warnings(result))
+    told.append(f"trees: {result.trees[0]:.0f} of all bins together, and those in the table of each bin alone")
+    return (
+        *told,
+        *parts.values(),
+        "deviance: Poisson deviance of the counts about the prediction, per row; pure noise: what chance alone gives",
+    )
+
+
+def _scatter_warnings(result: Fitted) -> Iterator[str]:
+    """Yield a line for the bins whose rates scatter less than their stated errors, and one for those with more."""
+    names = [score.bin for score in result.scores[: len(result.scatter)]]
+    ratios = dict(zip(names, result.scatter, strict=True))
+    small = "errors are stated too large, or rates are weighted means (then set rates.weighted_means = true)"
+    large = "errors are stated too small, or something varies from row to row"
+    for bins, reason in (
+        ([name for name, ratio in ratios.items() if ratio < 1 - _AGREE and not result.weighted_means], small),
+        ([name for name, ratio in ratios.items() if ratio > 1 + _AGREE], large),
+    ):
+        if bins:
+            low, high = (f"{end(ratios[name] for name in bins):.2f}" for end in (min, max))
+            width = low if low == high else f"{low} to {high}"
+            yield f"{', '.join(bins)}: rows scatter {width} times as far as their stated errors: {reason}"
 
 
 @gist.register
 def _(result: Fitted) -> str:
     fair = [one for one in result.scores if one.part in FAIR_PARTS]
-    ratio = sum(one.weighted_error / one.noise for one in fair) / len(fair)
-    models = f"{result.folds} x {len(result.widths)} models"
-    return f"{result.rows:,} rows by {models} of {result.features} features, {fair[0].part}: error {ratio:.2f} x noise"
+    ratio = sum(one.over_noise for one in fair) / len(fair)
+    models = f"{result.folds} models"
+    return (
+        f"{result.rows:,} rows by {models} of {result.features} features, {fair[0].part}: deviance {ratio:.2f} x noise"
+    )
 
 
 @made.register
@@ -396,7 +422,7 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
     widths = {regime: [f"{one.pull_width:.3f}" for one in ones] for regime, ones in result.regimes.items()}
     means = {regime: [f"{one.pull_mean:+.3f}" for one in ones] for regime, ones in result.regimes.items()}
     shown: list[RenderableType] = [
-        *_by_bin("error / pure noise", result.names, errors),
+        *_by_bin("deviance / pure noise", result.names, errors),
         *result.missing,
         *_by_bin("the same by regime", result.names, places),
         *_by_bin("width of pulls", result.names, widths),
@@ -410,7 +436,7 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
             bias = "-" if one.relative_bias is None else f"{one.relative_bias:+.2%}"
             more.add_row(
                 one.score.bin,
-                f"{one.deviance:.3f}",
+                f"{one.score.deviance:.3f}",
                 f"{one.absolute_error:.1f}",
                 bias,
                 together,
@@ -475,7 +501,7 @@ def _ends(result: Evaluated) -> tuple[str, str]:
 
 
 def _over_noise(scores: Sequence[Score]) -> list[str]:
-    return [f"{one.weighted_error / one.noise:.2f}" for one in scores]
+    return [f"{one.over_noise:.2f}" for one in scores]
 
 
 @gist.register
@@ -503,7 +529,7 @@ def _found(result: Evaluated) -> str:
 
 
 def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:
-    return any(a.weighted_error < b.weighted_error for a, b in zip(scores, over, strict=True))
+    return any(a.deviance < b.deviance for a, b in zip(scores, over, strict=True))
 
 
 # plot

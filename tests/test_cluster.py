@@ -62,13 +62,10 @@ def test_workers_that_train_a_model_each_come_to_the_same_bits(two, backend):
     *case, _ = problem(backend=backend)
     local, far = cross_fit(*case), cross_fit(*case, scheduler=two)
     np.testing.assert_array_equal(far.prediction, local.prediction)
-    assert [[b.trees for b in split] for split in far.boosters] == [
-        [b.trees for b in split] for split in local.boosters
-    ]
     rows = case[0].values[:50]
-    for one, other in zip(far.boosters, local.boosters, strict=True):
-        for number in range(2):
-            np.testing.assert_array_equal(one[number].margin(rows), other[number].margin(rows))
+    for one, other in zip(far.models, local.models, strict=True):
+        assert [booster.trees for booster in one.boosters] == [booster.trees for booster in other.boosters]
+        np.testing.assert_array_equal(one.margins(rows), other.margins(rows))
 
 
 def test_rows_are_sent_once_for_all_cross_fits_and_every_fit_is_watched(two):
@@ -84,8 +81,8 @@ def test_rows_are_sent_once_for_all_cross_fits_and_every_fit_is_watched(two):
     sent = two._sent[1]
     cross_fit(*case, scheduler=two)
     assert two._sent[1] is sent
-    assert {(label, total) for label, total, _ in told} == {("search 1", 12)}
-    assert sorted(job for *_, job in told) == [(split, number) for split in range(6) for number in range(2)]
+    assert {(label, total) for label, total, _ in told} == {("search 1", 6)}
+    assert sorted(fold for *_, fold in told) == list(range(6))
 
 
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(two):

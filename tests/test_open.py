@@ -93,7 +93,7 @@ def test_a_run_tells_what_was_run_on_what_with_what_result(opened, mission, resu
     assert "at most 30 false a day" in told
     assert "\x1b" not in told
     one = results.fit.scores[0]
-    assert f"{one.weighted_error / one.noise:.2f}, " in told
+    assert f"{one.over_noise:.2f}, " in told
     html = opened._repr_html_()
     assert html.startswith("<pre>")
     assert "POLAR" in html

@@ -101,7 +101,7 @@ def test_a_search_that_is_broken_off_in_a_trial_draws_it_again(finished, small, 
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("polarbgb.background.tune.train_bin", killed)
+        patch.setattr("polarbgb.background.tune.train_fold", killed)
         with pytest.raises(Killed):
             polarbgb.tune(small, run, path=mission)
     monkeypatch.setattr("polarbgb.background.tune._lives", lambda process: False)  # as it would have been

@@ -1,7 +1,7 @@
 """XGBoost and LightGBM behind one small protocol.
 
-A :class:`TrainingSet` is a matrix cut into quantiles once; labels are swapped into it bin after bin. It trains
-:class:`Booster` objects, which predict rates, explain themselves on the margin, and are saved in their library's own
+A :class:`TrainingSet` is a matrix cut into quantiles once; labels are swapped into it booster after booster. It trains
+:class:`Booster` objects, which predict margins, explain themselves on the margin, and are saved in their library's own
 format. Hyperparameters carry the same names and units for both libraries (section ``model`` of the configuration).
 """
 
@@ -51,7 +51,7 @@ _LIGHTGBM = {"poisson": "poisson", "gamma": "gamma", "squared": "regression"}
 
 
 class Booster(Protocol):
-    """One trained regressor: one bin, one fold.
+    """One trained regressor.
 
     Attributes:
         trees: that it has.
@@ -64,11 +64,11 @@ class Booster(Protocol):
     losses: Losses
 
     def margin(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the (rows,) sum of leaves: Hz for objective 'squared', else log Hz."""
+        """Return the (rows,) sum of leaves, without the margin from which the trees went on."""
         ...
 
     def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (rows, features + 1) tree SHAP values on the margin; the last column is the expected margin."""
+        """Return (rows, features + 1) tree SHAP values of :meth:`margin`; the last column is its expected value."""
         ...
 
     def save(self, path: Path) -> None:
@@ -80,13 +80,12 @@ class TrainingSet(Protocol):
     """A quantised matrix of one fold, with the rows that decide when to stop beside it."""
 
     def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
-        """Grow trees on one bin's targets until the stopping rows see no gain for ``model.patience`` trees."""
+        """Grow trees on some targets until the stopping rows see no gain for ``model.patience`` trees."""
         ...
 
-
-def rate_of(margin: NDArray[np.float64], objective: str) -> NDArray[np.float64]:
-    """Turn margins into rates, Hz: the inverse link of the objective."""
-    return margin if objective == "squared" else np.exp(margin)
+    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the margins of the rows that grow trees, and of those that decide when to stop."""
+        ...
 
 
 def quantise(
@@ -248,10 +247,10 @@ def xgboost_shape(model: Model) -> dict[str, Any]:
 
 
 class HeldOut:
-    """Rows that booster after booster predicts.
+    """Rows that booster after booster predicts, piece by piece.
 
-    On the CPU they are gathered piece by piece each time: a copy of them would stand in memory beside the matrix. To
-    a GPU they are sent once, and stay.
+    On the CPU they are gathered each time: a copy of them would stand in memory beside the matrix. To a GPU they are
+    sent once, and stay.
     """
 
     def __init__(self, values: NDArray[np.float32], rows: NDArray[np.bool_], model: Model) -> None:
@@ -260,24 +259,23 @@ class HeldOut:
         Args:
             values: (all rows, features).
             rows: (all rows,) those that are predicted.
-            model: names backend, device and objective.
+            model: names backend and device.
         """
-        self._objective = model.objective
         self._pieces: Iterable[Any] = Pieces(values, np.flatnonzero(rows))
         if model.device == "cuda" and model.backend == "xgboost":
             import xgboost
 
             self._pieces = [xgboost.DMatrix(piece) for piece in self._pieces]
 
-    def rate(self, booster: Booster) -> NDArray[np.float64]:
-        """Return the (rows,) rate that a booster predicts, Hz."""
-        return rate_of(np.concatenate([booster.margin(piece) for piece in self._pieces]), self._objective)
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the pieces, as boosters take them."""
+        return iter(self._pieces)
 
 
-def _xgboost_parameters(model: Model, mean: float) -> dict[str, Any]:
+def _xgboost_parameters(model: Model) -> dict[str, Any]:
     return {
         "objective": _XGBOOST[model.objective],
-        "base_score": mean,
+        "base_score": 0.0 if model.objective == "squared" else 1.0,  # a margin of 0: targets bring their own
         # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
         "max_delta_step": 0,
         "device": model.device,
@@ -349,6 +347,7 @@ class _XGBoostSet:
             def reset(self) -> None:
                 self._left = iter(self._pieces)
 
+        self._pieces = grow, stop
         cache = mkdtemp(dir=scratch()) if on_disk else None
         if cache:
             weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)
@@ -362,7 +361,7 @@ class _XGBoostSet:
         import xgboost
 
         for matrix, targets in ((self._grow, grow), (self._stop, stop)):
-            matrix.set_info(label=targets.label, weight=targets.weight)
+            matrix.set_info(label=targets.label, weight=targets.weight, base_margin=targets.base)
         looked_at, whole = marks(model.trees), self._grow
         growing: dict[int, float] = {}
 
@@ -377,7 +376,7 @@ class _XGBoostSet:
 
         history: dict[str, dict[str, list[float]]] = {}
         booster = xgboost.train(
-            _xgboost_parameters(model, grow.mean),
+            _xgboost_parameters(model),
             self._grow,
             model.trees,
             evals=[(self._stop, STOPPING)],
@@ -388,6 +387,15 @@ class _XGBoostSet:
         )
         losses = _losses(history, stop, growing, grow)
         return _XGBoost(booster[: booster.best_iteration + 1], model.device, losses)
+
+    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return _margins(booster, self._pieces)
+
+
+def _margins(booster: Booster, parts: tuple[Pieces, Pieces]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (rows,) margins of the rows of both parts."""
+    growing, stopping = (np.concatenate([booster.margin(piece) for piece in pieces]) for pieces in parts)
+    return growing, stopping
 
 
 def _losses(
@@ -473,6 +481,7 @@ class _LightGBMSet:
             def __len__(self) -> int:
                 return len(self._pieces.rows)
 
+        self._pieces = grow, stop
         shape = _lightgbm_bins(model)
         named = {"feature_name": list(names), "params": shape}
         self._grow = lightgbm.Dataset(Given(grow), **named).construct()
@@ -485,6 +494,7 @@ class _LightGBMSet:
             dataset.set_label(targets.label)
             # set_field, not set_weight: the latter leaves the last bin's weights in place when it sees ones.
             dataset.set_field("weight", targets.weight)
+            dataset.set_field("init_score", targets.base.astype(np.float64))
         looked_at = marks(model.trees)
         growing: dict[int, float] = {}
 
@@ -507,6 +517,9 @@ class _LightGBMSet:
         )
         return _best_trees(booster, model, _losses(history, stop, growing, grow))
 
+    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return _margins(booster, self._pieces)
+
 
 def _best_trees(booster: Any, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
     import lightgbm
@@ -515,46 +528,56 @@ def _best_trees(booster: Any, model: Model, losses: Losses) -> _LightGBM:  # noq
     return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), model.threads, losses)
 
 
-def train_together(
-    client: Client, rows: tuple[Array, Array], targets: tuple[Targets, Targets], names: tuple[str, ...], model: Model
-) -> Booster:
-    """Grow one booster on all workers of a Dask client together.
+class DealtSet:
+    """Rows dealt out to all workers of a Dask client, which grow each booster together."""
 
-    Args:
-        client: of the scheduler.
-        rows: (rows, features) that grow trees, and that decide when to stop, in parts that lie with the workers.
-        targets: of both.
-        names: (features,) column names.
-        model: backend, objective and hyperparameters. With one worker the trees are those of a :class:`TrainingSet`,
-            with several they differ by the quantiles that each has its share in.
-    """
-    from dask.array import from_array
+    def __init__(
+        self, client: Client, dealt: tuple[Array, Array], parts: tuple[Pieces, Pieces], names: tuple[str, ...]
+    ) -> None:
+        """Hold the rows.
 
-    given = [
-        (values, *(from_array(column, chunks=values.chunks[0]) for column in (own.label, own.weight)))
-        for values, own in zip(rows, targets, strict=True)
-    ]
-    if model.backend == "xgboost":
-        return _xgboost_together(client, given, targets, names, model)
-    return _lightgbm_together(client, given, targets, names, model)
+        Args:
+            client: of the scheduler.
+            dealt: (rows, features) that grow trees, and that decide when to stop, in parts that lie with the workers.
+            parts: the same rows here.
+            names: (features,) column names.
+        """
+        self._client, self._dealt, self._pieces, self._names = client, dealt, parts, names
+
+    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+        """Grow one booster: with one worker the trees of :func:`quantise`, with several other quantiles."""
+        from dask.array import from_array
+
+        given = [
+            (values, *(from_array(column, chunks=values.chunks[0]) for column in (own.label, own.weight, own.base)))
+            for values, own in zip(self._dealt, (grow, stop), strict=True)
+        ]
+        together = _xgboost_together if model.backend == "xgboost" else _lightgbm_together
+        return together(self._client, given, stop, self._names, model)
+
+    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the margins of both parts of the rows, computed here."""
+        return _margins(booster, self._pieces)
 
 
 def _xgboost_together(
     client: Client,
-    given: list[tuple[Array, Array, Array]],
-    targets: tuple[Targets, Targets],
+    given: list[tuple[Array, Array, Array, Array]],
+    stop: Targets,
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
     from xgboost import dask
 
     shape: dict[str, Any] = {"max_bin": model.bins, "feature_names": list(names)}
-    (rows, label, weight), (others, their_label, their_weight) = given
-    growing = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, **shape)
-    stopping = dask.DaskQuantileDMatrix(client, others, their_label, weight=their_weight, ref=growing, **shape)
+    (rows, label, weight, base), (others, their_label, their_weight, their_base) = given
+    growing = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, base_margin=base, **shape)
+    stopping = dask.DaskQuantileDMatrix(
+        client, others, their_label, weight=their_weight, base_margin=their_base, ref=growing, **shape
+    )
     grown = dask.train(
         client,
-        _xgboost_parameters(model, targets[0].mean),
+        _xgboost_parameters(model),
         growing,
         model.trees,
         evals=[(stopping, STOPPING)],
@@ -562,19 +585,19 @@ def _xgboost_together(
         verbose_eval=False,
     )
     booster = grown["booster"]
-    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], targets[1]))
+    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], stop))
 
 
 def _lightgbm_together(
     client: Client,
-    given: list[tuple[Array, Array, Array]],
-    targets: tuple[Targets, Targets],
+    given: list[tuple[Array, Array, Array, Array]],
+    stop: Targets,
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
     import lightgbm
 
-    (rows, label, weight), (others, their_label, their_weight) = given
+    (rows, label, weight, base), (others, their_label, their_weight, their_base) = given
     regressor = lightgbm.DaskLGBMRegressor(client=client, n_estimators=model.trees, **_lightgbm_parameters(model))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of threads that workers choose, and of names that older ones need
@@ -582,10 +605,12 @@ def _lightgbm_together(
             rows,
             label,
             sample_weight=weight,
+            init_score=base,
             eval_set=[(others, their_label)],
             eval_sample_weight=[their_weight],
+            eval_init_score=[their_base],
             eval_names=[STOPPING],
             feature_name=list(names),
             callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
         )
-    return _best_trees(regressor.booster_, model, _losses(regressor.evals_result_, targets[1]))
+    return _best_trees(regressor.booster_, model, _losses(regressor.evals_result_, stop))

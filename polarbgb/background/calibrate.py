@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 _CLIP = 3.0
 _MOST_ROUNDS = 1000
 
+GAUSSIAN_WIDTH = 0.98483
+"""Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
+
 
 @dataclass(frozen=True)
 class GaussianFit:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster
+from polarbgb.background.foldmodel import FoldModel
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import empty
 from polarbgb.parts import UNKEPT, Arrays, Parts
 from polarbgb.progress import Track, silent
+
+_PIECE = 500_000
+"""Rows times bins explained at a time: their SHAP values stand in memory as float64 before they are stored."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ def stratified_sample(strata: NDArray[np.int64], size: int, seed: int) -> NDArra
 
 def explain_rows(
     matrix: Matrix,
-    boosters: tuple[tuple[Booster, ...], ...],
-    split: NDArray[np.int64],
+    models: Sequence[FoldModel],
+    fold: NDArray[np.int64],
     rows: NDArray[np.int64],
     *,
     on_disk: bool = False,
@@ -92,49 +96,53 @@ def explain_rows(
 
     Args:
         matrix: features of all usable rows.
-        boosters: one tuple of a booster a bin for every split.
-        split: (all rows,) number of the split that predicted each row.
+        models: one per fold.
+        fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to explain.
         on_disk: keep the SHAP values in a temporary file.
-        parts: of the work, one a model.
+        parts: of the work, one per model.
         track: watches the models.
 
     Returns:
         The explanation.
     """
-    bins = len(boosters[0])
+    bins = len(models[fold[rows[0]]].per_bin)
+    length = max(1, _PIECE // bins)
+    pieces = [
+        (f"{which}_{start}", of_fold[start : start + length])
+        for which in np.unique(fold[rows])
+        for of_fold in [np.flatnonzero(fold[rows] == which)]
+        for start in range(0, len(of_fold), length)
+    ]
     values = empty((bins, len(rows), len(matrix.names)), on_disk=on_disk)
     base = np.empty((bins, len(rows)))
     residue = 0.0
-    jobs = [(which, number) for which in np.unique(split[rows]) for number in range(bins)]
-    for which, number in track(jobs, label="explain", total=len(jobs)):
-        here = np.flatnonzero(split[rows] == which)
-        features, booster = matrix.values[rows[here]], boosters[which][number]
-        part = parts.arrays(f"fold{which}_bin{number}", partial(_explained_by, booster, features))
-        values[number, here], base[number, here] = part["values"], part["base"]
+    for piece, here in track(pieces, label="explain", total=len(pieces)):
+        explaining = models[fold[rows[here[0]]]]
+        part = parts.arrays(f"piece{piece}", partial(_explained_by, explaining, matrix.values[rows[here]]))
+        values[:, here], base[:, here] = part["values"], part["base"]
         residue = max(residue, float(part["residue"]))
     return Explanation(rows, values, base, residue)
 
 
-def _explained_by(booster: Booster, features: NDArray[np.float32]) -> Arrays:
+def _explained_by(model: FoldModel, features: NDArray[np.float32]) -> Arrays:
     """Return what one model says of its rows."""
-    shap, margin = booster.shap(features), booster.margin(features)
-    residue = np.max(np.abs(shap.sum(axis=1) - margin) / (1 + np.abs(margin)))
-    return {"values": shap[:, :-1].astype(np.float32), "base": shap[:, -1], "residue": np.asarray(residue)}
+    shap, margin = model.shap(features), model.margins(features).T
+    residue = np.max(np.abs(shap.sum(axis=2) - margin) / (1 + np.abs(margin)))
+    return {"values": shap[:, :, :-1].astype(np.float32), "base": shap[:, :, -1], "residue": np.asarray(residue)}
 
 
 def estimate_seconds(
     matrix: Matrix,
-    boosters: tuple[tuple[Booster, ...], ...],
-    split: NDArray[np.int64],
+    models: Sequence[FoldModel],
+    fold: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> float:
-    """Estimate how long :func:`explain_rows` will take, s, from a few rows of the first split."""
-    which = int(split[rows[0]])
+    """Estimate how long :func:`explain_rows` will take, s, from a few rows of the first fold."""
+    model = models[int(fold[rows[0]])]
     probe = matrix.values[rows[: min(64, len(rows))]]
-    boosters[which][0].shap(probe[:2])  # the first call pays for setting up
+    model.shap(probe[:2])  # the first call pays for setting up
     started = time.perf_counter()
-    for booster in boosters[which]:
-        booster.shap(probe)
+    model.shap(probe)
     per_row = (time.perf_counter() - started) / len(probe)
     return per_row * len(rows)

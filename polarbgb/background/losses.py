@@ -10,11 +10,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from polarbgb.background.boosters import Booster
+    from polarbgb.background.foldmodel import FoldModel
     from polarbgb.background.targets import Targets
 
 GROWING, STOPPING = "growing", "stopping"
 """Parts of the rows of a split that a loss is told of."""
+
+SHARED = "shared"
+"""Stands for a bin where a loss is that of the trees that all bins share."""
 
 Losses = Mapping[str, Mapping[int, float]]
 """By part: the deviance after so many trees."""
@@ -43,8 +46,8 @@ def deviance_of(metric: str, loss: Mapping[int, float], targets: Targets) -> dic
     """Turn what a library evaluated into deviances, which are 0 where every label is met and alike in both libraries.
 
     The deviance is twice the negative log-likelihood above that of a prediction equal to the labels, a weighted mean
-    over the rows (McCullagh & Nelder 1989, Generalized Linear Models, 2.3): gamma, about the squared relative error;
-    Poisson, Hz; squared, the weighted squared error, Hz^2.
+    over the rows (McCullagh & Nelder 1989, Generalized Linear Models, 2.3), here of relative rates: gamma, about the
+    squared relative error; Poisson, about the same times the rate; squared, the weighted squared error.
 
     Args:
         metric: the library's name of it.
@@ -73,21 +76,22 @@ _AT_BEST: dict[str, Callable[[Values], Values]] = {
 """Contribution of a row to a library's metric where the prediction is the label."""
 
 
-def training_frame(boosters: Sequence[Sequence[Booster]], names: Sequence[str]) -> pl.DataFrame:
+def training_frame(models: Sequence[FoldModel], names: Sequence[str]) -> pl.DataFrame:
     """Lay the losses of a cross-fit out.
 
     Args:
-        boosters: one sequence of a booster a bin for every split.
+        models: one per fold.
         names: (bins,) of the rates.
 
     Returns:
-        ``fold``, ``bin`` (name), ``part`` (:data:`GROWING` or :data:`STOPPING`), ``trees`` (1, 2, ...; those beyond the
-        best number, which a booster does not keep, included) and ``loss`` (deviance after so many).
+        ``fold``, ``bin`` (name, or :data:`SHARED`), ``part`` (:data:`GROWING` or :data:`STOPPING`), ``trees`` (1, 2,
+        ...; those beyond the best number, which a booster does not keep, included) and ``loss`` (deviance after so
+        many).
     """
     rows = [
         (fold, name, part, trees, value)
-        for fold, split in enumerate(boosters)
-        for name, booster in zip(names, split, strict=True)
+        for fold, model in enumerate(models)
+        for name, booster in zip((SHARED, *names), model.boosters, strict=True)
         for part, loss in booster.losses.items()
         for trees, value in loss.items()
     ]

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.calibrate import GAUSSIAN_WIDTH, modified_gaussian_fit
 from polarbgb.config import Config
 from polarbgb.timeline.clean import Timeline
+
+_FEWEST_COUNTS, _FEWEST_PAIRS = 10.0, 500
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,34 @@ def measured(timeline: Timeline, config: Config) -> Measured:
     else:
         exposure = np.broadcast_to(timeline.exposure[:, None], rate.shape)
     return Measured(rate, error, exposure)
+
+
+def scatter_over_error(
+    measured: Measured, segment: NDArray[np.integer], rows: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors: 1 if both agree.
+
+    The background hardly changes from row to row, so no model is needed: it is the width of
+    (r_i - r_(i+1)) / sqrt(e_i^2 + e_(i+1)^2) by the modified Gaussian fit, which leaves out spikes.
+
+    Args:
+        measured: rates and errors.
+        segment: (rows,) number of the unbroken stretch, not decreasing.
+        rows: (rows,) those that count.
+
+    Returns:
+        NaN in a bin with fewer than 500 pairs of rows whose stated errors are those of at least 10 counts: errors of
+        fewer, taken from the counts themselves, say little about the scatter.
+    """
+    pairs = np.flatnonzero(rows[:-1] & rows[1:] & (segment[:-1] == segment[1:]))
+    found = np.full(measured.rate.shape[1], np.nan)
+    for i_bin in range(len(found)):
+        rate, error = measured.rate[:, i_bin], measured.error[:, i_bin]
+        enough = pairs[np.minimum((rate / error)[pairs], (rate / error)[pairs + 1]) ** 2 >= _FEWEST_COUNTS]
+        if len(enough) >= _FEWEST_PAIRS:
+            steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])
+            found[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH
+    return found
 
 
 def counting_noise(measured: Measured, prediction: NDArray[np.float64]) -> NDArray[np.float64]:

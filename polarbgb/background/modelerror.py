@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.calibrate import Calibrated, modified_gaussian_fit
+from polarbgb.background.calibrate import GAUSSIAN_WIDTH, Calibrated, modified_gaussian_fit
 
 _FEWEST = 500
 """Rows that a cell needs for an error of its own; a smaller one takes that of all rows of the bin."""
@@ -16,8 +16,6 @@ _MOST = 20_000
 _ROUNDS = 8
 _LEAST = 0.1
 """Smallest factor on the counting noise: rows that do not scatter at all are too few to tell."""
-_CLIPPED = 0.98483
-"""Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
 
 Array = NDArray[np.float64]
 
@@ -28,8 +26,8 @@ class ModelError:
 
     Attributes:
         share: (groups, bins, cells) one sigma of the model error over the predicted rate.
-        counting: (groups, bins, cells) factor on the counting noise: 1, or less where the model error is 0 and rows
-            scatter less than their stated counts can (a file of rates that were averaged or weighted).
+        counting: (groups, bins, cells) factor on the counting noise: 1, or less where the model error is 0 and rates
+            that are weighted means scatter less than their counts could.
         group: (rows,) index into both: each row takes the error that rows of the other groups show.
         cell: (rows, bins) index into both.
     """
@@ -77,6 +75,7 @@ def fit_model_error(
     cell: NDArray[np.int16],
     group: NDArray[np.integer],
     fair: NDArray[np.bool_],
+    weighted_means: bool = False,
 ) -> ModelError:
     """Find the model error with which pulls have width 1.
 
@@ -90,9 +89,11 @@ def fit_model_error(
         cell: (rows, bins) from :func:`noise_cells`.
         group: (rows,) fold that held each row out; where there is only one, rows share in their own error.
         fair: (rows,) rows that may be looked at: no known events.
+        weighted_means: whether rates are weighted means, which may scatter less than counting noise.
 
     Returns:
-        The shares, 0 where counting noise alone is as wide as the pulls; where it is wider, it is scaled down.
+        The shares, 0 where counting noise alone is as wide as the pulls; where it is wider, it is scaled down if rates
+        are weighted means.
     """
     labels, of_row = np.unique(group, return_inverse=True)
     bins, cells = rate.shape[1], int(cell.max(initial=0)) + 1
@@ -110,6 +111,8 @@ def fit_model_error(
             if len(members) >= _FEWEST:
                 found = _fitted(*(column[members] for column in columns))
                 share[which, number, one], factor[which, number, one] = found
+    if not weighted_means:
+        factor[:] = 1.0
     return ModelError(share, factor, of_row.astype(np.int64), cell)
 
 
@@ -144,13 +147,13 @@ def _fitted(residual: Array, prediction: Array, counting: Array) -> tuple[float,
         return 0.0, 1.0
     step = -(-len(residual) // _MOST)
     residual, prediction, counting = residual[::step], prediction[::step], counting[::step]
-    width = modified_gaussian_fit(residual / counting).sigma / _CLIPPED
+    width = modified_gaussian_fit(residual / counting).sigma / GAUSSIAN_WIDTH
     if width <= 1:
         return 0.0, max(width, _LEAST)
     square = 0.0
     for _ in range(_ROUNDS):  # Newton's steps: the width falls nearly as 1/sigma
         variance = counting**2 + square * prediction**2
-        width = modified_gaussian_fit(residual / np.sqrt(variance)).sigma / _CLIPPED
+        width = modified_gaussian_fit(residual / np.sqrt(variance)).sigma / GAUSSIAN_WIDTH
         scale = float(np.mean(variance) / np.mean(prediction**2))
         square = max(0.0, square + (width**2 - 1) * scale)
     return float(np.sqrt(square)), 1.0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
+from scipy.stats import poisson
 
 from polarbgb.background.calibrate import modified_gaussian_fit
 from polarbgb.background.measured import Measured
@@ -22,13 +25,17 @@ _LEAST_COUNTS = 1e-6
 class Score:
     """The error of one bin over some rows.
 
+    Methods are compared by the Poisson deviance of the counts, which no method can lower by predicting too little or
+    too much. A weight of 1/error**2 can be: errors of observed counts are small where the counts happen to be low.
+
     Attributes:
         part: which rows, such as "held out" or "validation".
         bin: name of the rate's column.
         rows: their number.
+        deviance: mean Poisson deviance per row, counts against predicted counts.
+        noise: the same if counts were drawn from the prediction; close to 1 unless few are expected.
+        constant: the deviance of the best constant rate.
         weighted_error: sum(w r^2) / sum(w) with w = 1/error^2 and r = rate - prediction, Hz^2: the published WMSE.
-        noise: the same if r were pure counting noise of the stated errors, rows / sum(w), Hz^2.
-        constant: the weighted error of the best constant, Hz^2.
         bias: mean of r/error.
         mean_square_pull: mean of (r/error)^2; 1 if nothing but the stated errors is left.
     """
@@ -36,11 +43,17 @@ class Score:
     part: str
     bin: str
     rows: int
-    weighted_error: float
+    deviance: float
     noise: float
     constant: float
+    weighted_error: float
     bias: float
     mean_square_pull: float
+
+    @property
+    def over_noise(self) -> float:
+        """Return the deviance in units of that of pure counting noise."""
+        return self.deviance / self.noise
 
     def as_dict(self) -> dict[str, str | int | float]:
         """Return the plain values."""
@@ -69,25 +82,30 @@ def score(
     if not rows.any():
         return []
     # Bin by bin: copies of all bins of a long mission would stand in memory together.
-    columns = (measured.rate, measured.error, prediction)
-    return [_score_bin(part, name, *(column[rows, b] for column in columns)) for b, name in enumerate(names)]
+    return [
+        _score_bin(
+            part,
+            name,
+            Measured(measured.rate[rows, b], measured.error[rows, b], measured.exposure[rows, b]),
+            prediction[rows, b],
+        )
+        for b, name in enumerate(names)
+    ]
 
 
-def _score_bin(
-    part: str, name: str, rate: NDArray[np.float64], error: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> Score:
-    """Score one bin from the (rows,) rates, errors and predictions, Hz."""
-    weight = 1.0 / error**2
-    total = weight.sum()
+def _score_bin(part: str, name: str, measured: Measured, predicted: NDArray[np.float64]) -> Score:
+    """Score one bin from the (rows,) arrays of its rows."""
+    rate, error, exposure = measured.rate, measured.error, measured.exposure
     pull = (rate - predicted) / error
-    constant = weight * (rate - (weight * rate).sum() / total) ** 2
+    counts, expected = rate * exposure, predicted * exposure
     return Score(
         part=part,
         bin=name,
         rows=len(rate),
-        weighted_error=float((pull**2).sum() / total),
-        noise=float(len(rate) / total),
-        constant=float(constant.sum() / total),
+        deviance=deviance(counts, expected),
+        noise=noise_deviance(expected),
+        constant=deviance(counts, exposure * (counts.sum() / exposure.sum())),
+        weighted_error=float((pull**2).sum() / (1.0 / error**2).sum()),
         bias=float(pull.mean()),
         mean_square_pull=float((pull**2).mean()),
     )
@@ -99,7 +117,6 @@ class Performance:
 
     Attributes:
         score: the errors over the same rows.
-        deviance: mean Poisson deviance of a row, counts against predicted counts; near 1 if nothing else is left.
         absolute_error: mean |rate - prediction|, Hz.
         relative_bias: mean of rate - prediction, over the mean rate; None where that is 0.
         pull_width: width of the calibrated pulls by the modified Gaussian fit.
@@ -109,7 +126,6 @@ class Performance:
     """
 
     score: Score
-    deviance: float
     absolute_error: float
     relative_bias: float | None
     pull_width: float
@@ -160,14 +176,13 @@ def performance(
     _, place = np.unique(orbit[rows], return_inverse=True)
     passes = np.bincount(place)
     for b, one in enumerate(score(measured, prediction, rows, names, part)):
-        rate, exposure, predicted = measured.rate[rows, b], measured.exposure[rows, b], prediction[rows, b]
+        rate, predicted = measured.rate[rows, b], prediction[rows, b]
         pulls = pull[rows, b].astype(np.float64)
         core = modified_gaussian_fit(pulls)
         mean = float(rate.mean())
         found.append(
             Performance(
                 score=one,
-                deviance=deviance(rate * exposure, predicted * exposure),
                 absolute_error=float(np.abs(rate - predicted).mean()),
                 relative_bias=float((rate - predicted).mean()) / mean if mean else None,
                 pull_width=core.sigma,
@@ -189,6 +204,30 @@ def deviance(counts: NDArray[np.float64], predicted: NDArray[np.float64]) -> flo
     expected = np.maximum(predicted, _LEAST_COUNTS)
     ratio = np.where(counts > 0, counts, expected) / expected
     return float(2.0 * (counts * np.log(ratio) - (counts - expected)).mean())
+
+
+def noise_deviance(expected: NDArray[np.float64]) -> float:
+    """Return the mean Poisson deviance of counts drawn from what is expected.
+
+    Args:
+        expected: (n,) counts, at least one row; below 1e-6 they are taken as 1e-6.
+    """
+    means, values = _deviance_of_noise()
+    return float(np.interp(np.log(np.maximum(expected, _LEAST_COUNTS)), np.log(means), values).mean())
+
+
+@cache
+def _deviance_of_noise() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return expected counts, increasing, and the mean deviance of Poisson counts around each; 1 for large ones."""
+    means = np.geomspace(_LEAST_COUNTS, 1e4, 400)
+    values = [
+        np.sum(poisson.pmf(counts, mean) * 2 * (xlogy(counts, counts / mean) - counts + mean))
+        for mean in means
+        for counts in [
+            np.arange(max(0.0, np.floor(mean - 12 * np.sqrt(mean))), np.ceil(mean + 12 * np.sqrt(mean)) + 30)
+        ]
+    ]
+    return means, np.array(values)
 
 
 def autocorrelation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster, rate_of
+from polarbgb.background.foldmodel import FoldModel
 from polarbgb.features.matrix import Matrix
 from polarbgb.parts import UNKEPT, Arrays, Parts
 from polarbgb.progress import Track, silent
@@ -20,8 +21,8 @@ STEP = 0.1
 
 Values = NDArray[np.float64]
 
-_Models = list[tuple[tuple[Booster, ...], NDArray[np.int64]]]
-"""Boosters of a split, and the rows of the sample that they predict."""
+_Models = list[tuple[FoldModel, NDArray[np.int64]]]
+"""Models, and the rows of the sample that each predicts."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,11 @@ class Slopes:
 
 def mean_slopes(
     matrix: Matrix,
-    boosters: tuple[tuple[Booster, ...], ...],
-    split: NDArray[np.int64],
+    models: Sequence[FoldModel],
+    fold: NDArray[np.int64],
     rows: NDArray[np.int64],
     *,
     orbit: NDArray[np.int32],
-    objective: str,
     parts: Parts = UNKEPT,
     track: Track = silent,
 ) -> Slopes:
@@ -77,11 +77,10 @@ def mean_slopes(
 
     Args:
         matrix: features of all usable rows.
-        boosters: one tuple of a booster a bin for every split.
-        split: (all rows,) number of the split that predicted each row.
+        models: one per fold.
+        fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to move.
         orbit: (sample,) orbit of each of them.
-        objective: of the models: margins are Hz for 'squared', else log Hz.
         parts: of the work, one a feature.
         track: watches the features.
 
@@ -89,20 +88,18 @@ def mean_slopes(
         The mean slopes and their errors.
     """
     sample = matrix.values[rows]
-    models = [(boosters[which], np.flatnonzero(split[rows] == which)) for which in np.unique(split[rows])]
+    of_folds = [(models[which], np.flatnonzero(fold[rows] == which)) for which in np.unique(fold[rows])]
     features = range(len(matrix.names))
     found = [
-        parts.arrays(f"feature{feature}", partial(_slope, sample, feature, models, orbit, objective))
+        parts.arrays(f"feature{feature}", partial(_slope, sample, feature, of_folds, orbit))
         for feature in track(features, label="slopes", total=len(features))
     ]
     return Slopes(*(np.array([one[what] for one in found]) for what in ("slope", "error", "scatter", "rows")))
 
 
-def _slope(
-    sample: NDArray[np.float32], feature: int, models: _Models, orbit: NDArray[np.int32], objective: str
-) -> Arrays:
+def _slope(sample: NDArray[np.float32], feature: int, models: _Models, orbit: NDArray[np.int32]) -> Arrays:
     """Return the part of :class:`Slopes` that is of one feature."""
-    bins = len(models[0][0])
+    bins = len(models[0][0].per_bin)
     value = sample[:, feature]
     there = np.isfinite(value)
     part = {
@@ -120,7 +117,7 @@ def _slope(
     there &= way > 0
     if not there.any():
         return part
-    below, above = (_rates(sample, feature, moved, models, objective) for moved in (low, high))
+    below, above = (_rates(sample, feature, moved, models) for moved in (low, high))
     steep = (above - below)[there] / way[there, None]
     return part | {"slope": steep.mean(axis=0), "error": clustered_error(steep, orbit[there])}
 
@@ -140,30 +137,27 @@ def _rates(
     feature: int,
     moved: NDArray[np.float32],
     models: _Models,
-    objective: str,
 ) -> Values:
     """Return the (sample, bins) rates, Hz, that are predicted with one feature at other values."""
-    rates = np.empty((len(sample), len(models[0][0])))
-    for boosters, here in models:
+    rates = np.empty((len(sample), len(models[0][0].per_bin)))
+    for model, here in models:
         rows = sample[here]
         rows[:, feature] = moved[here]
-        for number, booster in enumerate(boosters):
-            rates[here, number] = rate_of(booster.margin(rows), objective)
+        rates[here] = model.rates(rows)
     return rates
 
 
 def estimate_slopes(
     matrix: Matrix,
-    boosters: tuple[tuple[Booster, ...], ...],
-    split: NDArray[np.int64],
+    models: Sequence[FoldModel],
+    fold: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> float:
-    """Estimate how long :func:`mean_slopes` will take, s, from one prediction of the first split's rows."""
-    which, count = np.unique(split[rows], return_counts=True)
-    probe = matrix.values[rows[split[rows] == which[0]]]
+    """Estimate how long :func:`mean_slopes` will take, s, from one prediction of the first fold's rows."""
+    which, count = np.unique(fold[rows], return_counts=True)
+    probe = matrix.values[rows[fold[rows] == which[0]]]
     started = time.perf_counter()
-    for booster in boosters[which[0]]:
-        booster.margin(probe)
+    models[which[0]].rates(probe)
     per_row = (time.perf_counter() - started) / count[0]
     return float(2 * len(matrix.names) * len(rows) * per_row)
 

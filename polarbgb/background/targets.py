@@ -1,7 +1,11 @@
-"""What the trees fit: labels and weights of one bin under an objective."""
+"""What the trees fit: labels, weights and starting margins under an objective.
+
+Every booster fits relative rates, the rate of a bin over its level: one booster can then learn what all bins share.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,58 +14,94 @@ from numpy.typing import NDArray
 from polarbgb.background.measured import Measured
 
 _LEAST = 1e-6
-"""Hz: the label of a row without counts where the model predicts the logarithm."""
+"""Least level of a bin, Hz, and least label where the model predicts the logarithm: a bin may have no counts at all."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Labels of one bin.
+    """Targets of one booster.
 
     Attributes:
-        label: (rows,) rate, Hz.
-        weight: (rows,) weight of each row, scaled so that the mean second derivative of the loss is about 1 a row:
+        label: (rows,) relative rate.
+        weight: (rows,) weight of each row, scaled so that the mean second derivative of the loss is about 1 per row:
             hyperparameters in rows then mean the same for every bin, objective and instrument.
-        mean: weighted mean of the label, Hz: where the fit starts.
+        base: (rows,) margin from which the trees go on.
     """
 
     label: NDArray[np.float32]
     weight: NDArray[np.float32]
-    mean: float
+    base: NDArray[np.float32]
 
 
-def make_targets(
-    measured: Measured, number: int, grow: NDArray[np.bool_], stop: NDArray[np.bool_], objective: str
-) -> tuple[Targets, Targets]:
-    """Make the targets of one bin for the rows that grow trees and for those that decide when to stop.
-
-    Poisson: the likelihood of N counts at rate r and live time e is e*r - N*log(r) = e * (r - (N/e)*log(r)), that is
-    the Poisson loss of the rate with the exposure as weight; no offset is needed.
-    Gamma: rate/r + log(r), whose curvature in log(r) is the same for every row: counting noise is small beside what
-    the features do not explain, and that grows with the rate.
-    Squared: weight 1/error**2, as published.
+def levels(measured: Measured, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
+    """Return the (bins,) rate of each bin, Hz, that fits some rows best if nothing distinguishes them.
 
     Args:
         measured: rates, errors and exposures of all rows.
-        number: the bin.
-        grow: (rows,) rows that grow trees.
-        stop: (rows,) rows that decide when to stop.
+        rows: (all rows,) those that count.
         objective: 'poisson', 'gamma' or 'squared'.
     """
-    rate = measured.rate[:, number]
+    rate = measured.rate[rows]
+    mean = np.average(rate, weights=_weight(measured, rows, objective), axis=0)
+    return np.asarray(np.maximum(mean, _LEAST))
+
+
+def start_margin(objective: str) -> float:
+    """Return the margin of a relative rate of 1."""
+    return 1.0 if objective == "squared" else 0.0
+
+
+def make_targets(
+    measured: Measured,
+    bins: Sequence[int],
+    level: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    objective: str,
+    *,
+    margin: NDArray[np.floating] | float = 0.0,
+) -> Targets:
+    """Make the targets of one relative rate that some bins have in common.
+
+    With one bin the loss is the likelihood of that bin. With several it is their joint likelihood if all follow one
+    relative rate f, the rate of bin i being ``level_i * f``; each of these is again a loss of one label with one
+    weight per row.
+
+    Poisson: the likelihood of N counts at rate r and live time e is e*r - N*log(r), so with r = level*f it is
+    e*level * (f - (N/e/level) * log(f)): the weights e*level of the bins add up, and so do their counts.
+    Gamma: rate/r + log(r), whose curvature in log(r) is the same for every row: counting noise is small beside what
+    the features do not explain, and that grows with the rate. All bins weigh the same.
+    Squared: weight 1/error**2, as published, which is (level/error)**2 for the relative rate.
+
+    Args:
+        measured: rates, errors and exposures of all rows.
+        bins: numbers of the bins.
+        level: (all bins,) Hz, from :func:`levels`.
+        rows: (all rows,) those whose targets are made.
+        objective: 'poisson', 'gamma' or 'squared'.
+        margin: (rows,) margin of the trees grown before; without any, the relative rate is 1.
+    """
+    chosen = list(bins)
+    relative = measured.rate[rows][:, chosen] / level[chosen]
     if objective == "poisson":
-        # The fit starts at log(mean), and LightGBM refuses labels that are all 0: a bin without a count needs a floor.
-        rate = np.maximum(rate, _LEAST)
-        weight = measured.exposure[:, number]
-        scale = float(np.mean(weight[grow] * rate[grow]))
+        weight = measured.exposure[rows][:, chosen] * level[chosen]
     elif objective == "gamma":
-        rate = np.maximum(rate, _LEAST)
-        weight = np.ones(len(rate))
-        scale = 1.0
+        weight = np.ones_like(relative)
     else:
-        weight = 1.0 / measured.error[:, number] ** 2
-        scale = float(np.mean(weight[grow]))
-    mean = float(np.average(rate[grow], weights=weight[grow]))
-    grown, stopping = (
-        Targets(rate[rows].astype(np.float32), (weight[rows] / scale).astype(np.float32), mean) for rows in (grow, stop)
+        weight = (level[chosen] / measured.error[rows][:, chosen]) ** 2
+    total = weight.sum(axis=1)
+    label = (weight * relative).sum(axis=1) / total
+    if objective != "squared":
+        label = np.maximum(label, _LEAST)  # LightGBM refuses labels that are all 0
+    curvature = total * label if objective == "poisson" else total
+    return Targets(
+        label.astype(np.float32),
+        (total / curvature.mean()).astype(np.float32),
+        np.full(len(label), start_margin(objective) + margin, np.float32),
     )
-    return grown, stopping
+
+
+def _weight(measured: Measured, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
+    """Return the (rows, bins) weight of each rate in a mean."""
+    if objective == "poisson":
+        return measured.exposure[rows]
+    return np.ones_like(measured.rate[rows]) if objective == "gamma" else 1.0 / measured.error[rows] ** 2

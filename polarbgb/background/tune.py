@@ -1,9 +1,10 @@
-"""Optuna over the folds: all bins scored together by their held-out weighted error."""
+"""Optuna over the folds: bins scored together by the deviance of held-out rows."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -16,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.boosters import HeldOut
-from polarbgb.background.crossfit import quantise_split, train_bin
+from polarbgb.background.crossfit import quantise_split
+from polarbgb.background.foldmodel import train_fold
 from polarbgb.background.folds import Folds
 from polarbgb.background.measured import Measured
+from polarbgb.background.score import deviance, noise_deviance
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
@@ -36,7 +39,7 @@ class Tuning:
 
     Attributes:
         parameters: the best trial's values of the section ``model``.
-        score: its mean squared pull over bins and folds (1 is pure counting noise); smaller is better.
+        score: its mean deviance over bins and folds, in units of counting noise; smaller is better.
         default_score: the same of the configuration's own values, the first trial; None where it did not finish.
         finished: trials scored to the end, in all processes and sittings.
         pruned: trials given up early.
@@ -68,10 +71,10 @@ def tune_model(
 ) -> Tuning:
     """Search the hyperparameters of the boosters.
 
-    A trial's score is the mean over folds and scored bins of (rate - prediction)^2/error^2 on held-out rows: the
-    weighted error of each bin in units of its own noise, so that bins of any brightness count alike. The running mean
-    is reported after every bin and fold; a trial worse than the median at the same point is given up. The matrices are
-    quantised once a study.
+    A trial's score is the Poisson deviance of the counts of the scored bins on held-out rows, in units of that of pure
+    counting noise, averaged over the folds: bins of any brightness count alike. The running mean
+    is reported after every fold; a trial worse than the median at the same point is given up. The matrices are
+    quantised once per study.
 
     The study lives in the storage: a killed one goes on where it stood, several processes may share one. The draws
     of the k-th trial depend on the seed, k and the trials before it alone; a trial that was killed does not count, and
@@ -104,7 +107,7 @@ def tune_model(
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
     fair = [split.predicted & ~split.train & ~split.stop & counted for split in folds.splits]
     held_out = [HeldOut(matrix.values, rows, model) for rows in fair]
-    scored = range(measured.rate.shape[1]) if bins is None else bins
+    scored = list(range(measured.rate.shape[1]) if bins is None else bins)
 
     def objective(trial: optuna.Trial) -> float:
         import optuna
@@ -114,18 +117,17 @@ def tune_model(
         place = _take_place(study, trial)
         study.sampler = _sampler(place, model, seed)
         chosen = model.model_copy(update=_suggest(trial, model))
-        pulls: list[float] = []
+        deviances: list[float] = []
         for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
-            for number in scored:
-                booster = train_bin(training, measured, split, number, chosen)
-                trial.set_user_attr(_DEVICE, booster.device)
-                predicted = held.rate(booster)
-                residual = measured.rate[rows, number] - predicted
-                pulls.append(float(np.mean((residual / measured.error[rows, number]) ** 2)))
-                trial.report(float(np.mean(pulls)), len(pulls))
-                if trial.should_prune():
-                    raise optuna.TrialPruned
-        return float(np.mean(pulls))
+            fitted = train_fold(training, measured, split, chosen, bins=scored)
+            trial.set_user_attr(_DEVICE, fitted.shared.device)
+            exposure = measured.exposure[rows][:, scored]
+            counts, expected = measured.rate[rows][:, scored] * exposure, fitted.predict(held) * exposure
+            deviances.append(deviance(counts, expected) / noise_deviance(expected))
+            trial.report(float(np.mean(deviances)), len(deviances))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(deviances))
 
     started = time.monotonic()
     left = max(0, trials - _ended(study))
@@ -146,6 +148,7 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     text = str(storage)
+    shown = _without_passwords(text)
     try:
         if "://" in text:
             backend: Any = _open_database(text)
@@ -160,11 +163,12 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
     except Exception as error:  # each storage has exceptions of its own
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"--storage {text}: cannot be opened as a study ({reason})") from error
+        said = getattr(error, "orig", None) or error  # the driver's own words, not what SQLAlchemy adds to them
+        reason = " ".join(str(said).split())[:160] or type(error).__name__
+        raise UserError(f"--storage {shown}: cannot be opened as a study ({reason})") from error
     if study.user_attrs.get("contract", contract) != contract:
         raise UserError(
-            f"{text} holds a study of another input or configuration; name another --storage or run folder, "
+            f"{shown} holds a study of another input or configuration; name another --storage or run folder, "
             "or delete it"
         )
     study.set_user_attr("contract", contract)
@@ -191,14 +195,29 @@ def _drop_half_a_line(path: str) -> None:
 def _open_database(url: str) -> RDBStorage:
     """Open a database; of processes that create its tables at the same moment, all but one have to try again."""
     from optuna.storages import RDBStorage
+    from sqlalchemy import make_url
     from sqlalchemy.exc import DBAPIError
 
+    parts = make_url(url)
+    if "@" in (parts.host or ""):  # half a password, which the driver would show
+        raise ValueError("write each @ of a user name or password as %40")
     for wait in (0.1, 0.3, 0.9):
         try:
             return RDBStorage(url)
-        except DBAPIError:
+        except ImportError as error:
+            if parts.drivername not in {"postgresql", "postgresql+psycopg"}:
+                raise
+            raise ImportError("the driver is missing: pip install 'polarbgb[postgresql]'") from error
+        except DBAPIError as error:
+            if error.statement is None:  # there was not even a connection
+                raise
             time.sleep(wait)
     return RDBStorage(url)
+
+
+def _without_passwords(url: str) -> str:
+    before_host = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
+    return re.sub(r"([?&]\w*password=)[^&]*", r"\1***", before_host)
 
 
 _PLACE, _PROCESS, _DEVICE = "place", "process", "device"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def evaluation_plot(
     errors: Mapping[str, Sequence[Score]], regimes: Mapping[str, Sequence[Performance]], config: Config
 ) -> Figure:
-    """Draw weighted errors by method and bin, and pull widths by regime and bin.
+    """Draw deviances by method and bin, and pull widths by regime and bin.
 
     Args:
         errors: (bins,) scores by method.
@@ -36,11 +36,11 @@ def evaluation_plot(
     figure = page(5.6)
     above, below = figure.subplots(2, 1, sharex=True)
     for number, (method, scores) in enumerate(errors.items()):
-        ratio = [one.weighted_error / one.noise for one in scores]
+        ratio = [one.over_noise for one in scores]
         above.plot(place, ratio, "o", ms=4.5, color=SERIES[number % len(SERIES)], label=method)
     above.set_yscale("log")
     above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
-    above.set_ylabel("weighted error / counting noise")
+    above.set_ylabel("deviance / counting noise")
     above.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
     offset = np.linspace(-0.3, 0.3, max(2, len(regimes)))
     below.axhspan(0.95, 1.05, color=MEASURED_FAINT, alpha=0.3, lw=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from polarbgb.background.losses import GROWING, STOPPING
+from polarbgb.background.losses import GROWING, SHARED, STOPPING
 from polarbgb.config import Config
 from polarbgb.present.axes import plain_numbers
 from polarbgb.present.bins import chosen, share
@@ -22,10 +22,10 @@ _LOOKS = {
     GROWING: (MEASURED_FAINT, "rows that grow trees"),
     STOPPING: (BACKGROUND, "held-out rows that say when to stop"),
 }
-_UNITS = {
+_LOSSES = {
     "gamma": "gamma deviance (squared relative error)",
-    "poisson": "Poisson deviance (Hz)",
-    "squared": r"weighted squared error (Hz$^2$)",
+    "poisson": "Poisson deviance of the relative rate",
+    "squared": "weighted squared error of the relative rate",
 }
 
 
@@ -39,26 +39,26 @@ def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] |
         bins: bins to show; where not given all, or of many some from the first to the last.
 
     Returns:
-        A panel a bin.
+        A panel of the trees that all bins share, and one per bin of those that it adds.
     """
     if training.is_empty():
         return notice(f"{config.name}: nothing was evaluated while the trees grew")
     titles = config.rates.titles
     shown = chosen(bins, len(titles))
-    rows, columns = grid(len(shown))
+    curves = {SHARED: "all bins: shared trees"} | {config.rates.names[i_bin]: titles[i_bin] for i_bin in shown}
+    rows, columns = grid(len(curves))
     figure = page(2.0 * rows + 0.6)
-    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(shown))]
-    for number, panel in zip(shown, panels, strict=True):
-        name = config.rates.names[number]
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(curves))]
+    for (name, title), panel in zip(curves.items(), panels, strict=True):
         for part in _LOOKS:
             for _, curve in training.filter(bin=name, part=part).group_by("fold", maintain_order=True):
                 _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
         panel.set_xscale("log")
         panel.set_yscale("log")
         plain_numbers(panel.xaxis)
-        panel.set_title(wrapped(titles[number], columns))
+        panel.set_title(wrapped(title, columns))
     figure.supxlabel(f"trees{share(shown, len(titles))}", fontsize=8)
-    figure.supylabel(_UNITS[config.model.objective], fontsize=8)
+    figure.supylabel(_LOSSES[config.model.objective], fontsize=8)
     legend(figure, panels)
     return figure
 

@@ -106,16 +106,38 @@ def calibrated(
     cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
     group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
-    error = fit_model_error(measured.rate, prediction, counting, cell=cell, group=group, fair=~timeline.known)
+    error = fit_model_error(
+        measured.rate,
+        prediction,
+        counting,
+        cell=cell,
+        group=group,
+        fair=~timeline.known,
+        weighted_means=config.rates.weighted_means,
+    )
     return calibrate_by_regime(measured.rate, prediction, counting, error)
 
 
-def regime_cells(prepared: Prepared, prediction: NDArray[np.float64], config: Config) -> NDArray[np.int16]:
-    """Return the (usable, bins) numbers of the regimes of a prediction: :func:`noise_cells` of the file."""
+def regime_cells(
+    prepared: Prepared, prediction: NDArray[np.float64], config: Config, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.int16]:
+    """Return the (rows, bins) numbers of the regimes of a prediction: :func:`noise_cells` of the file.
+
+    Args:
+        prepared: the file.
+        prediction: (rows, bins) Hz.
+        config: the instrument.
+        rows: usable rows that are predicted; None for all.
+    """
     timeline = prepared.timeline
-    time = timeline.usable_time
-    near = near_passage(time, passages(time, *config.features.passage), config.noise.reach)
-    latitude = None if config.position is None else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()
+    chosen = slice(None) if rows is None else rows
+    time = timeline.usable_time[chosen]
+    near = near_passage(time, passages(timeline.usable_time, *config.features.passage), config.noise.reach)
+    latitude = (
+        None
+        if config.position is None
+        else timeline.frame[config.position.latitude].cast(pl.Float64).to_numpy()[chosen]
+    )
     return noise_cells(prediction, near, latitude)
 
 

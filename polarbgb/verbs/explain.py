@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import Booster
 from polarbgb.background.dependence import attribution, dependence
 from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
+from polarbgb.background.foldmodel import FoldModel
 from polarbgb.background.groups import feature_groups, in_groups
 from polarbgb.background.slopes import estimate_slopes, mean_slopes
 from polarbgb.background.steadiness import Steadiness, fold_shares, shares, steadiness
@@ -33,7 +33,7 @@ from polarbgb.progress import Track, silent, watched
 from polarbgb.runfolder import RunFolder
 from polarbgb.timeline.segments import orbit_phase
 from polarbgb.transients.events import highest_ranked
-from polarbgb.verbs.fit import load_contract, load_models, on_device
+from polarbgb.verbs.fit import devices, load_contract, load_models, on_device
 from polarbgb.verbs.outfile import require_free
 from polarbgb.verbs.prepare import made_from, prepare, require_same_file
 
@@ -86,20 +86,20 @@ class _Fit:
     Attributes:
         config: the run's.
         matrix: features of all usable rows.
-        boosters: one tuple of a booster a bin for every split.
+        models: one per fold.
         frame: the usable rows of the prediction.
-        split: (rows,) number of the split that predicted each.
+        fold: (rows,) fold whose model predicted each.
     """
 
     config: Config
     matrix: Matrix
-    boosters: tuple[tuple[Booster, ...], ...]
+    models: tuple[FoldModel, ...]
     frame: pl.DataFrame
-    split: NDArray[np.int64]
+    fold: NDArray[np.int64]
 
     def sample(self, size: int) -> NDArray[np.int64]:
         """Draw rows by fold and by tenths of the first bin's predicted rate."""
-        strata = self.split * 10 + _tenths(self.frame["pred"].arr.first().to_numpy())
+        strata = self.fold * 10 + _tenths(self.frame["pred"].arr.first().to_numpy())
         return stratified_sample(strata, size, self.config.explain.seed)
 
     def told(self, rows: NDArray[np.int64]) -> pl.DataFrame:
@@ -210,7 +210,7 @@ def _explain(
     sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
     # A mean slope needs no more rows than the usual sample, however many are explained.
     moved = fit.sample(min(len(sample), config.explain.rows))
-    models = fit.matrix, fit.boosters, fit.split
+    models = fit.matrix, fit.models, fit.fold
     peaks = _peaks(run, fit)
     more = 1 + (0 if peaks is None else len(peaks) / len(sample))
     announce(len(sample), more * estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
@@ -223,7 +223,6 @@ def _explain(
         *models,
         moved,
         orbit=fit.frame["orbit"].to_numpy()[moved],
-        objective=config.model.objective,
         parts=draft.parts.of("slopes"),
         track=track,
     )
@@ -234,7 +233,7 @@ def _explain(
         tables[_EVENT_SHAP] = of_events
     for name, table in tables.items():
         draft.write_frame(name, table)
-    by_fold = fold_shares(shap.features, fit.split[sample])
+    by_fold = fold_shares(shap.features, fit.fold[sample])
     folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
     other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
     agreement = {"folds": folds, "run": other}
@@ -249,7 +248,7 @@ def _explain(
     files = draft.publish(
         started,
         asked={"rows": rows},
-        device={"asked": device, "got": sorted({one.device for split in fit.boosters for one in split})},
+        device={"asked": device, "got": devices(fit.models)},
         seeds={"explain.seed": config.explain.seed},
         rows=len(sample),
         events=events,
@@ -269,11 +268,11 @@ def _explain(
 
 
 def _fit(run: RunFolder, config: Config, matrix: Matrix) -> _Fit:
-    boosters = load_models(run, config)
+    models = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)
     # In scheme 'blocks' one model predicts all parts.
-    return _Fit(config, matrix, boosters, frame, fold if len(boosters) > 1 else np.zeros(len(fold), np.int64))
+    return _Fit(config, matrix, models, frame, fold if len(models) > 1 else np.zeros(len(fold), np.int64))
 
 
 def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -285,7 +284,7 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], parts: Parts, track: Track)
     names = fit.matrix.names
     room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
     on_disk = not room_for(room, fit.config.memory)
-    features = explain_rows(fit.matrix, fit.boosters, fit.split, sample, on_disk=on_disk, parts=parts, track=track)
+    features = explain_rows(fit.matrix, fit.models, fit.fold, sample, on_disk=on_disk, parts=parts, track=track)
     if features.residue > _ADDITIVE:
         raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
     members = feature_groups(fit.config)
@@ -307,7 +306,7 @@ def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
 
 def _of_events(peaks: pl.DataFrame, fit: _Fit, parts: Parts, track: Track) -> pl.DataFrame:
     """Explain the background at the peak of each event."""
-    explanation = explain_rows(fit.matrix, fit.boosters, fit.split, peaks["row"].to_numpy(), parts=parts, track=track)
+    explanation = explain_rows(fit.matrix, fit.models, fit.fold, peaks["row"].to_numpy(), parts=parts, track=track)
     return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config)
 
 
@@ -377,7 +376,7 @@ def _compared(ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], 
 
 
 def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
-    """Lay the shares of each split's rows out: a row a feature and fold, a column a bin."""
+    """Lay the shares of each fold's rows out: a row a feature and fold, a column a bin."""
     return pl.concat(
         pl.DataFrame({"feature": names, "fold": [which] * len(names), **dict(zip(bins, share.T, strict=True))})
         for which, share in by_fold.items()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from polarbgb.atomic import atomic
-from polarbgb.background.boosters import SUFFIX, Booster, load_booster, require_device
+from polarbgb.background.boosters import require_device
 from polarbgb.background.cleaning import Round
 from polarbgb.background.crossfit import Scheduler, cross_fit
+from polarbgb.background.foldmodel import FoldModel, load_fold_model, save_fold_model
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.losses import training_frame
+from polarbgb.background.measured import scatter_over_error
 from polarbgb.background.score import Score, score
 from polarbgb.cluster import open_scheduler
 from polarbgb.config import Config, Device, Model
@@ -23,7 +25,7 @@ from polarbgb.features.contract import FeatureContract
 from polarbgb.progress import Track, silent, watched
 from polarbgb.provenance import file_digest
 from polarbgb.rootio.read import input_path
-from polarbgb.runfolder import Folder, RunFolder
+from polarbgb.runfolder import RunFolder
 from polarbgb.stages import LOCAL
 from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.cleaning import clean_training_set
@@ -43,12 +45,14 @@ class Fitted:
         run: the run folder.
         rows: usable rows.
         features: number of features.
-        folds: number of models a bin.
+        folds: number of models.
         parameters: where the hyperparameters came from, in words.
         scores: one a bin and part of the rows.
         widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
+        scatter: (bins,) scatter of rates from row to row over their stated errors; NaN where it cannot be told.
+        weighted_means: whether the configuration says that rates may scatter less than their errors.
         rounds: of the training-set cleaning.
-        trees: (bins,) mean number of trees of the folds' boosters.
+        trees: (1 + bins,) mean number of trees over the folds: those that the bins share, and what each bin adds.
         files: what was written.
     """
 
@@ -59,6 +63,8 @@ class Fitted:
     parameters: str
     scores: tuple[Score, ...]
     widths: tuple[float, ...]
+    scatter: tuple[float, ...]
+    weighted_means: bool
     rounds: tuple[Round, ...]
     trees: tuple[float, ...]
     files: tuple[Path, ...]
@@ -133,24 +139,25 @@ def _fit(
     )
     with watched(track, "calibrate"):
         concluded = conclude(prepared, crossed.prediction, folds.fold, config)
+    scatter = tuple(scatter_over_error(measured, timeline.segment, ~timeline.known).tolist())
     scores = _scores(prepared, concluded.prediction, folds, config)
-    trees = [[booster.trees for booster in split] for split in crossed.boosters]
+    trees = [[booster.trees for booster in fitted.boosters] for fitted in crossed.models]
     draft.write_config(config)
     draft.write_json(LOCAL, {"input": str(prepared.path)})
-    for (which, number), booster in crossed.by_job():
-        with atomic(_model_path(draft, which, number, model)) as temporary:
-            booster.save(temporary)
+    for fold, fitted in enumerate(crossed.models):
+        save_fold_model(fitted, draft / "models", fold, model)
     draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
-    draft.write_frame("training.parquet", training_frame(crossed.boosters, config.rates.names))
+    draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
     draft.write_json("metrics.json", {"scores": [one.as_dict() for one in scores]})
     write_prediction(draft, concluded.frame, config, track)
     files = draft.publish(
         started,
         **prepared.provenance(config),
         parameters=told,
-        device={"asked": model.device, "got": sorted({one.device for _, one in crossed.by_job()})},
+        device={"asked": model.device, "got": devices(crossed.models)},
         scheduler=address,
         widths=concluded.widths,
+        scatter=[None if np.isnan(ratio) else ratio for ratio in scatter],
         cleaning=[asdict(one) for one in rounds],
         trees=trees,
     )
@@ -162,6 +169,8 @@ def _fit(
         parameters=told,
         scores=tuple(scores),
         widths=concluded.widths,
+        scatter=scatter,
+        weighted_means=config.rates.weighted_means,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
         # A line for all models: there may be hundreds.
@@ -199,17 +208,19 @@ def load_contract(run: RunFolder) -> FeatureContract:
     return FeatureContract.from_dict(run.read_json("models/features.json"))
 
 
-def load_models(run: RunFolder, config: Config) -> tuple[tuple[Booster, ...], ...]:
-    """Read the boosters of a fitted run: one tuple of a booster a bin for every split.
+def load_models(run: RunFolder, config: Config) -> tuple[FoldModel, ...]:
+    """Read the models of a fitted run, one per fold.
 
     Raises:
         UserError: if the run has no models or they are damaged.
     """
-    splits = run.require("fit")["trees"]
-    return tuple(
-        tuple(load_booster(_model_path(run, s, b, config.model), config.model) for b in range(len(split)))
-        for s, split in enumerate(splits)
-    )
+    folds = len(run.require("fit")["trees"])
+    return tuple(load_fold_model(run / "models", fold, config.model) for fold in range(folds))
+
+
+def devices(models: Sequence[FoldModel]) -> list[str]:
+    """Return where the boosters were trained, or, of those that were read, where they predict."""
+    return sorted({booster.device for fitted in models for booster in fitted.boosters})
 
 
 def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model, str]:
@@ -245,7 +256,3 @@ def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Co
         for number, part in enumerate(BLOCK_PARTS)
         for one in score(prepared.measured, prediction, fair & (folds.fold == number), names, part)
     ]
-
-
-def _model_path(run: Folder, split: int, number: int, model: Model) -> Path:
-    return run / f"models/fold{split}_bin{number}{SUFFIX[model.backend]}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polarbgb.background.crossfit import predict_mean
+from polarbgb.background.foldmodel import predict_mean
 from polarbgb.config import Device
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
@@ -18,7 +18,7 @@ from polarbgb.stages import FITTED_RANKING, LOCAL, RANKING
 from polarbgb.timeline.clean import Quality
 from polarbgb.verbs.conclude import conclude, write_prediction
 from polarbgb.verbs.detect import read_detector
-from polarbgb.verbs.fit import load_contract, load_models, on_device
+from polarbgb.verbs.fit import devices, load_contract, load_models, on_device
 from polarbgb.verbs.prepare import made_from, prepare
 
 
@@ -80,11 +80,11 @@ def predict(
         config = prepared.as_read(config)
         contract = load_contract(models)
         contract.require(prepared.matrix, str(path))
-        boosters = load_models(models, config)
+        fold_models = load_models(models, config)
         drift = contract.drift(prepared.matrix, prepared.timeline.usable_time)
         prepared = replace(prepared, timeline=prepared.timeline.marked(drift.rows, Quality.BEYOND_TRAINING))
         with watched(track, "predict"):
-            prediction = predict_mean(boosters, prepared.matrix.values, config.model)
+            prediction = predict_mean(fold_models, prepared.matrix.values, config.model)
         nobody = np.full(len(prediction), -1, np.int8)
         with watched(track, "calibrate"):
             concluded = conclude(prepared, prediction, nobody, config)
@@ -104,7 +104,7 @@ def predict(
                 "fitted": fitted["finished"],
                 "input": fitted["input"]["sha256"],
             },
-            device={"asked": device, "got": sorted({one.device for split in boosters for one in split})},
+            device={"asked": device, "got": devices(fold_models)},
             outside=outside,
             widths=concluded.widths,
         )

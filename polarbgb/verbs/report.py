@@ -255,9 +255,9 @@ def _tiles(metrics: Sequence[Mapping[str, Any]], searched: Mapping[str, Any], da
     tiles = [("covered by data", f"{days:.2f} d"), ("events", f"{searched['events']:,}")]
     if searched["method"] == "focus":
         tiles.append(("false-alarm rate asked for", f"{searched['trigger']['far']:g} a day"))
-    ratios = [one["weighted_error"] / one["noise"] for one in metrics if one["part"] in FAIR_PARTS]
+    ratios = [one["deviance"] / one["noise"] for one in metrics if one["part"] in FAIR_PARTS]
     if ratios:
-        tiles.append(("error / counting noise", f"{min(ratios):.2g} to {max(ratios):.2g}"))
+        tiles.append(("deviance / counting noise", f"{min(ratios):.2g} to {max(ratios):.2g}"))
     return tiles
 
 

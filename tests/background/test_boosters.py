@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from polarbgb.background.boosters import SUFFIX, load_booster, quantise, rate_of, require_device, xgboost_shape
+from polarbgb.background.boosters import SUFFIX, load_booster, quantise, require_device, xgboost_shape
 from polarbgb.background.measured import Measured
-from polarbgb.background.targets import Targets, make_targets
+from polarbgb.background.targets import Targets, levels, make_targets
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 
@@ -41,10 +41,23 @@ def observe(rows=6000, seed=0):
     return values, Measured(rate[:, None], error[:, None], exposure[:, None])
 
 
+def both_targets(data, grow, stop, objective):
+    """Targets of the only bin, for the rows that grow trees and for those that decide when to stop."""
+    level = levels(data, grow, objective)
+    return [make_targets(data, [0], level, rows, objective) for rows in (grow, stop)]
+
+
+def rate_of(booster, values, data, grow, objective):
+    """Rate that a booster of the only bin predicts, Hz."""
+    level = levels(data, grow, objective)[0]
+    margin = booster.margin(values)
+    return level * (1 + margin if objective == "squared" else np.exp(margin))
+
+
 def train(model, *, rows=6000, seed=0):
     values, data = observe(rows, seed)
     grow = np.arange(rows) < 0.8 * rows
-    targets = make_targets(data, 0, grow, ~grow, model.objective)
+    targets = both_targets(data, grow, ~grow, model.objective)
     return quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
 
 
@@ -59,11 +72,11 @@ def parted(values, at):
     return grow, ~grow
 
 
-def exact(label, weight=None):
-    """Targets that start where the tests ask, without the scaling of make_targets."""
+def exact(label, weight=None, base=0.0):
+    """Targets without the scaling of make_targets, whose trees go on from a constant margin."""
     label = np.asarray(label, np.float32)
     weight = np.ones_like(label) if weight is None else np.asarray(weight, np.float32)
-    return Targets(label, weight, float(np.average(label.astype(float), weights=weight)))
+    return Targets(label, weight, np.full_like(label, base))
 
 
 NEW = np.random.default_rng(99).normal(size=(500, 3)).astype(np.float32)
@@ -75,7 +88,8 @@ def test_a_known_rate_is_learned_to_a_fraction_of_the_counting_noise(backend, ob
     booster = train(model, rows=20_000)
     values = np.random.default_rng(1).normal(size=(5000, 3)).astype(np.float32)
     truth = truth_of(values)
-    excess = np.mean((rate_of(booster.margin(values), objective) - truth) ** 2 / truth)
+    predicted = rate_of(booster, values, observe(20_000)[1], np.arange(20_000) < 16_000, objective)
+    excess = np.mean((predicted - truth) ** 2 / truth)
     alone = np.mean((truth.mean() - truth) ** 2 / truth)
     assert alone > 50
     assert excess < 1
@@ -87,14 +101,15 @@ def test_without_anything_to_split_by_the_rate_is_the_weighted_mean(backend, obj
     counts, live = rng.poisson(30, 500), rng.uniform(0.5, 1.5, 500)
     rate, error = counts / live, np.sqrt(counts) / live
     rows = np.ones(500, bool)
-    targets = make_targets(Measured(rate[:, None], error[:, None], live[:, None]), 0, rows, rows, objective)
+    data = Measured(rate[:, None], error[:, None], live[:, None])
+    targets = both_targets(data, rows, rows, objective)
     same = np.ones((500, 1), np.float32)
     booster = quantise(same, rows, rows, ("a",), make_model(backend, objective)).train(
         *targets, make_model(backend, objective, trees=30)
     )
     # the maximum of the Poisson likelihood is all counts over all live time
     expected = counts.sum() / live.sum() if objective == "poisson" else np.sum(rate / error**2) / np.sum(1 / error**2)
-    np.testing.assert_allclose(rate_of(booster.margin(same[:3]), objective), expected, rtol=1e-6)
+    np.testing.assert_allclose(rate_of(booster, same[:3], data, rows, objective), expected, rtol=1e-6)
 
 
 @all_kinds
@@ -104,12 +119,13 @@ def test_each_side_of_a_split_comes_to_its_own_weighted_mean(backend, objective)
     label = rng.poisson(np.where(side, 90, 60)).astype(float)
     weight = rng.uniform(0.5, 1.5, 1000)
     values = side[:, None].astype(np.float32)
-    targets = exact(label, weight)
+    start = np.log(70) if objective == "poisson" else 70
+    targets = exact(label, weight, start)
     model = make_model(backend, objective, trees=60, learning_rate=0.5, depth=1, min_rows=0, l2=0, patience=60)
     booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
     expected = [np.average(label[side == s], weights=weight[side == s]) for s in (0, 1)]
-    found = rate_of(booster.margin(np.array([[0], [1]], np.float32)), objective)
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    margin = start + booster.margin(np.array([[0], [1]], np.float32))
+    np.testing.assert_allclose(np.exp(margin) if objective == "poisson" else margin, expected, rtol=1e-4)
 
 
 @all_kinds
@@ -118,16 +134,15 @@ def test_one_tree_takes_one_damped_newton_step(backend, objective):
     side = np.repeat([0, 1], [400, 600])
     label = np.where(side, 1.4, 0.8) * (1 + 0.1 * np.tile([-1, 1], 500))
     values = side[:, None].astype(np.float32)
-    targets = exact(label)
+    start = 1.1
+    targets = exact(label, base=np.log(start) if objective == "poisson" else start)
     model = make_model(backend, objective, trees=1, learning_rate=0.25, depth=1, min_rows=0, l2=50)
     booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
-    start = np.average(label)
     for s in (0, 1):
         own = label[side == s]
         hessian = len(own) * start if objective == "poisson" else len(own)
         step = 0.25 * np.sum(own - start) / (hessian + 50)
-        expected = (np.log(start) if objective == "poisson" else start) + step
-        assert booster.margin(np.array([[s]], np.float32))[0] == pytest.approx(expected, rel=1e-5)
+        assert booster.margin(np.array([[s]], np.float32))[0] == pytest.approx(step, rel=1e-5)
 
 
 @all_kinds
@@ -137,7 +152,7 @@ def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_rows, spl
     values = side[:, None].astype(np.float32)
     rate = np.where(side, 1.3, 1.0)[:, None] * 100
     rows = np.ones(1000, bool)
-    targets = make_targets(Measured(rate, np.full_like(rate, 10.0), np.ones_like(rate)), 0, rows, rows, objective)
+    targets = both_targets(Measured(rate, np.full_like(rate, 10.0), np.ones_like(rate)), rows, rows, objective)
     model = make_model(backend, objective, trees=1, depth=1, l2=0, min_rows=min_rows)
     margin = quantise(values, *all_of(values), ("side",), model).train(*targets, model).margin(values)
     assert (margin[0] != margin[-1]) is np.bool_(splits)
@@ -145,11 +160,12 @@ def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_rows, spl
 
 @all_kinds
 @pytest.mark.parametrize("order", ["weights first", "ones first"])
-def test_swapped_labels_and_weights_give_what_a_fresh_set_gives(backend, objective, order):
+def test_swapped_labels_weights_and_bases_give_what_a_fresh_set_gives(backend, objective, order):
     values, data = observe(2000)
     rng = np.random.default_rng(3)
-    first = exact(data.rate[:1600, 0], rng.uniform(0.1, 5, 1600)), exact(data.rate[1600:, 0], rng.uniform(0.1, 5, 400))
-    second = exact(rng.permuted(data.rate[:1600, 0])), exact(data.rate[1600:, 0])
+    rate = data.rate[:, 0] / 400
+    first = exact(rate[:1600], rng.uniform(0.1, 5, 1600), 0.1), exact(rate[1600:], rng.uniform(0.1, 5, 400), 0.1)
+    second = exact(rng.permuted(rate[:1600])), exact(rate[1600:])
     if order == "ones first":
         first, second = second, first
     model = make_model(backend, objective, trees=15, patience=15)
@@ -170,9 +186,10 @@ def test_weights_count(backend, objective):
     model = make_model(backend, objective, trees=15, patience=15)
     heavy = np.where(values[:1600, 0] > 0, 10.0, 0.1)
     shared = quantise(values, *parted(values, 1600), NAMES, model)
-    stop = exact(data.rate[1600:, 0])
-    with_weights = shared.train(exact(data.rate[:1600, 0], heavy), stop, model).margin(NEW)
-    without = shared.train(exact(data.rate[:1600, 0]), stop, model).margin(NEW)
+    rate = data.rate[:, 0] / 400
+    stop = exact(rate[1600:])
+    with_weights = shared.train(exact(rate[:1600], heavy), stop, model).margin(NEW)
+    without = shared.train(exact(rate[:1600]), stop, model).margin(NEW)
     assert np.abs(with_weights - without).max() > 1e-3 * np.abs(without).max()
 
 
@@ -197,7 +214,9 @@ def test_a_saved_xgboost_model_is_xgboosts_own(objective, tmp_path):
     booster.save(tmp_path / "model.ubj")
     own = xgboost.Booster(model_file=tmp_path / "model.ubj")
     rate = own.predict(xgboost.DMatrix(NEW, feature_names=list(NAMES)))
-    np.testing.assert_allclose(rate_of(booster.margin(NEW), objective), rate, rtol=2e-6)
+    margin = booster.margin(NEW)
+    relative = margin if objective == "squared" else np.exp(margin)
+    np.testing.assert_allclose(relative, rate, rtol=2e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -209,7 +228,8 @@ def test_a_saved_lightgbm_model_is_lightgbms_own(objective, tmp_path):
     booster.save(tmp_path / "model.txt")
     own = lightgbm.Booster(model_file=tmp_path / "model.txt")
     assert tuple(own.feature_name()) == NAMES
-    np.testing.assert_allclose(rate_of(booster.margin(NEW), objective), own.predict(NEW), rtol=1e-12)
+    margin = booster.margin(NEW)
+    np.testing.assert_allclose(margin if objective == "squared" else np.exp(margin), own.predict(NEW), rtol=1e-12)
 
 
 def cut(part, raw):
@@ -264,7 +284,7 @@ def test_noise_stops_the_trees(backend, objective):
     label = rng.poisson(50, 3000)
     model = make_model(backend, objective, trees=300, patience=10)
     booster = quantise(values, *parted(values, 2000), NAMES, model).train(
-        exact(label[:2000]), exact(label[2000:]), model
+        *(exact(part / 50, base=0.0 if objective == "poisson" else 1.0) for part in (label[:2000], label[2000:])), model
     )
     assert booster.trees < 30
 
@@ -272,12 +292,13 @@ def test_noise_stops_the_trees(backend, objective):
 @all_kinds
 def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
     values, data = observe(4000)
-    rate = data.rate[:, 0]
+    rate = data.rate[:, 0] / data.rate[:3000, 0].mean()
     model = make_model(backend, objective, trees=40, patience=5)
     training = quantise(values, *parted(values, 3000), NAMES, model)
-    grow = exact(rate[:3000])
-    agreeing = training.train(grow, exact(rate[3000:]), model)
-    opposed = training.train(grow, exact(2 * grow.mean - np.minimum(rate[3000:], 1.9 * grow.mean)), model)
+    base = 0.0 if objective == "poisson" else 1.0
+    grow = exact(rate[:3000], base=base)
+    agreeing = training.train(grow, exact(rate[3000:], base=base), model)
+    opposed = training.train(grow, exact(2 - np.minimum(rate[3000:], 1.9), base=base), model)
     assert opposed.trees == 1
     assert agreeing.trees > 15
 
@@ -287,15 +308,15 @@ def test_training_stops_at_the_least_loss_of_the_stopping_rows(backend, objectiv
     values, data = observe(2000)
     grow = np.arange(2000) < 1600
     settings = {"learning_rate": 0.3, "depth": 4, "min_rows": 5}
-    _, stop = make_targets(data, 0, grow, ~grow, objective)
+    _, stop = both_targets(data, grow, ~grow, objective)
 
     def grown(trees, patience):
         model = make_model(backend, objective, trees=trees, patience=patience, **settings)
         training = quantise(values, grow, ~grow, NAMES, model)
-        return training.train(*make_targets(data, 0, grow, ~grow, objective), model)
+        return training.train(*both_targets(data, grow, ~grow, objective), model)
 
     def loss(booster):
-        margin, label = booster.margin(values[~grow]), stop.label
+        margin, label = stop.base + booster.margin(values[~grow]), stop.label
         losses = np.exp(margin) - label * margin if objective == "poisson" else (label - margin) ** 2
         return np.average(losses, weights=stop.weight)
 
@@ -325,9 +346,9 @@ def test_missing_values_are_taken(backend, objective):
     values[::7] = np.nan
     grow = np.arange(4000) < 3000
     model = make_model(backend, objective, trees=30)
-    targets = make_targets(data, 0, grow, ~grow, objective)
+    targets = both_targets(data, grow, ~grow, objective)
     booster = quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
-    rate = rate_of(booster.margin(np.full((1, 3), np.nan, np.float32)), objective)
+    rate = rate_of(booster, np.full((1, 3), np.nan, np.float32), data, grow, objective)
     unknown = np.isnan(values).all(axis=1) & grow
     weight = data.exposure if objective == "poisson" else 1 / data.error**2
     assert rate[0] == pytest.approx(np.average(data.rate[unknown], weights=weight[unknown]), rel=0.05)
@@ -339,9 +360,9 @@ def test_a_bin_without_counts_is_predicted_to_have_none(backend, objective):
     zero = np.zeros((1000, 1))
     grow = np.arange(1000) < 800
     model = make_model(backend, objective, trees=5)
-    targets = make_targets(Measured(zero, zero + 1, zero + 1), 0, grow, ~grow, objective)
-    booster = quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
-    np.testing.assert_allclose(rate_of(booster.margin(values), objective), 0, atol=1e-5)
+    data = Measured(zero, zero + 1, zero + 1)
+    booster = quantise(values, grow, ~grow, NAMES, model).train(*both_targets(data, grow, ~grow, objective), model)
+    np.testing.assert_allclose(rate_of(booster, values, data, grow, objective), 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -352,10 +373,10 @@ def test_pieces_make_the_trees_that_xgboost_grows_from_one_array(on_disk, monkey
     values, data = observe(6000)
     grow = np.arange(6000) % 5 > 0
     model = make_model("xgboost", "gamma", trees=30, depth=5, patience=30)
-    grown, stopping = make_targets(data, 0, grow, ~grow, "gamma")
+    grown, stopping = both_targets(data, grow, ~grow, "gamma")
     found = quantise(values, grow, ~grow, NAMES, model, on_disk=on_disk).train(grown, stopping, model)
     whole = xgboost.QuantileDMatrix(values[grow], grown.label, max_bin=model.bins)
-    shape = xgboost_shape(model) | {"objective": "reg:gamma", "base_score": grown.mean, "max_delta_step": 0}
+    shape = xgboost_shape(model) | {"objective": "reg:gamma", "base_score": 1.0, "max_delta_step": 0}
     expected = xgboost.train(shape, whole, model.trees)
     np.testing.assert_array_equal(
         found.margin(NEW), expected[: found.trees].inplace_predict(NEW, predict_type="margin").astype(float)
@@ -369,14 +390,14 @@ def test_pieces_make_the_trees_that_lightgbm_grows_from_one_array(monkeypatch):
     values, data = observe(6000)
     grow = np.arange(6000) % 5 > 0
     model = make_model("lightgbm", "squared", trees=30, depth=5, patience=30, learning_rate=0.1)
-    grown, stopping = make_targets(data, 0, grow, ~grow, "squared")
+    grown, stopping = both_targets(data, grow, ~grow, "squared")
     found = quantise(values, grow, ~grow, NAMES, model).train(grown, stopping, model)
     shape = {
         "max_bin": 255, "min_data_in_bin": 1, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1,
         "learning_rate": 0.1, "max_depth": 5, "num_leaves": 32, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 50,
         "lambda_l2": 1.0, "seed": 0, "deterministic": True, "force_col_wise": True, "objective": "regression",
     }  # fmt: skip
-    whole = lightgbm.Dataset(values[grow], grown.label, weight=grown.weight, params=shape)
+    whole = lightgbm.Dataset(values[grow], grown.label, weight=grown.weight, init_score=grown.base, params=shape)
     expected = lightgbm.train(shape, whole, found.trees)
     np.testing.assert_array_equal(found.margin(NEW), expected.predict(NEW, raw_score=True))
 
@@ -397,7 +418,7 @@ def test_shap_values_add_up_to_the_margin(backend, objective):
     shap = booster.shap(NEW)
     assert shap.shape == (len(NEW), 4)
     margin = booster.margin(NEW)
-    np.testing.assert_allclose(shap.sum(axis=1), margin, rtol=1e-5)
+    np.testing.assert_allclose(shap.sum(axis=1), margin, rtol=1e-5, atol=1e-6)
     assert np.abs(shap[:, :3]).mean(axis=0).argsort().tolist() == [2, 1, 0]  # the order of their effect
 
 

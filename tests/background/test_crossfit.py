@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from polarbgb.background.crossfit import cross_fit, predict_mean
+from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.foldmodel import predict_mean
 from polarbgb.background.folds import make_folds
 from polarbgb.background.measured import Measured
 from polarbgb.config import Model, validate
@@ -55,9 +56,9 @@ def test_what_only_its_own_orbit_tells_is_unknown_to_a_held_out_prediction(backe
     assert np.isfinite(crossed.prediction).all()
 
     seen = np.zeros(len(truth), bool)
-    for split, boosters in zip(folds.splits, crossed.boosters, strict=True):
-        own = np.exp(boosters[0].margin(matrix.values[split.train]))
-        np.testing.assert_allclose(own, truth[split.train, 0], rtol=0.05)  # where it was trained it knows
+    for split, fitted in zip(folds.splits, crossed.models, strict=True):
+        own = fitted.rates(matrix.values[split.train])
+        np.testing.assert_allclose(own, truth[split.train], rtol=0.05)  # where it was trained it knows
         seen |= split.train
     assert seen.all()
     missed = np.abs(np.log(crossed.prediction / truth)).mean()
@@ -78,14 +79,13 @@ def test_no_prediction_moves_with_the_rates_of_its_own_fold(backend, objective):
 
 
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
-def test_each_row_and_bin_has_its_own_booster(objective):
+def test_each_row_is_predicted_by_the_model_of_its_fold(objective):
     matrix, data, folds, truth = observe(bins=3, offset=0.0)
     crossed = cross_fit(matrix, data, folds, make_model(objective=objective, trees=10))
-    assert [len(split) for split in crossed.boosters] == [3] * len(folds.splits)
+    assert [len(fitted.per_bin) for fitted in crossed.models] == [3] * len(folds.splits)
     for row in range(0, len(truth), 97):
-        for number in range(3):
-            margin = crossed.boosters[folds.fold[row]][number].margin(matrix.values[row : row + 1])[0]
-            assert crossed.prediction[row, number] == (np.exp(margin) if objective == "poisson" else margin)
+        own = crossed.models[folds.fold[row]].rates(matrix.values[row : row + 1])[0]
+        np.testing.assert_array_equal(crossed.prediction[row], own)
     np.testing.assert_allclose(crossed.prediction, truth, rtol=0.05)
 
 
@@ -93,14 +93,11 @@ def test_each_row_and_bin_has_its_own_booster(objective):
 def test_rows_of_another_file_are_given_the_mean_rate_of_all_splits(objective):
     matrix, data, folds, _ = observe()
     model = make_model(objective=objective, trees=10)
-    boosters = cross_fit(matrix, data, folds, model).boosters
+    models = cross_fit(matrix, data, folds, model).models
     new = matrix.values[:50] + np.float32(0.5)
-    found = predict_mean(boosters, new, model)
+    found = predict_mean(models, new, model)
     assert found.shape == (50, 2)
-    for number in range(2):
-        margins = [split[number].margin(new) for split in boosters]
-        rates = [np.exp(m) if objective == "poisson" else m for m in margins]
-        np.testing.assert_allclose(found[:, number], sum(rates) / len(rates), rtol=1e-12)
+    np.testing.assert_allclose(found, np.mean([fitted.rates(new) for fitted in models], axis=0), rtol=1e-12)
 
 
 def test_every_fit_is_announced():
@@ -113,5 +110,4 @@ def test_every_fit_is_announced():
             yield step
 
     cross_fit(matrix, data, folds, make_model(trees=2), track=track)
-    assert [(label, total) for label, total, _ in told] == [("fit", 8)] * 8
-    assert {step for *_, step in told} == {(split, number) for split in range(4) for number in range(2)}
+    assert told == [("fit", 4, fold) for fold in range(4)]

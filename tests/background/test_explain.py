@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from polarbgb.background.boosters import quantise
 from polarbgb.background.explain import Explanation, estimate_seconds, explain_rows, stratified_sample
-from polarbgb.background.targets import Targets
+from polarbgb.background.foldmodel import train_fold
+from polarbgb.background.folds import Split
+from polarbgb.background.measured import Measured
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
 
@@ -52,79 +54,74 @@ def test_the_seed_decides():
     assert not np.array_equal(stratified_sample(strata, 50, 1), stratified_sample(strata, 50, 2))
 
 
-def train(backend, slope, seed):
-    """Train on a rate that follows one feature each: the booster of split s looks at feature s."""
+def train(backend, slopes, seed):
+    """Train on rates that follow one feature: the model of fold k looks at feature k."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(600, 3)).astype(np.float32)
-    label = (200 + slope @ values.T).astype(np.float32)
-    targets = Targets(label, np.ones(600, np.float32), float(label.mean()))
-    model = Model(backend=backend, threads=1, trees=15, min_rows=1, l2=0)
+    rate = 200 + values @ np.column_stack(slopes)
+    model = Model(backend=backend, threads=1, trees=15, trees_per_bin=15, min_rows=1, l2=0)
     rows = np.ones(600, bool)
-    return quantise(values, rows, rows, NAMES, model).train(targets, targets, model)
+    training = quantise(values, rows, rows, NAMES, model)
+    return train_fold(training, Measured(rate, rate**0, rate**0), Split(rows, rows, rows), model)
 
 
 @pytest.fixture(scope="module", params=["xgboost", "lightgbm"])
 def case(request):
     rng = np.random.default_rng(1)
-    slopes = 30.0, 50.0
-    boosters = tuple(
-        tuple(train(request.param, slope * np.eye(3)[split], split) for slope in slopes) for split in range(3)
-    )
+    models = [train(request.param, [slope * np.eye(3)[fold] for slope in (30.0, 50.0)], fold) for fold in range(3)]
     matrix = Matrix(rng.normal(size=(90, 3)).astype(np.float32), NAMES)
-    return matrix, boosters, rng.integers(0, 3, 90)
+    return matrix, models, rng.integers(0, 3, 90)
 
 
 def test_each_row_is_explained_by_the_model_that_predicted_it(case):
-    matrix, boosters, split = case
+    matrix, models, fold = case
     rows = np.arange(4, 90, 3)
-    found = explain_rows(matrix, boosters, split, rows)
+    found = explain_rows(matrix, models, fold, rows)
     assert found.values.shape == (2, len(rows), 3)
     np.testing.assert_array_equal(found.rows, rows)
     for i, row in enumerate(rows):
         for number in range(2):
-            own, features = boosters[split[row]][number], matrix.values[row : row + 1]
-            shap, margin = own.shap(features)[0], own.margin(features)[0]
+            own, features = models[fold[row]], matrix.values[row : row + 1]
+            shap, margin = own.shap(features)[number, 0], own.margins(features)[0, number]
             np.testing.assert_allclose(found.values[number, i], shap[:3], atol=1e-6)
             assert found.base[number, i] + found.values[number, i].sum() == pytest.approx(margin, rel=1e-5)
             # its model saw one feature matter
-            assert np.argmax(np.abs(found.values[number, i])) == split[row] or abs(matrix.values[row, split[row]]) < 0.3
+            assert np.argmax(np.abs(found.values[number, i])) == fold[row] or abs(matrix.values[row, fold[row]]) < 0.3
     assert 0 <= found.residue < 1e-5
 
 
 def test_the_residue_shows_values_that_do_not_add_up(case):
-    matrix, boosters, split = case
+    matrix, models, fold = case
 
     class Wrong:
-        def __init__(self, booster):
-            self.margin = booster.margin
-            self.shap = lambda values: booster.shap(values) + 0.01
+        def __init__(self, model):
+            self.margins, self.per_bin = model.margins, model.per_bin
+            self.shap = lambda values: model.shap(values) + 0.01
 
-    wrong = tuple(tuple(Wrong(booster) for booster in row) for row in boosters)
-    found = explain_rows(matrix, wrong, split, np.arange(90))
-    margin = np.concatenate([boosters[s][b].margin(matrix.values[split == s]) for s in range(3) for b in range(2)])
+    found = explain_rows(matrix, [Wrong(model) for model in models], fold, np.arange(90))
+    margin = np.concatenate([models[k].margins(matrix.values[fold == k]).ravel() for k in range(3)])
     assert found.residue == pytest.approx(0.04 / (1 + np.abs(margin).min()), rel=1e-3)
 
 
 def test_importance_is_the_mean_size_of_the_values(case):
-    matrix, boosters, split = case
-    found = explain_rows(matrix, boosters, split, np.arange(90))
+    matrix, models, fold = case
+    found = explain_rows(matrix, models, fold, np.arange(90))
     expected = [[np.mean([abs(v) for v in found.values[b, :, f]]) for b in range(2)] for f in range(3)]
     np.testing.assert_allclose(found.importance(), expected, rtol=1e-6)
     assert (found.importance()[:, 1] > found.importance()[:, 0]).all()  # the second bin has the steeper slopes
 
 
 def test_splits_without_a_row_in_the_sample_are_not_asked(case):
-    matrix, boosters, split = case
-    rows = np.flatnonzero(split == 1)
-    none = (None, None)
-    found = explain_rows(matrix, (boosters[0], boosters[1], none), split, rows)
-    np.testing.assert_array_equal(found.values, explain_rows(matrix, boosters, split, rows).values)
+    matrix, models, fold = case
+    rows = np.flatnonzero(fold == 1)
+    found = explain_rows(matrix, [models[0], models[1], None], fold, rows)
+    np.testing.assert_array_equal(found.values, explain_rows(matrix, models, fold, rows).values)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 80])
 def test_the_estimate_grows_with_the_rows(case, rows):
-    matrix, boosters, split = case
-    one = estimate_seconds(matrix, boosters, split, np.arange(rows))
+    matrix, models, fold = case
+    one = estimate_seconds(matrix, models, fold, np.arange(rows))
     assert 0 < one < 60
 
 

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from polarbgb.background.boosters import quantise
-from polarbgb.background.losses import GROWING, STOPPING, marks, training_frame
+from polarbgb.background.foldmodel import FoldModel
+from polarbgb.background.losses import GROWING, SHARED, STOPPING, marks, training_frame
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 
@@ -25,10 +26,11 @@ def sample():
 def trained(backend, objective, sample, trees=TREES, patience=1000):
     values, rate, weight, grow = sample
     model = Model(backend=backend, objective=objective, trees=trees, patience=patience, threads=1, depth=3)
-    mean = float(np.average(rate[grow], weights=weight[grow]))
-    targets = [Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), mean) for rows in (grow, ~grow)]
+    start = np.average(rate[grow], weights=weight[grow])
+    base = np.full(ROWS, start if objective == "squared" else np.log(start), "f4")
+    targets = [Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), base[rows]) for rows in (grow, ~grow)]
     booster = quantise(values, grow, ~grow, ("a", "b", "c"), model).train(*targets, model)
-    return booster, model
+    return booster, model, float(base[0])
 
 
 def deviance(objective, rate, predicted, weight):
@@ -48,9 +50,9 @@ def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sam
     values, rate, weight, grow = sample
     # A second fit is stopped where the first one was best: all its trees are kept.
     trees = trained(backend, objective, sample)[0].trees
-    booster, model = trained(backend, objective, sample, trees=trees)
+    booster, model, base = trained(backend, objective, sample, trees=trees)
     assert booster.trees == trees
-    margin = booster.margin(values)
+    margin = base + booster.margin(values)
     predicted = margin if model.objective == "squared" else np.exp(margin)
     for part, rows in ((GROWING, grow), (STOPPING, ~grow)):
         expected = deviance(objective, rate[rows], predicted[rows], weight[rows])
@@ -59,7 +61,7 @@ def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sam
 
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
 def test_trees_kept_are_those_with_the_least_loss(backend, sample):
-    booster, _ = trained(backend, "gamma", sample, trees=200, patience=10)
+    booster, *_ = trained(backend, "gamma", sample, trees=200, patience=10)
     stopping, growing = booster.losses[STOPPING], booster.losses[GROWING]
     assert min(stopping, key=stopping.get) == booster.trees < 190
     assert list(stopping) == list(range(1, booster.trees + 11))
@@ -73,10 +75,12 @@ def test_growing_rows_are_looked_at_twenty_times_at_most_and_at_the_end(trees):
     assert len(marks(trees)) <= 20
 
 
-def test_the_frame_has_a_row_a_fold_bin_part_and_tree(sample):
-    booster, _ = trained("xgboost", "gamma", sample, trees=3)
-    frame = training_frame([(booster, booster)] * 2, ["x", "y"])
-    assert len(frame) == 2 * 2 * 2 * 3
+def test_the_frame_has_one_row_per_fold_booster_part_and_tree(sample):
+    booster, *_ = trained("xgboost", "gamma", sample, trees=3)
+    model = FoldModel(booster, (booster, booster), np.ones(2), "gamma")
+    frame = training_frame([model] * 2, ["x", "y"])
+    assert len(frame) == 2 * 3 * 2 * 3
+    assert frame["bin"].unique(maintain_order=True).to_list() == [SHARED, "x", "y"]
     (value,) = frame.filter(fold=1, bin="y", part=GROWING, trees=2)["loss"]
     assert value == booster.losses[GROWING][2]
     assert training_frame([], []).schema == frame.schema

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from polarbgb.background.measured import Measured, counting_noise, measured
+from polarbgb.background.measured import Measured, counting_noise, measured, scatter_over_error
 from polarbgb.config import validate
 from polarbgb.timeline.clean import clean
 
@@ -78,3 +78,18 @@ def test_predicted_noise_is_the_spread_of_simulated_counts():
 def test_predicted_noise_is_never_below_one_count(background):
     data = Measured(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 0.5))
     assert counting_noise(data, np.full((1, 1), background)).item() == pytest.approx(1 / 0.5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.3])
+def test_stated_errors_are_compared_with_the_scatter_from_row_to_row(factor):
+    """Whatever the slow background does; a gap, spikes and bins of few counts are left out."""
+    rng = np.random.default_rng(0)
+    expected = np.column_stack([1000 * np.exp(np.sin(np.arange(40_000) / 900)), np.full(40_000, 2.0)])
+    expected[20_000:, 0] += 5000
+    counts = rng.poisson(expected).astype(float)
+    counts[100:120] *= 20
+    error = np.sqrt(np.maximum(counts, 1)) / factor
+    segment = np.repeat([0, 1], 20_000)
+    found = scatter_over_error(Measured(counts, error, counts**0), segment, np.ones(40_000, bool))
+    assert found[0] == pytest.approx(factor, rel=0.02)
+    assert np.isnan(found[1])

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from polarbgb.background.calibrate import modified_gaussian_fit
-from polarbgb.background.modelerror import _CLIPPED, calibrate_by_regime, fit_model_error, noise_cells
+from polarbgb.background.calibrate import GAUSSIAN_WIDTH, modified_gaussian_fit
+from polarbgb.background.modelerror import calibrate_by_regime, fit_model_error, noise_cells
 
 ROWS = 60_000
 
 
 def test_the_clip_takes_the_stated_share_of_a_gaussian():
     quantiles = norm.ppf((np.arange(400_001) + 0.5) / 400_001)
-    assert modified_gaussian_fit(quantiles).sigma == pytest.approx(_CLIPPED, abs=5e-5)
+    assert modified_gaussian_fit(quantiles).sigma == pytest.approx(GAUSSIAN_WIDTH, abs=5e-5)
 
 
 def scattered(share, seed=0):
@@ -25,9 +25,9 @@ def scattered(share, seed=0):
     return prediction, counting, rng.normal(0, np.hypot(counting, share * prediction))
 
 
-def calibrated(residual, prediction, counting, cell, group, fair=None):
+def calibrated(residual, prediction, counting, cell, group, fair=None, **options):
     fair = np.ones(len(residual), bool) if fair is None else fair
-    error = fit_model_error(prediction + residual, prediction, counting, cell=cell, group=group, fair=fair)
+    error = fit_model_error(prediction + residual, prediction, counting, cell=cell, group=group, fair=fair, **options)
     return calibrate_by_regime(prediction + residual, prediction, counting, error), error
 
 
@@ -45,12 +45,16 @@ def test_the_share_of_every_regime_is_found_and_pulls_have_width_one_in_each():
         assert modified_gaussian_fit(found.pull[inside, 0]).sigma == pytest.approx(1, abs=0.03)
 
 
-def test_rows_quieter_than_their_counts_need_no_model_error():
+def test_only_weighted_means_may_scatter_less_than_counting_noise():
     prediction, counting, residual = scattered(0.0)
-    found, error = calibrated(0.6 * residual, prediction, counting, np.zeros((ROWS, 1), int), np.zeros(ROWS, int))
+    case = 0.6 * residual, prediction, counting, np.zeros((ROWS, 1), int), np.zeros(ROWS, int)
+    found, error = calibrated(*case)
+    assert not error.of_rows(0)[0].any()
+    np.testing.assert_allclose(found.sigma, counting)
+    found, error = calibrated(*case, weighted_means=True)
     share, factor = error.of_rows(0)
     assert not share.any()
-    np.testing.assert_allclose(factor, 0.6, rtol=0.02)  # rows that scatter less than their counts say
+    np.testing.assert_allclose(factor, 0.6, rtol=0.02)
     assert modified_gaussian_fit(found.pull[:, 0]).sigma == pytest.approx(0.985, abs=0.01)
 
 

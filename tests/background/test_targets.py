@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import poisson
 
 from polarbgb.background.measured import Measured
-from polarbgb.background.targets import make_targets
+from polarbgb.background.targets import levels, make_targets
 
 
 def observe(rows=400, seed=0, level=50.0):
@@ -22,9 +22,13 @@ def observe(rows=400, seed=0, level=50.0):
     return x, counts, Measured(rate[:, None], error[:, None], exposure[:, None])
 
 
-def all_rows(measured, objective):
+def all_rows(measured, objective, bins=(0,)):
     rows = np.ones(len(measured.rate), bool)
-    return make_targets(measured, 0, rows, rows, objective)[0]
+    return make_targets(measured, bins, levels(measured, rows, objective), rows, objective)
+
+
+def level_of(measured, objective):
+    return levels(measured, np.ones(len(measured.rate), bool), objective)[0]
 
 
 def poisson_loss(targets, log_rate):
@@ -38,7 +42,7 @@ def test_poisson_targets_give_the_likelihood_of_the_counts(level):
     live = measured.exposure[:, 0]
     models = [np.log(level) + a + b * x for a, b in ((0.0, 0.8), (0.1, 0.3), (-0.2, -0.5))]
     likelihood = [-poisson.logpmf(counts, np.exp(model) * live).sum() for model in models]
-    loss = [poisson_loss(targets, model) for model in models]
+    loss = [poisson_loss(targets, model - np.log(level_of(measured, "poisson"))) for model in models]
     ratio = (loss[1] - loss[0]) / (likelihood[1] - likelihood[0])
     assert (loss[2] - loss[0]) / (likelihood[2] - likelihood[0]) == pytest.approx(ratio, rel=1e-4)
 
@@ -49,7 +53,7 @@ def test_poisson_targets_have_the_maximum_of_the_likelihood_with_an_exposure_off
     live = measured.exposure[:, 0]
 
     def from_targets(p):
-        return poisson_loss(targets, p[0] + p[1] * x)
+        return poisson_loss(targets, p[0] - np.log(level_of(measured, "poisson")) + p[1] * x)
 
     def from_counts(p):
         log_mean = p[0] + p[1] * x + np.log(live)
@@ -67,13 +71,13 @@ def test_squared_targets_have_their_minimum_at_the_weighted_mean():
     targets = all_rows(measured, "squared")
     mean = np.sum(rate / error**2) / np.sum(1 / error**2)
     found = np.sum(targets.weight * targets.label.astype(float)) / np.sum(targets.weight.astype(float))
-    assert found == pytest.approx(mean, rel=1e-6)
-    assert targets.mean == pytest.approx(mean, rel=1e-12)
+    assert found == pytest.approx(1, rel=1e-6)
+    assert level_of(measured, "squared") == pytest.approx(mean, rel=1e-12)
 
 
 def test_poisson_starts_at_all_counts_over_all_live_time():
     _, counts, measured = observe()
-    assert all_rows(measured, "poisson").mean == pytest.approx(counts.sum() / measured.exposure.sum(), rel=1e-12)
+    assert level_of(measured, "poisson") == pytest.approx(counts.sum() / measured.exposure.sum(), rel=1e-12)
 
 
 @given(rows=st.integers(1, 50), scale=st.floats(1e-3, 1e6), seed=st.integers(0, 999))
@@ -87,35 +91,85 @@ def test_a_row_counts_as_one_row_whatever_the_instrument(rows, scale, seed):
     assert np.mean(counts.weight * counts.label) == pytest.approx(1, rel=1e-5)
 
 
-def test_rows_that_do_not_grow_trees_have_no_say_in_start_and_scale():
-    _, _, measured = observe()
-    grow = np.arange(400) < 200
-    stop = np.arange(400) >= 300
-    for objective in ("poisson", "squared"):
-        before = make_targets(measured, 0, grow, stop, objective)
+def observe_bins(rows=300, seed=0):
+    """Three bins with the same relative rate and live times of their own."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, rows)
+    exposure = rng.uniform(0.3, 1.7, (rows, 3))
+    counts = rng.poisson(np.exp(0.8 * x)[:, None] * [40.0, 9.0, 300.0] * exposure)
+    rate = np.maximum(counts, 0.5) / exposure
+    return x, Measured(rate, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
+
+
+LOSSES = {
+    "poisson": lambda target, f: target.weight * (f - target.label * np.log(f)),
+    "gamma": lambda target, f: target.weight * (target.label / f + np.log(f)),
+    "squared": lambda target, f: target.weight * (f - target.label) ** 2,
+}
+
+
+@pytest.mark.parametrize("objective", LOSSES)
+def test_targets_of_several_bins_have_the_joint_loss_of_the_bins(objective):
+    x, measured = observe_bins()
+    rows = np.ones(len(x), bool)
+    level = levels(measured, rows, objective)
+    each = {
+        "poisson": lambda f: measured.exposure * (level * f - measured.rate * np.log(level * f)),
+        "gamma": lambda f: measured.rate / (level * f) + np.log(level * f),
+        "squared": lambda f: ((measured.rate - level * f) / measured.error) ** 2,
+    }[objective]
+    shapes = [np.exp(a + b * x) for a, b in ((0.0, 0.8), (0.1, 0.3), (-0.2, -0.5))]
+    joint = [each(f[:, None]).sum() for f in shapes]
+    target = make_targets(measured, range(3), level, rows, objective)
+    found = [LOSSES[objective](target, f).sum() for f in shapes]
+    ratio = (joint[1] - joint[0]) / (found[1] - found[0])
+    assert ratio > 0
+    assert (joint[2] - joint[0]) / (found[2] - found[0]) == pytest.approx(ratio, rel=1e-4)
+
+
+@pytest.mark.parametrize("objective", LOSSES)
+def test_each_bin_has_its_own_label_and_level(objective):
+    _, measured = observe_bins()
+    rows = np.ones(len(measured.rate), bool)
+    level = levels(measured, rows, objective)
+    for i_bin in range(3):
+        target = make_targets(measured, [i_bin], level, rows, objective)
+        np.testing.assert_allclose(target.label * level[i_bin], measured.rate[:, i_bin], rtol=1e-6)
+        alone = Measured(*(part[:, [i_bin]] for part in (measured.rate, measured.error, measured.exposure)))
+        assert levels(alone, rows, objective)[0] == pytest.approx(level[i_bin], rel=1e-12)
+
+
+def test_only_the_rows_asked_for_have_a_say_in_level_and_scale():
+    _, measured = observe_bins()
+    grow = np.arange(300) < 200
+    for objective in LOSSES:
+        level = levels(measured, grow, objective)
+        before = make_targets(measured, [1], level, grow, objective)
         rate, error = measured.rate.copy(), measured.error.copy()
         rate[200:], error[200:] = rate[200:] * 7, error[200:] * 7
-        after = make_targets(Measured(rate, error, measured.exposure), 0, grow, stop, objective)
-        assert after[0].mean == after[1].mean == before[0].mean
-        np.testing.assert_array_equal(after[0].weight, before[0].weight)
-        np.testing.assert_allclose(after[1].label, 7 * before[1].label, rtol=1e-6)
-        assert (len(before[0].label), len(before[1].label)) == (200, 100)
+        other = Measured(rate, error, measured.exposure)
+        np.testing.assert_array_equal(levels(other, grow, objective), level)
+        after = make_targets(other, [1], level, grow, objective)
+        np.testing.assert_array_equal(after.weight, before.weight)
+        stop = make_targets(other, [1], level, np.arange(300) >= 200, objective)
+        assert (len(before.label), len(stop.label)) == (200, 100)
 
 
-def test_each_bin_has_its_own_targets():
-    rng = np.random.default_rng(0)
-    rate = rng.uniform(1, 9, (30, 3))
-    measured = Measured(rate, np.sqrt(rate), rng.uniform(1, 2, (30, 3)))
-    rows = np.ones(30, bool)
-    for number in range(3):
-        grow, _ = make_targets(measured, number, rows, rows, "poisson")
-        np.testing.assert_array_equal(grow.label, rate[:, number].astype(np.float32))
+def test_trees_go_on_from_the_margin_given():
+    _, measured = observe_bins()
+    rows = np.arange(300) < 100
+    level = levels(measured, rows, "gamma")
+    margin = np.linspace(-1, 1, 100)
+    for objective, start in (("gamma", 0), ("poisson", 0), ("squared", 1)):  # the margin of a relative rate of 1
+        found = make_targets(measured, [0], level, rows, objective, margin=margin).base
+        np.testing.assert_allclose(found, start + margin, atol=1e-7)
+        assert (make_targets(measured, [0], level, rows, objective).base == start).all()
 
 
 def test_a_bin_without_counts_has_finite_targets_above_zero():
     zero = np.zeros((5, 1))
     targets = all_rows(Measured(zero, zero + 1, zero + 1), "poisson")
-    assert 0 < targets.mean < 1e-3
+    assert 0 < level_of(Measured(zero, zero + 1, zero + 1), "poisson") < 1e-3
     assert np.isfinite(targets.weight).all()
     assert (targets.label > 0).all()
 
@@ -127,7 +181,7 @@ def test_gamma_targets_have_their_minimum_at_the_mean_ratio():
     shape = np.exp(0.8 * x)
 
     def loss(p):
-        rate = np.exp(p[0]) * shape
+        rate = np.exp(p[0]) * shape / level_of(measured, "gamma")
         return np.sum(targets.weight * (targets.label / rate + np.log(rate)))
 
     found = minimize(loss, [3.0], tol=1e-12, method="Nelder-Mead").x

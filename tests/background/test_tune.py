@@ -17,6 +17,7 @@ from polarbgb.background import tune
 from polarbgb.background.crossfit import cross_fit
 from polarbgb.background.folds import make_folds
 from polarbgb.background.measured import Measured
+from polarbgb.background.score import deviance, noise_deviance
 from polarbgb.background.tune import tune_model
 from polarbgb.config import Model, validate
 from polarbgb.errors import UserError
@@ -105,7 +106,7 @@ def test_trials_worse_than_the_median_are_given_up(tmp_path):
     median = [trial.intermediate_values for trial in trials_in(journal(tmp_path), TrialState.COMPLETE)[:4]]
     for trial in trials_in(journal(tmp_path), TrialState.PRUNED):
         step, value = max(trial.intermediate_values.items())
-        assert step < 4 or value > min(values[4] for values in median)
+        assert step < 2 or value > min(values[2] for values in median)
 
 
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
@@ -114,8 +115,9 @@ def test_trial_0_is_the_configurations_own_and_scores_what_a_cross_fit_leaves(ob
     matrix, data, folds = problem()
     found = tuned(journal(tmp_path), 1, model=model, case=(matrix, data, folds))
     prediction = cross_fit(matrix, data, folds, model).prediction
-    pulls = (data.rate - prediction) / data.error
-    expected = np.mean([np.mean(pulls[folds.fold == split, b] ** 2) for split in range(2) for b in range(2)])
+    counts, expected = data.rate * data.exposure, prediction * data.exposure
+    held = [folds.fold == fold for fold in range(2)]
+    expected = np.mean([deviance(counts[rows], expected[rows]) / noise_deviance(expected[rows]) for rows in held])
     assert found.score == found.default_score == pytest.approx(expected, rel=1e-9)
     assert found.parameters == OWN
 
@@ -125,8 +127,8 @@ def test_in_scheme_blocks_no_row_is_scored_by_a_model_that_saw_it(tmp_path):
     found = tuned(journal(tmp_path), 1, case=(matrix, data, folds))
     prediction = cross_fit(matrix, data, folds, MODEL).prediction
     unseen = folds.fold > 1  # neither of the training part nor of the validation that stops it
-    pulls = ((data.rate - prediction) / data.error)[unseen]
-    assert found.score == pytest.approx(np.mean(pulls**2), rel=1e-9)
+    counts, expected = (data.rate * data.exposure)[unseen], (prediction * data.exposure)[unseen]
+    assert found.score == pytest.approx(deviance(counts, expected) / noise_deviance(expected), rel=1e-9)
 
 
 @pytest.mark.parametrize("own", [{"learning_rate": 0.01, "depth": 2}, {"min_rows": 3000.0, "row_fraction": 0.2}])
@@ -182,16 +184,16 @@ import test_tune
 from polarbgb.background import tune
 
 storage, mode, me, other, trials = sys.argv[1:]
-train, fits = tune.train_bin, 0
+train, fits = tune.train_fold, 0
 
-def hangs(*arguments):
+def hangs(*arguments, **options):
     global fits
     fits += 1
-    # Three trials of 2 folds and 2 bins, and one fit of the fourth; or one fit of the first.
-    if fits > (1 if mode == "hang at once" else 3 * 4 + 1):
+    # Three trials of 2 folds, and one fit of the fourth; or one fit of the first.
+    if fits > (1 if mode == "hang at once" else 3 * 2 + 1):
         print("hanging", flush=True)
         time.sleep(600)
-    return train(*arguments)
+    return train(*arguments, **options)
 
 def count(steps, *, label, total):
     for step in steps:
@@ -200,7 +202,7 @@ def count(steps, *, label, total):
 
 case = test_tune.problem()
 if mode.startswith("hang"):
-    tune.train_bin = hangs
+    tune.train_fold = hangs
 else:  # both start at the same moment
     Path(me).touch()
     while not Path(other).exists():
@@ -332,7 +334,7 @@ def test_a_full_disk_in_the_midst_of_a_study_is_told_in_one_line(tmp_path, monke
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("polarbgb.background.tune.train_bin", full)
+    monkeypatch.setattr("polarbgb.background.tune.train_fold", full)
     with pytest.raises(UserError) as told:
         tuned(str(tmp_path / "study.journal"), 2)
     assert str(told.value) == f"--storage {tmp_path / 'study.journal'}: cannot be written (No space left on device)"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarbgb.background.losses import GROWING, SCHEMA, STOPPING
+from polarbgb.background.losses import GROWING, SCHEMA, SHARED, STOPPING
 from polarbgb.config import Position, validate
 from polarbgb.errors import UserError
 from polarbgb.present.cluster_plane import cluster_plane, frontier, surpassing
@@ -123,6 +123,7 @@ def said(figure):
 
 def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(config):
     losses = {(0, "r[0]"): [3.0, 1.0, 2.0], (1, "r[0]"): [3.0, 2.0, 1.5], (0, "r[1]"): [1.0, 2.0, 3.0]}
+    losses |= {(fold, SHARED): [9.0, 8.0, 7.0] for fold in range(2)}
     rows = [
         (fold, name, part, trees + 1, value)
         for (fold, name), values in losses.items()
@@ -133,8 +134,8 @@ def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(config):
     dots = [
         [(*one.get_xydata()[0],) for one in panel.lines if one.get_label().startswith("trees")] for panel in figure.axes
     ]
-    assert dots == [[(2, 1.0), (3, 1.5)], [(1, 1.0)]]
-    assert [len(panel.lines) for panel in figure.axes] == [6, 3]
+    assert dots == [[(3, 7.0), (3, 7.0)], [(2, 1.0), (3, 1.5)], [(1, 1.0)]]
+    assert [len(panel.lines) for panel in figure.axes] == [6, 6, 3]
     assert "gamma" not in figure.get_supylabel()  # poisson is the objective
     assert said(drawn(loss_curves(pl.DataFrame(schema=SCHEMA), config))) == [
         "TOY: nothing was evaluated while the trees grew"

@@ -117,7 +117,7 @@ def test_the_score_is_that_of_the_rows(results, finished, mission):
     assert [one["part"] for one in told] == ["held-out orbits"] * 6
     np.testing.assert_allclose([one["weighted_error"] for one in told], expected, rtol=1e-4)
     assert [one.weighted_error for one in results.fit.scores] == [one["weighted_error"] for one in told]
-    assert all(one["noise"] < one["weighted_error"] < one["constant"] for one in told)
+    assert all(one["noise"] < one["deviance"] < one["constant"] for one in told)
 
 
 def test_the_published_split_is_scored_by_its_parts(settings, mission, tmp_path):
@@ -145,9 +145,14 @@ def test_the_folder_stands_alone(results, finished, copied, small, mission):
     facts = copied.stage("fit")
     assert facts["input"]["sha256"] == file_digest(mission)
     assert facts["input"]["entries"] - facts["input"]["usable"] == sum(facts["input"]["dropped"].values())
-    assert np.shape(facts["trees"]) == (3, 6)
+    assert np.shape(facts["trees"]) == (3, 7)
     assert sorted(p.name for p in (copied / "models").iterdir()) == sorted(
-        ["features.json", *(f"fold{f}_bin{b}.ubj" for f in range(3) for b in range(6))]
+        [
+            "features.json",
+            *(f"fold{f}.json" for f in range(3)),
+            *(f"fold{f}_shared.ubj" for f in range(3)),
+            *(f"fold{f}_bin{b}.ubj" for f in range(3) for b in range(6)),
+        ]
     )
     again = polarbgb.detect(copied, far=30.0, overrides=["intervals.sigma=4"])
     assert again.events.equals(finished.read_frame("events.parquet"))
@@ -159,7 +164,7 @@ def test_a_second_fit_takes_back_what_came_from_the_first(settings, mission, cop
     assert copied.stage("tune") is not None
     assert copied.stage("detect") is None
     assert copied.stage("explain") is None
-    assert len(list((copied / "models").glob("fold*"))) == 12  # the third fold's models went
+    assert len(list((copied / "models").glob("fold*"))) == 16  # the third fold's models went
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,12 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
     values = np.column_stack([(mean if n == history else columns[n]).astype(np.float32) for n in names])[same]
     splits = []
     for fold in range(3):
-        models = [xgboost.Booster(model_file=finished / f"models/fold{fold}_bin{b}.ubj") for b in range(6)]
+        held = ["shared", *(f"bin{b}" for b in range(6))]
+        models = [xgboost.Booster(model_file=finished / f"models/fold{fold}_{name}.ubj") for name in held]
+        level = json.loads((finished / f"models/fold{fold}.json").read_text())["level"]
         matrix = xgboost.DMatrix(values, feature_names=names)
-        splits.append(np.column_stack([model.predict(matrix) for model in models]))
+        shared, *per_bin = [model.predict(matrix) for model in models]  # relative rates: the trees' exponential
+        splits.append(np.column_stack([shared * own for own in per_bin]) * level)
     near = np.isclose(frame["pred"].to_numpy()[same], np.mean(splits, axis=0), rtol=1e-5)
     assert near.mean() > 0.99  # a mean of twenty values may fall on the other side of a cut by its last digit
     assert (frame["fold"].to_numpy() == -1).all()

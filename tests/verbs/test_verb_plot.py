@@ -65,6 +65,6 @@ def test_a_fit_keeps_how_its_models_learnt(finished):
     training = finished.read_frame("training.parquet")
     trees = json.loads((finished / "manifest.json").read_text())["stages"]["fit"]["trees"]
     for fold, of_bins in enumerate(trees):
-        for name, kept in zip(finished.config().rates.names, of_bins, strict=True):
+        for name, kept in zip(["shared", *finished.config().rates.names], of_bins, strict=True):
             stopping = training.filter(fold=fold, bin=name, part="stopping")
             assert stopping["trees"][stopping["loss"].arg_min()] == kept

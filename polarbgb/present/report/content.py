@@ -227,9 +227,9 @@ def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], t
             one["part"],
             titles[place % bins],
             f"{one['rows']:,}",
-            number(one["weighted_error"]),
-            number(one["weighted_error"] / one["noise"]),
+            number(one["deviance"] / one["noise"]),
             number(one["constant"] / one["noise"]),
+            number(one["weighted_error"]),
             f"{one['bias']:+.3f}",
             f"{widths[place % len(widths)]:.3f}",
         ]
@@ -239,15 +239,16 @@ def score_table(metrics: Sequence[Mapping[str, Any]], widths: Sequence[float], t
         "rows",
         "bin",
         "number",
-        "error (Hz\u00b2)",
-        "error / noise",
+        "deviance / noise",
         "constant / noise",
+        "WMSE (Hz\u00b2)",
         "bias (sigma)",
         "pull width",
     ]
     note = (
-        "error: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, known events left out; noise: the same of "
-        "counting alone; constant: of the best constant; pull width: of the raw pulls, by which sigma was scaled."
+        "deviance: Poisson deviance of the counts about the prediction, known events left out; noise: that of counting "
+        "alone; constant: about the best constant; WMSE: sum(w r\u00b2)/sum(w), w = 1/rate_err\u00b2, as published; "
+        "pull width: of the raw pulls, by which sigma was scaled."
     )
     return Table(head, rows, note)
 
@@ -257,7 +258,7 @@ def baseline_table(
 ) -> Table:
     """Tell the error of each method, bin by bin, in units of counting noise."""
     rows = [
-        [name, *(number(of_bins[one]["weighted_error"] / of_bins[one]["noise"]) for one in bins)]
+        [name, *(number(of_bins[one]["deviance"] / of_bins[one]["noise"]) for one in bins)]
         for name, of_bins in errors.items()
     ]
     note = f"On the same held-out rows, known events left out{share(bins, len(titles))}."
