@@ -21,7 +21,8 @@ from rows import BATCH, Rows, published_config, read_rows, score_held
 
 from polarbgb import load
 from polarbgb.background.boosters import HeldOut
-from polarbgb.background.crossfit import quantise_split, train_bin
+from polarbgb.background.crossfit import quantise_split
+from polarbgb.background.foldmodel import train_fold
 from polarbgb.config import Model
 
 if TYPE_CHECKING:
@@ -148,12 +149,11 @@ def _grown(rows: Rows, model: Model) -> Look:
     """Train the boosters of all bins and predict the held-out rows."""
     begun = time.monotonic()
     training = quantise_split(rows.matrix, rows.split, model)
-    boosters = [train_bin(training, rows.measured, rows.split, b, model) for b in range(len(rows.names))]
+    fitted = train_fold(training, rows.measured, rows.split, model)
     trained = time.monotonic()
-    held = HeldOut(rows.matrix.values, rows.held, model)
-    prediction = np.column_stack([held.rate(booster) for booster in boosters])
+    prediction = fitted.predict(HeldOut(rows.matrix.values, rows.held, model))
     predicted = time.monotonic()
-    steps = float(np.mean([booster.trees for booster in boosters]))
+    steps = float(fitted.shared.trees)
     return Look(trained - begun, _pulls(rows, prediction), predicted - trained, steps)
 
 

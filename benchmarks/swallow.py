@@ -129,10 +129,9 @@ def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None 
 def again(prepared: Prepared, models: CrossFit, folds: Folds, config: Config) -> NDArray[np.float64]:
     """Predict other features of the same rows by the models that held them out."""
     prediction = np.empty_like(models.prediction)
-    for split, boosters in zip(folds.splits, models.boosters, strict=True):
-        held_out = HeldOut(prepared.matrix.values, split.predicted, config.model)
-        for number, booster in enumerate(boosters):
-            prediction[split.predicted, number] = held_out.rate(booster)
+    for split, fitted_model in zip(folds.splits, models.models, strict=True):
+        rows = HeldOut(prepared.matrix.values, split.predicted, config.model)
+        prediction[split.predicted] = fitted_model.predict(rows)
     return prediction
 
 

@@ -61,7 +61,7 @@ class Rates(Section):
     exposure: str | float | None = Field(
         None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
     )
-    weighted_means: bool = Field(
+    weighted_means: Annotated[bool, Field(strict=True)] = Field(
         False,
         description="rates are averages or weighted means: they may scatter less than their counts can, and sigma "
         "follows the scatter",

@@ -12,6 +12,7 @@ _SETTINGS = (
     'features.columns=["glat", "glon", "fe_cosmic", "temperature", "B_r", "B_theta", "time_since_saa"]',
     'features.history=[{columns=["fe_cosmic"], means=[20]}]',
     "model.trees=20",
+    "model.trees_per_bin=5",
     "model.learning_rate=0.3",
     "model.depth=4",
     "model.threads=1",

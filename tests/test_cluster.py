@@ -177,4 +177,4 @@ def test_without_an_address_the_work_is_done_here():
     with open_scheduler(None) as scheduler:
         assert scheduler is here
     *case, _ = problem(trees=2)
-    assert len(list(here(Fits(*case), label="fit", track=silent))) == 12
+    assert len(list(here(Fits(*case), label="fit", track=silent))) == 6

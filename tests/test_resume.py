@@ -60,7 +60,7 @@ def begun(results, tmp_path, mission, small):
 
 
 @pytest.mark.parametrize(
-    ("label", "steps", "left"), [("cleaning, round 1", 2, {"cleaning, round 1": 1, "fit": 18}), ("fit", 16, {"fit": 2})]
+    ("label", "steps", "left"), [("cleaning, round 1", 2, {"cleaning, round 1": 1, "fit": 3}), ("fit", 2, {"fit": 1})]
 )
 def test_a_fit_trains_only_what_it_had_not_trained(begun, finished, small, mission, label, steps, left):
     broken_off(polarbgb.fit, small, begun, path=mission, label=label, steps=steps)
@@ -80,14 +80,14 @@ def test_a_fit_with_other_settings_begins_anew(begun, small, mission):
 def test_a_fit_that_breaks_off_leaves_the_last_one_as_it_was(copied, small, mission):
     before = copied.manifest(), digests(copied)
     other = small.model_copy(update={"model": small.model.model_copy(update={"seed": 5})})
-    broken_off(polarbgb.fit, other, copied, path=mission, label="fit", steps=3)
+    broken_off(polarbgb.fit, other, copied, path=mission, label="fit", steps=2)
     assert (copied.manifest(), digests(copied)) == before
     assert polarbgb.open(copied.path).events.height == before[0]["stages"]["detect"]["events"]
 
 
 def test_an_explanation_explains_only_what_it_had_not(copied, finished):
     copied.forget("explain")
-    broken_off(polarbgb.explain, copied, label="explain", steps=13)
+    broken_off(polarbgb.explain, copied, label="explain", steps=2)
     broken_off(polarbgb.explain, copied, label="slopes", steps=3)
     watch = goes_on(polarbgb.explain, copied)
     assert watch["slopes"] > 3  # what is kept is passed over as quickly as it is read

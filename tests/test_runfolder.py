@@ -136,9 +136,8 @@ def test_the_folder_of_another_layout_is_refused(run):
     run.path.mkdir(parents=True)
     text = json.dumps({"schema": SCHEMA + 1, "polarbgb": "9.9", "stages": {"fit": {}}})
     (run.path / "manifest.json").write_text(text)
-    with pytest.raises(
-        UserError, match=r"was written by another version of polarbgb \(9\.9, layout 4; this version reads layout 3\)"
-    ):
+    layouts = rf"layout {SCHEMA + 1}; this version reads layout {SCHEMA}\)"
+    with pytest.raises(UserError, match=rf"was written by another version of polarbgb \(9\.9, {layouts}"):
         run.stage("fit")
 
 

@@ -37,7 +37,7 @@ def test_figures_are_those_of_the_results(results):
     assert f"{len(results.detect.events)} events" in gist(results.detect)
     assert f"{results.tune.tuning.score:.4f}" in gist(results.tune)
     assert results.explain.importance["feature"][0] in gist(results.explain)
-    assert f"{results.fit.rows:,} rows by 3 x 6 models" in gist(results.fit)
+    assert f"{results.fit.rows:,} rows by 3 models" in gist(results.fit)
     for reason, number in results.inspect.dropped.items():
         assert f"dropped: {reason}" in shown(results.inspect)
         assert f"{number:,}" in shown(results.inspect)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.baselines import climatology, ground_track
-from polarbgb.background.boosters import rate_of, xgboost_shape
-from polarbgb.background.crossfit import quantise_split, train_bin
+from polarbgb.background.boosters import xgboost_shape
+from polarbgb.background.crossfit import quantise_split
+from polarbgb.background.foldmodel import train_fold
 from polarbgb.background.folds import Split, every
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
@@ -68,8 +69,7 @@ def package(case: Case, **settings: object) -> Array:
     """Predict by the package as it is, with other settings of section [model]."""
     model = case.model.model_copy(update=settings)
     training = quantise_split(case.prepared.matrix, case.split, model)
-    boosters = [train_bin(training, case.prepared.measured, case.split, number, model) for number in BINS]
-    return np.column_stack([rate_of(booster.margin(case.held_out), model.objective) for booster in boosters])
+    return train_fold(training, case.prepared.measured, case.split, model, bins=BINS).rates(case.held_out)
 
 
 def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Array]) -> Array:
@@ -88,10 +88,10 @@ def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Arr
         scaled = w / w[case.split.train].mean()
         start = float(np.average(y[case.split.train], weights=w[case.split.train]))
         grow, stop = (
-            Targets(y[rows].astype(np.float32), scaled[rows].astype(np.float32), start)
+            Targets(y[rows].astype(np.float32), scaled[rows].astype(np.float32), np.full(rows.sum(), start, np.float32))
             for rows in (case.split.train, case.split.stop)
         )
-        predicted.append(rate(training.train(grow, stop, model).margin(case.held_out)))
+        predicted.append(rate(start + training.train(grow, stop, model).margin(case.held_out)))
     return np.column_stack(predicted)
 
 

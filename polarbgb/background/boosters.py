@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.losses import GROWING, STOPPING, Losses, deviance_of, marks
+from polarbgb.background.losses import GROWING, STOPPING, Losses, deviance, deviance_of, marks
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 from polarbgb.memory import scratch
@@ -515,17 +515,17 @@ class _LightGBMSet:
                 look,
             ],
         )
-        return _best_trees(booster, model, _losses(history, stop, growing, grow))
+        best = booster.best_iteration or booster.current_iteration()
+        return _first_trees(booster, best, model, _losses(history, stop, growing, grow))
 
     def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return _margins(booster, self._pieces)
 
 
-def _best_trees(booster: Any, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
+def _first_trees(booster: Any, trees: int, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
     import lightgbm
 
-    best = booster.best_iteration or booster.current_iteration()
-    return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)), model.threads, losses)
+    return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=trees)), model.threads, losses)
 
 
 class DealtSet:
@@ -553,7 +553,7 @@ class DealtSet:
             for values, own in zip(self._dealt, (grow, stop), strict=True)
         ]
         together = _xgboost_together if model.backend == "xgboost" else _lightgbm_together
-        return together(self._client, given, stop, self._names, model)
+        return together(self._client, given, (stop, self._pieces[1]), self._names, model)
 
     def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the margins of both parts of the rows, computed here."""
@@ -563,7 +563,7 @@ class DealtSet:
 def _xgboost_together(
     client: Client,
     given: list[tuple[Array, Array, Array, Array]],
-    stop: Targets,
+    stop: tuple[Targets, Pieces],
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
@@ -585,32 +585,34 @@ def _xgboost_together(
         verbose_eval=False,
     )
     booster = grown["booster"]
-    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], stop))
+    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], stop[0]))
 
 
 def _lightgbm_together(
     client: Client,
     given: list[tuple[Array, Array, Array, Array]],
-    stop: Targets,
+    stop: tuple[Targets, Pieces],
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
+    """Grow all trees, and keep those up to the least loss here.
+
+    LightGBM's own early stop looks at each worker's share of the stopping rows: workers that do not stop at the same
+    tree wait for each other until their connection breaks.
+    """
     import lightgbm
 
-    (rows, label, weight, base), (others, their_label, their_weight, their_base) = given
+    (rows, label, weight, base), _ = given
     regressor = lightgbm.DaskLGBMRegressor(client=client, n_estimators=model.trees, **_lightgbm_parameters(model))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of threads that workers choose, and of names that older ones need
-        regressor.fit(
-            rows,
-            label,
-            sample_weight=weight,
-            init_score=base,
-            eval_set=[(others, their_label)],
-            eval_sample_weight=[their_weight],
-            eval_init_score=[their_base],
-            eval_names=[STOPPING],
-            feature_name=list(names),
-            callbacks=[lightgbm.early_stopping(model.patience, verbose=False)],
-        )
-    return _best_trees(regressor.booster_, model, _losses(regressor.evals_result_, stop))
+        regressor.fit(rows, label, sample_weight=weight, init_score=base, feature_name=list(names))
+    booster, (targets, pieces) = regressor.booster_, stop
+    margin, losses = targets.base.astype(np.float64), dict[int, float]()
+    for tree in range(booster.current_iteration()):
+        one = {"raw_score": True, "start_iteration": tree, "num_iteration": 1}
+        margin += np.concatenate([booster.predict(piece, **one) for piece in pieces])
+        losses[tree + 1] = deviance(margin, targets, model.objective)
+        if tree + 1 - min(losses, key=losses.__getitem__) >= model.patience:
+            break
+    return _first_trees(booster, min(losses, key=losses.__getitem__), model, {STOPPING: losses})

@@ -62,6 +62,24 @@ def deviance_of(metric: str, loss: Mapping[int, float], targets: Targets) -> dic
     return {trees: 2 * (value - best) for trees, value in loss.items()}
 
 
+def deviance(margin: Values, targets: Targets, objective: str) -> float:
+    """Return the deviance of the relative rates that some margins stand for; what :func:`deviance_of` says of it.
+
+    Args:
+        margin: (rows,) the trees' sum, the base included.
+        targets: of the rows.
+        objective: 'poisson', 'gamma' or 'squared'.
+    """
+    label = targets.label.astype(np.float64)
+    if objective == "squared":
+        each = (label - margin) ** 2
+    elif objective == "gamma":
+        each = 2 * (label * np.exp(-margin) - 1 - np.log(label) + margin)
+    else:
+        each = 2 * (label * (np.log(label) - margin) - label + np.exp(margin))
+    return float(np.average(each, weights=targets.weight))
+
+
 def _poisson_with_factorial(label: Values) -> Values:
     from scipy.special import gammaln
 

@@ -8,6 +8,7 @@ from scipy import stats
 from polarbgb.background.boosters import quantise
 from polarbgb.background.foldmodel import FoldModel
 from polarbgb.background.losses import GROWING, SHARED, STOPPING, marks, training_frame
+from polarbgb.background.losses import deviance as found_deviance
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 
@@ -57,6 +58,8 @@ def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sam
     for part, rows in ((GROWING, grow), (STOPPING, ~grow)):
         expected = deviance(objective, rate[rows], predicted[rows], weight[rows])
         assert booster.losses[part][trees] == pytest.approx(expected, rel=2e-3)
+        targets = Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), np.zeros(rows.sum(), "f4"))
+        assert found_deviance(margin[rows], targets, objective) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])

@@ -48,7 +48,7 @@ def wrong_values(field):
     if field.get("section"):
         yield from {"a text": "text", "a number": 3, "a list": [1, 2]}.items()
         return
-    yield from WRONG_TYPES.items()
+    yield from ((what, value) for what, value in WRONG_TYPES.items() if not (value is True and "boolean" in types))
     if types <= {"number", "integer"}:
         yield from {"a text": "many", "a number as text": "3", "NaN": math.nan, "infinity": math.inf,
                     "minus infinity": -math.inf, "nothing": "", "a list": [1.0], "too large": 1e300,
@@ -74,6 +74,8 @@ def wrong_values(field):
             yield "nothing", []
         if any(_numbers(one) for one in kinds(field)):
             yield from {"a list of texts": ["a", "b"], "a list of NaN": [math.nan, math.nan]}.items()
+    elif "boolean" in types:
+        yield from {"a text": "true", "a number": 1}.items()
     elif "object" in types:
         yield from {"a text": "text", "a number": 3, "a table of numbers": {"a": 3}, "a list": ["a"]}.items()
 

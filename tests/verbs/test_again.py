@@ -7,7 +7,7 @@ import pytest
 
 import polarbgb
 from polarbgb.errors import UserError
-from polarbgb.runfolder import RunFolder
+from polarbgb.runfolder import SCHEMA, RunFolder
 
 
 def test_a_run_comes_out_the_same_to_the_byte(finished, tmp_path):
@@ -55,7 +55,7 @@ def test_a_manifest_alone_is_enough_where_the_file_is_named(finished, mission, t
     [
         (None, "no manifest at"),
         ("{", "not a readable manifest"),
-        ('{"schema": 3, "stages": {}}', "tells of nothing that was done"),
+        (f'{{"schema": {SCHEMA}, "stages": {{}}}}', "tells of nothing that was done"),
         ('{"schema": 99, "stages": {}}', "was written by another version of polarbgb"),
         ('{"schema": 2, "stages": {"fit": {"input": {}}}}', "was written by an earlier version of polarbgb"),
     ],

@@ -10,7 +10,7 @@ import uproot
 import polarbgb
 from polarbgb.errors import UserError
 from polarbgb.rootio.write import root_file
-from polarbgb.runfolder import RunFolder
+from polarbgb.runfolder import SCHEMA, RunFolder
 from polarbgb.verbs.detect import read_detector
 
 CANDIDATES = ("candidates.parquet", "event_ranking.parquet", "ranking.json")
@@ -156,7 +156,7 @@ def test_too_few_orbits_are_ranked_by_significance_and_say_so(copied):
 
 
 def test_a_damaged_ranking_is_told(copied):
-    (copied / "ranking.json").write_text('{"schema": 3, "ranking": {}}')
+    (copied / "ranking.json").write_text(f'{{"schema": {SCHEMA}, "ranking": {{}}}}')
     with pytest.raises(UserError, match=r"ranking\.json: not a ranking written by 'polarbgb detect'"):
         read_detector(copied, "ranking.json")
 
