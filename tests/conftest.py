@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import polarbgb
+from polarbgb.atomic import atomic
 from polarbgb.runfolder import RunFolder
 
 _SETTINGS = (
@@ -21,6 +22,36 @@ _SETTINGS = (
     "tune.rows=5000",
     "explain.rows=200",
 )
+
+
+_SLOW = {"mission", "simulated", "results", "finished"}
+"""Fixtures that take many seconds; tests that need one of them are slow."""
+
+_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
+)
+"""A white pixel."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests that need a finished run as slow: ``pytest -m 'not slow'`` answers within a minute."""
+    for item in items:
+        if _SLOW & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Write figures without drawing them, for tests that look at other things: drawing takes most of their time."""
+
+    def written(_, path):
+        with atomic(path) as temporary:
+            temporary.write_bytes(_PNG)
+        return path
+
+    for module in ("figures", "explain"):
+        monkeypatch.setattr(f"polarbgb.verbs.{module}.save_drawn", written)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from polarbgb.config import Model, shipped
 from polarbgb.errors import UserError
 from polarbgb.rootio.write import root_file
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 VERBS = sorted(main.commands)
 HEAVY = {"xgboost", "lightgbm", "polars", "matplotlib", "shap", "scipy", "pydantic", "optuna", "uproot", "rich"}
 

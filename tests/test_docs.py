@@ -155,6 +155,7 @@ def test_every_page_stands_in_the_index_and_the_index_in_the_readme():
     assert "(docs/README.md)" in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_code_of_the_tutorial_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs/tutorial.md").read_text()

@@ -11,6 +11,8 @@ import polarbgb
 from polarbgb.provenance import command
 from polarbgb.runfolder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 PACKAGE = Path(polarbgb.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

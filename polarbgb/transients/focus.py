@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
@@ -115,6 +116,12 @@ def windows(
         ValueError: as there.
     """
     return Windows(*_windows(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts))))
+
+
+@cache
+def compile_windows() -> None:
+    """Compile :func:`windows` before threads call it: two that compile at once may break numba."""
+    windows(Series(np.zeros(1), np.ones(1), np.zeros(1, np.int32)))
 
 
 class _Sought(NamedTuple):

@@ -16,7 +16,7 @@ from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Trigger
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import Counts
-from polarbgb.transients.focus import Series, windows
+from polarbgb.transients.focus import Series, compile_windows, windows
 from polarbgb.transients.noise import Noise, measure_noise, root_deviations, window_sums
 
 Array = NDArray[np.float64]
@@ -80,6 +80,7 @@ def find_windows(
         threads: 0 for all cores.
         track: watches the searches.
     """
+    compile_windows()
     found: list[tuple[NDArray[Any], ...]] = []
     for i_scale, scale in enumerate(track(settings.scales, label="Time scales searched", total=len(settings.scales))):
         length = max(1, round(scale / counts.cadence))
