@@ -26,6 +26,25 @@ _SETTINGS = (
 
 _SLOW = {"mission", "simulated", "results", "finished"}
 """Fixtures that take many seconds; tests that need one of them are slow."""
+_SLOW_PLACES = (
+    "bad_input",
+    "present",
+    "simulation",
+    "verbs",
+    "test_cli",
+    "test_cluster",
+    "test_contest",
+    "test_docs",
+    "test_fidelity",
+    "test_other_physics",
+    "test_peers",
+    "test_publication",
+    "test_tune",
+    "test_tune_postgresql",
+    "test_detector",
+    "test_trigger",
+)
+"""Folders and modules of tests that run programs, draw figures, simulate missions or train many models."""
 
 _PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
@@ -35,9 +54,10 @@ _PNG = bytes.fromhex(
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests that need a finished run as slow: ``pytest -m 'not slow'`` answers within a minute."""
+    """Mark the tests that take seconds as slow: ``pytest -m 'not slow'`` answers within a minute."""
     for item in items:
-        if _SLOW & set(item.fixturenames):
+        slow_place = {item.path.parent.name, item.path.stem} & set(_SLOW_PLACES)
+        if slow_place or _SLOW & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 

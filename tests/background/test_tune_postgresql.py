@@ -25,8 +25,6 @@ PASSWORD = "se/cr:e@t"  # noqa: S105
 NUMBERS = count()
 USER = f"tuner:{quote(PASSWORD, safe='')}"
 
-pytestmark = pytest.mark.slow
-
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as taken:

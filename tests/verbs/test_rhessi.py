@@ -12,8 +12,6 @@ import polarbgb
 from polarbgb.runfolder import RunFolder
 from polarbgb.verbs.detect import Detected
 
-pytestmark = pytest.mark.slow
-
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
 LIST = DATA / "rhessi_flares.csv"
 SLACK = 30.0
