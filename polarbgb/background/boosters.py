@@ -77,7 +77,13 @@ class Booster(Protocol):
 
 
 class TrainingSet(Protocol):
-    """A quantised matrix of one fold, with the rows that decide when to stop beside it."""
+    """A quantised matrix of one fold, with the rows that decide when to stop beside it.
+
+    Attributes:
+        parts: rows that grow trees, and rows that decide when to stop, not quantised.
+    """
+
+    parts: tuple[Pieces, Pieces]
 
     def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
         """Grow trees on some targets until the stopping rows see no gain for ``model.patience`` trees."""
@@ -85,7 +91,8 @@ class TrainingSet(Protocol):
 
     def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the margins of the rows that grow trees, and of those that decide when to stop."""
-        ...
+        growing, stopping = (np.concatenate([booster.margin(piece) for piece in pieces]) for pieces in self.parts)
+        return growing, stopping
 
 
 def quantise(
@@ -326,7 +333,7 @@ def _interrupts_deferred() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-class _XGBoostSet:
+class _XGBoostSet(TrainingSet):
     def __init__(self, grow: Pieces, stop: Pieces, names: tuple[str, ...], model: Model, *, on_disk: bool) -> None:
         import xgboost
 
@@ -347,7 +354,7 @@ class _XGBoostSet:
             def reset(self) -> None:
                 self._left = iter(self._pieces)
 
-        self._pieces = grow, stop
+        self.parts = grow, stop
         cache = mkdtemp(dir=scratch()) if on_disk else None
         if cache:
             weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)
@@ -387,15 +394,6 @@ class _XGBoostSet:
         )
         losses = _losses(history, stop, growing, grow)
         return _XGBoost(booster[: booster.best_iteration + 1], model.device, losses)
-
-    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _margins(booster, self._pieces)
-
-
-def _margins(booster: Booster, parts: tuple[Pieces, Pieces]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the (rows,) margins of the rows of both parts."""
-    growing, stopping = (np.concatenate([booster.margin(piece) for piece in pieces]) for pieces in parts)
-    return growing, stopping
 
 
 def _losses(
@@ -463,7 +461,7 @@ class _LightGBM:
         self._booster.save_model(path)
 
 
-class _LightGBMSet:
+class _LightGBMSet(TrainingSet):
     def __init__(self, grow: Pieces, stop: Pieces, names: tuple[str, ...], model: Model) -> None:
         import lightgbm
 
@@ -481,7 +479,7 @@ class _LightGBMSet:
             def __len__(self) -> int:
                 return len(self._pieces.rows)
 
-        self._pieces = grow, stop
+        self.parts = grow, stop
         shape = _lightgbm_bins(model)
         named = {"feature_name": list(names), "params": shape}
         self._grow = lightgbm.Dataset(Given(grow), **named).construct()
@@ -518,9 +516,6 @@ class _LightGBMSet:
         best = booster.best_iteration or booster.current_iteration()
         return _first_trees(booster, best, model, _losses(history, stop, growing, grow))
 
-    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _margins(booster, self._pieces)
-
 
 def _first_trees(booster: Any, trees: int, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
     import lightgbm
@@ -528,7 +523,7 @@ def _first_trees(booster: Any, trees: int, model: Model, losses: Losses) -> _Lig
     return _LightGBM(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=trees)), model.threads, losses)
 
 
-class DealtSet:
+class DealtSet(TrainingSet):
     """Rows dealt out to all workers of a Dask client, which grow each booster together."""
 
     def __init__(
@@ -542,7 +537,7 @@ class DealtSet:
             parts: the same rows here.
             names: (features,) column names.
         """
-        self._client, self._dealt, self._pieces, self._names = client, dealt, parts, names
+        self._client, self._dealt, self.parts, self._names = client, dealt, parts, names
 
     def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
         """Grow one booster: with one worker the trees of :func:`quantise`, with several other quantiles."""
@@ -553,11 +548,7 @@ class DealtSet:
             for values, own in zip(self._dealt, (grow, stop), strict=True)
         ]
         together = _xgboost_together if model.backend == "xgboost" else _lightgbm_together
-        return together(self._client, given, (stop, self._pieces[1]), self._names, model)
-
-    def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the margins of both parts of the rows, computed here."""
-        return _margins(booster, self._pieces)
+        return together(self._client, given, (stop, self.parts[1]), self._names, model)
 
 
 def _xgboost_together(

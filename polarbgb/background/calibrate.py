@@ -13,6 +13,9 @@ _MOST_ROUNDS = 1000
 GAUSSIAN_WIDTH = 0.98483
 """Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
 
+GAUSSIAN_MEDIAN = 0.6745
+"""Median distance of a Gaussian of width 1 from its mean."""
+
 
 @dataclass(frozen=True)
 class GaussianFit:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.calibrate import GAUSSIAN_MEDIAN
+
 _BRIDGED = 10.0
 """s"""
-
-_GAUSSIAN_MEDIAN = 0.6745
-"""Median distance of a Gaussian of width 1 from its mean."""
 
 _FEWEST = 500
 """Windows below the background that a noise cell needs for a scale of its own; a smaller one takes that of all."""
@@ -84,7 +83,7 @@ def _limit(deviation: NDArray[np.float64], sigma: float) -> float:
         return sigma
     level = min(0.0, float(np.median(deviation)))
     below = level - deviation[deviation < level]
-    return level + sigma * max(1.0, float(np.median(below)) / _GAUSSIAN_MEDIAN if len(below) else 1.0)
+    return level + sigma * max(1.0, float(np.median(below)) / GAUSSIAN_MEDIAN if len(below) else 1.0)
 
 
 def rows_beyond(pull: NDArray[np.floating], sigma: float, more_than: int) -> NDArray[np.bool_]:

@@ -66,7 +66,8 @@ def scatter_over_error(
     found = np.full(measured.rate.shape[1], np.nan)
     for i_bin in range(len(found)):
         rate, error = measured.rate[:, i_bin], measured.error[:, i_bin]
-        enough = pairs[np.minimum((rate / error)[pairs], (rate / error)[pairs + 1]) ** 2 >= _FEWEST_COUNTS]
+        counts = (rate / error) ** 2
+        enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
         if len(enough) >= _FEWEST_PAIRS:
             steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])
             found[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.background.calibrate import GAUSSIAN_MEDIAN
 from polarbgb.transients.counts import Counts
 
 _FEWEST = 60
 """Windows from which noise is measured; with fewer, that of a shorter window is taken over."""
-
-_GAUSSIAN_MEDIAN = 0.6745
-"""Median distance of a Gaussian of width 1 from its mean."""
 
 _FEW = 100.0
 """Mean expected counts of a window below which its noise is the mean square of the deficits, not their median."""
@@ -85,7 +83,7 @@ def measure_noise(counts: Counts, expected: Array, length: int, shorter: Noise |
         if of_series.mean() < _FEW:  # the median of few counts jumps from one whole number to the next
             variance = float(np.mean(below**2))
         else:
-            variance = (float(np.median(-below)) / _GAUSSIAN_MEDIAN) ** 2
+            variance = (float(np.median(-below)) / GAUSSIAN_MEDIAN) ** 2
         dispersion[i_series] = max(1.0, variance)
     return Noise(dispersion, _covariance((observed - background) / np.sqrt(background)))
 

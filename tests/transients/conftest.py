@@ -118,3 +118,11 @@ def make_observed():
 @pytest.fixture(scope="session")
 def make_prediction():
     return _prediction
+
+
+@pytest.fixture(scope="module")
+def fewer_injections():
+    """Inject fewer transients than are needed for the best ranking, where all that are looked for are bright."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("polarbgb.transients.detector._INJECTIONS", 600)
+        yield

@@ -16,6 +16,8 @@ from polarbgb.transients.search import noise_by_scale
 from polarbgb.transients.shared import kinds_of_count
 from polarbgb.transients.trigger import find_transients, search_again, train_detector
 
+pytestmark = pytest.mark.usefixtures("fewer_injections")
+
 CADENCE, ORBIT, ORBITS, BINS = 10.0, 5500.0, 64, 3
 BURSTS = ((5, 1200.0, 1, 0.6), (23, 3000.0, 4, 0.5), (40, 2000.0, 15, 0.3))
 """Orbit, s into it, rows long, share of the background."""
@@ -32,14 +34,6 @@ def made(seed, bursts=(), orbits=ORBITS):
         first = np.searchsorted(time, orbit * ORBIT + begin)
         factor[first : first + rows] += share
     return np.random.default_rng(seed).poisson(expected * factor[:, None]), expected, 1.5e9 + time
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fewer():
-    """Inject fewer transients than are needed for the best ranking: these are bright."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("polarbgb.transients.detector._INJECTIONS", 600)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import pytest
 
 from polarbgb.transients.trigger import find_transients, search_again, train_detector
 
+pytestmark = pytest.mark.usefixtures("fewer_injections")
+
 CADENCE, ORBIT, ORBITS, BINS = 4.0, 5500, 34, 3
 COLUMNS = {
     "significance": pl.Float64, "ranking": pl.Float64, "far": pl.Float64, "far_error": pl.Float64,
@@ -38,14 +40,6 @@ def made(seed, bursts=(), orbits=ORBITS):
 def configured(make_config, far):
     trigger = {"far": far, "scales": [4.0, 24.0, 80.0, 200.0], "sums": [[0, 1, 2]]}
     return make_config(bins=BINS, cadence=CADENCE, trigger=trigger)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fewer():
-    """Inject fewer transients than are needed for the best ranking: these are bright."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("polarbgb.transients.detector._INJECTIONS", 600)
-        yield
 
 
 @pytest.fixture(scope="module")
