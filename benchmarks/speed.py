@@ -31,6 +31,7 @@ from polarbgb.memory import GIB, scratch
 from polarbgb.transients import search
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, Windows, windows
+from polarbgb.transients.noise import measure_noise
 from polarbgb.verbs.prepare import read_timeline
 
 MISSION = 72.0
@@ -79,8 +80,8 @@ def stages(path: Path, run: Path) -> tuple[float, float]:
 
     with patch.object(search, "windows", timed):
         counts = counts_of(pl.read_parquet(run / "prediction.parquet"), config)
-        noise = search.noise_by_scale(counts, config.trigger)
-        search.find_windows(counts, noise, config.trigger)
+        noise = measure_noise(counts, config.trigger)
+        search.find_windows(counts, noise.dispersion, config.trigger)
     return features, sum(spent) / (os.cpu_count() or 1)  # a thread a core
 
 

@@ -212,7 +212,7 @@ def test_every_column_is_described_and_every_column_described_exists(judged, sma
     named = {*small.intervals.context, *small.rates.names}  # by the configuration, and so are shap_<feature>
     if name == "event_ranking":
         named |= {*judged.read_json("ranking.json")["ranking"]["features"]}
-    of_each = re.compile(r"shap_|(significance|distance)_[\d.]+s$")  # feature, scale
+    of_each = re.compile(r"shap_|significance_[\d.]+s$")  # feature, scale
     columns = {key: kind(dtype) for key, dtype in schema.items() if key not in named and not of_each.match(key)}
     always = {key: told_kind for key, told_kind in told.items() if not told_kind.endswith(", not always")}
     assert columns.items() <= {key: told_kind.removesuffix(", not always") for key, told_kind in told.items()}.items()

@@ -102,7 +102,6 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "scale": Column("s", "longest window of the search that found it"),
         "series": Column("", "bin, or sum of bins, by number"),
         "significance": Column("", "sigma in its own bin or sum"),
-        "distance": Column("", "sigma of all bins together"),
         "ranking": Column("", "ranking statistic; higher is less like background"),
         "far": Column("d-1", "false-alarm rate: false events a day that rank as high"),
         "listed": Column("", "true where it is an event of the list"),

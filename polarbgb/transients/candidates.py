@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Trigger
+from polarbgb.transients.beside import BASELINES, scaled
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import stored
+from polarbgb.transients.noise import Noise, running_sums
 from polarbgb.transients.search import Windows
 
 Array = NDArray[np.float64]
@@ -20,9 +22,6 @@ _STRONG = 0.5
 _OCTAVES = 8.0
 """Lengths are classed by powers of this; a window joins candidates of its own class and the next ones: a spike on a
 slow rise is a candidate of its own."""
-
-_BASELINES = (("near", 5.0, 60.0), ("far", 30.0, 300.0))
-"""Local baselines of the features: least gap beside the window and least width, s; they grow with the window."""
 
 _FLICKER = ((3.0, 60.0), (10.0, 200.0), (30.0, 900.0))
 """Variability beside the window: length of the sums compared, and how far they are looked at, s."""
@@ -41,7 +40,6 @@ class Candidates:
         after: row after its last.
         trigger: row at which the search of that window first exceeded the threshold.
         significance: sigma of that window.
-        distance: sigma of all bins together, of the same window.
         series: number of the series in which it is strongest.
         member: (windows,) candidate that each window belongs to.
         windows: that were grouped.
@@ -52,7 +50,6 @@ class Candidates:
     after: NDArray[np.int64]
     trigger: NDArray[np.int64]
     significance: Array
-    distance: Array
     series: NDArray[np.int64]
     member: NDArray[np.int64]
     windows: Windows
@@ -93,7 +90,6 @@ def group_windows(windows: Windows, counts: Counts, settings: Trigger) -> Candid
         after=windows.after[core],
         trigger=windows.trigger[core],
         significance=windows.significance[core],
-        distance=windows.distance[core],
         series=windows.series[core],
         member=member,
         windows=windows,
@@ -129,16 +125,18 @@ def _owners(first, after, level, segment, reach):  # type: ignore[no-untyped-def
     return owner
 
 
-def describe_candidates(candidates: Candidates, counts: Counts, settings: Trigger) -> dict[str, NDArray[np.float32]]:
+def describe_candidates(
+    candidates: Candidates, counts: Counts, noise: Noise, settings: Trigger
+) -> dict[str, NDArray[np.float32]]:
     """Return features that say how unlike the background each candidate is.
 
     None of them says which bins an excess lies in, so that a transient with a spectrum that nobody thought of ranks as
     high as one that was expected:
 
-    - the largest significance of its windows at each scale, in one series and in all bins together, and how many
-      windows, series and scales there are;
+    - the largest significance of its windows at each scale, and how many windows, series and scales there are;
     - its core against the background scaled to two local baselines: significance, amplitude, the step from before to
-      after, its length, and the share of its excess in the first half;
+      after, its length, the share of its excess in the first half, and the distance of all bins together
+      (:meth:`polarbgb.transients.noise.Noise.distances`);
     - variability before and after it: the mean squared second difference of sums of 3, 10 and 30 s, in units of
       counting noise;
     - where it was taken, the distance to the gaps on both sides, and the expected counts.
@@ -146,83 +144,74 @@ def describe_candidates(candidates: Candidates, counts: Counts, settings: Trigge
     Args:
         candidates: from :func:`group_windows`.
         counts: that were searched.
+        noise: from :func:`polarbgb.transients.noise.measure_noise`.
         settings: of the search.
 
     Returns:
         By name, (candidates,) values; NaN where something is not known.
     """
-    observed, expected = counts.running(counts.observed), counts.running(counts.expected)
-    return {
+    observed, expected = running_sums(counts.observed), running_sums(counts.expected)
+    distances = noise.distances(counts, candidates.first, candidates.after, settings)
+    features = {
         **_by_scale(candidates, settings),
-        **_against_baselines(candidates, counts, observed, expected, prior=1 / settings.trust**2),
+        **_against_baselines(candidates, counts, observed, expected, settings),
+        **{f"distance_{name}": distance for name, distance in distances.items()},
         **_variability(candidates, counts, observed, expected),
         **_surroundings(candidates, counts),
     }
+    return {name: values.astype(np.float32) for name, values in features.items()}
 
 
-def _by_scale(candidates: Candidates, settings: Trigger) -> dict[str, NDArray[np.float32]]:
+def _by_scale(candidates: Candidates, settings: Trigger) -> dict[str, Array]:
     windows, number = candidates.windows, len(candidates)
-    features: dict[str, NDArray[np.float32]] = {}
+    features = {"significance": candidates.significance}
     for i_scale, scale in enumerate(settings.scales):
         of_scale = windows.scale == i_scale
-        for name, values in (("significance", windows.significance), ("distance", windows.distance)):
-            largest = np.zeros(number, np.float32)
-            np.maximum.at(largest, candidates.member[of_scale], values[of_scale].astype(np.float32))
-            features[f"{name}_{scale:g}s"] = largest
-    features["significance"] = candidates.significance.astype(np.float32)
-    features["distance"] = candidates.distance.astype(np.float32)
-    pairs = (("n_series", windows.series), ("n_scales", windows.scale))
-    for name, labels in pairs:
+        largest = np.zeros(number)
+        np.maximum.at(largest, candidates.member[of_scale], windows.significance[of_scale])
+        features[f"significance_{scale:g}s"] = largest
+    for name, labels in (("n_series", windows.series), ("n_scales", windows.scale)):
         distinct = np.unique(np.column_stack([candidates.member, labels]), axis=0)[:, 0]
-        features[name] = np.bincount(distinct, minlength=number).astype(np.float32)
-    features["n_windows"] = np.bincount(candidates.member, minlength=number).astype(np.float32)
+        features[name] = np.bincount(distinct, minlength=number).astype(np.float64)
+    features["n_windows"] = np.bincount(candidates.member, minlength=number).astype(np.float64)
     return features
 
 
 def _against_baselines(
-    candidates: Candidates, counts: Counts, observed: Array, expected: Array, *, prior: float
-) -> dict[str, NDArray[np.float32]]:
-    """Compare cores with local baselines, from the (rows + 1, series) running sums of counts."""
-    first, after, series = candidates.first, candidates.after, candidates.series
-    length = after - first
-    opening, closing = (edge[first] for edge in counts.borders())
+    candidates: Candidates, counts: Counts, observed: Array, expected: Array, settings: Trigger
+) -> dict[str, Array]:
+    """Compare cores with local baselines, from the (rows + 1, bins) running sums of counts."""
+    first, after = candidates.first, candidates.after
 
-    def between(values: Array, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Array:
-        return np.asarray(values[stop, series] - values[start, series])
+    def between(sums: Array, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Array:
+        return counts.of_series(sums[stop] - sums[start], candidates.series)
 
     inside, background = between(observed, first, after), between(expected, first, after)
+    length, middle = after - first, (first + after) // 2
     features = {"length": length * counts.cadence, "log_expected": np.log(background / length)}
-    for name, gap, width in _BASELINES:
-        gap_rows = np.maximum(round(gap / counts.cadence), length // 4 if name == "near" else length)
-        width_rows = np.maximum(round(width / counts.cadence), 3 * length)
-        edges = (
-            (np.maximum(opening, first - gap_rows - width_rows), np.maximum(opening, first - gap_rows)),
-            (np.minimum(closing, after + gap_rows), np.minimum(closing, after + gap_rows + width_rows)),
-        )
-        beside, due = (sum(between(values, *edge) for edge in edges) for values in (observed, expected))
-        scaled = background * (beside + prior) / (due + prior)
-        variance = scaled * (1 + scaled / np.maximum(beside, 50.0))
-        excess = inside - scaled
-        before, later = (
-            (between(observed, *edge) - between(expected, *edge)) / np.sqrt(np.maximum(between(expected, *edge), 1.0))
-            for edge in edges
-        )
+    for name, baseline in BASELINES.items():
+        edges = baseline.edges(first, after, counts)
+        sides = [(between(observed, *edge), between(expected, *edge)) for edge in edges]
+        beside, due = (before + later for before, later in zip(*sides, strict=True))
+        background_here = scaled(background, beside, due, settings)
+        excess = inside - background_here
+        before, later = ((found - told) / np.sqrt(np.maximum(told, 1.0)) for found, told in sides)
         both = (edges[0][1] > edges[0][0]) & (edges[1][1] > edges[1][0])
-        features[f"excess_{name}"] = excess / np.sqrt(variance)
-        features[f"amplitude_{name}"] = excess / scaled
-        features[f"step_{name}"] = np.where(both, later - before, np.nan)
-        features[f"before_{name}"], features[f"after_{name}"] = before, later
-        middle = (first + after) // 2
-        half = between(observed, first, middle) - between(expected, first, middle) * scaled / background
-        features[f"first_half_{name}"] = np.clip(half / np.where(np.abs(excess) > 1, excess, 1.0), -3, 3)
-    return {name: values.astype(np.float32) for name, values in features.items()}
+        half = between(observed, first, middle) - between(expected, first, middle) * background_here / background
+        features |= {
+            f"excess_{name}": excess / np.sqrt(background_here * (1 + background_here / np.maximum(beside, 50.0))),
+            f"amplitude_{name}": excess / background_here,
+            f"step_{name}": np.where(both, later - before, np.nan),
+            f"before_{name}": before,
+            f"after_{name}": later,
+            f"first_half_{name}": np.clip(half / np.where(np.abs(excess) > 1, excess, 1.0), -3, 3),
+        }
+    return features
 
 
-def _variability(
-    candidates: Candidates, counts: Counts, observed: Array, expected: Array
-) -> dict[str, NDArray[np.float32]]:
-    """Measure the variability beside cores, from the (rows + 1, series) running sums of counts."""
-    features: dict[str, NDArray[np.float32]] = {}
+def _variability(candidates: Candidates, counts: Counts, observed: Array, expected: Array) -> dict[str, Array]:
+    """Measure the variability beside cores, from the (rows + 1, bins) running sums of counts."""
+    features: dict[str, Array] = {}
     for seconds, reach in _FLICKER:
         size = max(1, round(seconds / counts.cadence))
         edges = np.arange(0, len(counts.time) - size, size)
@@ -232,12 +221,14 @@ def _variability(
         good = whole.copy()
         good[1:-1] &= whole[:-2] & whole[2:] & (counts.segment[edges[:-2]] == counts.segment[edges[2:]])
         good[[0, -1]] = False
-        due = expected[edges + size] - expected[edges]
-        ratio = (observed[edges + size] - observed[edges]) / due
+        seen, due = (
+            np.column_stack([(sums[edges + size] - sums[edges])[:, bins].sum(axis=1) for bins in counts.series])
+            for sums in (observed, expected)
+        )
+        ratio = seen / due
         square = np.zeros_like(ratio)
         square[1:-1] = (ratio[1:-1] - (ratio[:-2] + ratio[2:]) / 2) ** 2 * due[1:-1] / 1.5
-        square = np.where(good[:, None], np.minimum(square, 100.0), 0.0)
-        running = np.vstack([np.zeros((1, square.shape[1])), np.cumsum(square, axis=0)])
+        running = running_sums(np.where(good[:, None], np.minimum(square, 100.0), 0.0))
         number = np.concatenate([[0], np.cumsum(good)])
         far = max(1, round(reach / counts.cadence))
         for name, start, stop in (
@@ -247,22 +238,20 @@ def _variability(
             begin, end = (np.clip(edge // size, 0, len(edges)) for edge in (start, stop))
             begin = np.minimum(begin, end)
             total = running[end, candidates.series] - running[begin, candidates.series]
-            seen = number[end] - number[begin]
-            features[f"flicker_{seconds:g}s_{name}"] = np.where(seen > 0, total / np.maximum(seen, 1), np.nan).astype(
-                np.float32
-            )
+            among = number[end] - number[begin]
+            features[f"flicker_{seconds:g}s_{name}"] = np.where(among > 0, total / np.maximum(among, 1), np.nan)
     return features
 
 
-def _surroundings(candidates: Candidates, counts: Counts) -> dict[str, NDArray[np.float32]]:
+def _surroundings(candidates: Candidates, counts: Counts) -> dict[str, Array]:
     opening, closing = (edge[candidates.first] for edge in counts.borders())
     middle = (candidates.first + candidates.after - 1) // 2
-    context = {name: counts.context[middle, i] for i, name in enumerate(counts.context_names)}
+    context = {name: counts.context[middle, i].astype(np.float64) for i, name in enumerate(counts.context_names)}
     before = counts.time[candidates.first] - counts.time[opening]
     after = counts.time[closing - 1] - counts.time[candidates.after - 1]
     return context | {
-        "gap_before": np.minimum(before, _FAR_GAP).astype(np.float32),
-        "gap_after": np.minimum(after, _FAR_GAP).astype(np.float32),
+        "gap_before": np.minimum(before, _FAR_GAP),
+        "gap_after": np.minimum(after, _FAR_GAP),
     }
 
 

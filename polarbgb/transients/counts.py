@@ -74,12 +74,12 @@ class Counts:
         """Live time in days of 86,400 s."""
         return len(self.time) * self.cadence / 86_400
 
-    def running(self, values: Array) -> Array:
-        """Return the (rows + 1, series) running sums of (rows, bins) values over the rows, series by series."""
-        sums = np.zeros((len(values) + 1, len(self.series)))
+    def of_series(self, sums: Array, series: NDArray[np.int64]) -> Array:
+        """Add up (n, bins) sums over the bins of the (n,) series that each belongs to."""
+        member = np.zeros((len(self.series), self.n_bins))
         for i_series, bins in enumerate(self.series):
-            np.cumsum(values[:, bins].sum(axis=1), out=sums[1:, i_series])
-        return sums
+            member[i_series, list(bins)] = 1.0
+        return np.asarray(np.einsum("nb,nb->n", sums, member[series]))
 
     @property
     def series_names(self) -> list[str]:

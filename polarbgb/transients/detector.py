@@ -15,7 +15,7 @@ from polarbgb.transients.candidates import Candidates, describe_candidates, disj
 from polarbgb.transients.counts import Counts, mirrored, with_added
 from polarbgb.transients.false_alarms import Control
 from polarbgb.transients.inject import Ground, broad_population, draw
-from polarbgb.transients.noise import Noise
+from polarbgb.transients.noise import Noise, running_sums
 from polarbgb.transients.ranking import Features, Ranking, enough_to_learn, train_ranking
 from polarbgb.transients.search import find_windows
 
@@ -69,7 +69,7 @@ class Detector:
 
 def search(
     counts: Counts,
-    noise: Mapping[float, Noise],
+    noise: Noise,
     settings: Trigger,
     *,
     threads: int = 0,
@@ -79,20 +79,18 @@ def search(
 
     Args:
         counts: to search.
-        noise: from :func:`polarbgb.transients.search.noise_by_scale`.
+        noise: from :func:`polarbgb.transients.noise.measure_noise`.
         settings: of the search.
         threads: 0 for all cores.
         track: watches the searches.
     """
-    windows = find_windows(counts, noise, settings, threads=threads, track=track)
+    windows = find_windows(counts, noise.dispersion, settings, threads=threads, track=track)
     candidates = group_windows(windows, counts, settings)
-    features = describe_candidates(candidates, counts, settings)
+    features = describe_candidates(candidates, counts, noise, settings)
     return Found(candidates, features, counts.orbit[candidates.first])
 
 
-def learn_detector(
-    ground: Ground, noise: Mapping[float, Noise], found: Found, config: Config, *, track: Track = silent
-) -> Detector:
+def learn_detector(ground: Ground, noise: Noise, found: Found, config: Config, *, track: Track = silent) -> Detector:
     """Train the ranking on injected transients and the data's own candidates, and rank the control.
 
     Args:
@@ -104,8 +102,7 @@ def learn_detector(
     """
     settings, threads = config.trigger, config.model.threads
     counts = ground.counts
-    image = mirrored(counts, seed=settings.seed)
-    reflected = search(image, noise, settings, threads=threads, track=track)
+    reflected = search(mirrored(counts, seed=settings.seed), noise, settings, threads=threads, track=track)
     own, noisy = ((one.features, one.orbit) for one in (found, reflected))
     ranking, injected = Ranking(tuple(sorted(found.features)), ()), 0
     if enough_to_learn(own, noisy):
@@ -113,12 +110,10 @@ def learn_detector(
         with watched(track, "Ranking"):
             ranking = train_ranking(own, noisy, (features, orbit), seed=settings.seed, threads=threads)
         injected = len(orbit)
-    return Detector(ranking, _control(image, reflected, ranking, settings, held_out=True), injected)
+    return Detector(ranking, _control(counts, reflected, ranking, settings, held_out=True), injected)
 
 
-def measure_control(
-    counts: Counts, noise: Mapping[float, Noise], ranking: Ranking, settings: Trigger, *, threads: int = 0
-) -> Control:
+def measure_control(counts: Counts, noise: Noise, ranking: Ranking, settings: Trigger, *, threads: int = 0) -> Control:
     """Search mirrored counts of a file that the ranking was not trained on, and rank what is found.
 
     Args:
@@ -128,17 +123,17 @@ def measure_control(
         settings: of the search.
         threads: 0 for all cores.
     """
-    image = mirrored(counts, seed=settings.seed)
-    return _control(image, search(image, noise, settings, threads=threads), ranking, settings, held_out=False)
+    reflected = search(mirrored(counts, seed=settings.seed), noise, settings, threads=threads)
+    return _control(counts, reflected, ranking, settings, held_out=False)
 
 
-def _control(image: Counts, reflected: Found, ranking: Ranking, settings: Trigger, *, held_out: bool) -> Control:
+def _control(counts: Counts, reflected: Found, ranking: Ranking, settings: Trigger, *, held_out: bool) -> Control:
     score = ranking.score(reflected.features, reflected.orbit, held_out=held_out)
-    return Control(np.sort(score[disjoint(reflected.candidates, score, image, settings)]), image.days)
+    return Control(np.sort(score[disjoint(reflected.candidates, score, counts, settings)]), counts.days)
 
 
 def inject_and_search(
-    ground: Ground, noise: Mapping[float, Noise], config: Config, track: Track = silent
+    ground: Ground, noise: Noise, config: Config, track: Track = silent
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int32]]:
     """Return the features of the candidates that broad, random injections make, and the numbers of their orbits.
 
@@ -168,7 +163,7 @@ def inject_and_search(
 def _owed(candidates: Candidates, before: Counts, after: Counts) -> NDArray[np.bool_]:
     """Say which candidates owe at least half of their excess to what was added."""
     extra, excess = (
-        running[candidates.after, candidates.series] - running[candidates.first, candidates.series]
-        for running in map(before.running, (after.observed - before.observed, after.observed - after.expected))
+        before.of_series(sums[candidates.after] - sums[candidates.first], candidates.series)
+        for sums in map(running_sums, (after.observed - before.observed, after.observed - after.expected))
     )
     return np.asarray((extra > 0) & (extra >= _OWED * excess))

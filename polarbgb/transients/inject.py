@@ -37,8 +37,8 @@ _APART = 1000.0
 _SPECTRA, _TILT, _OWN = 40, 0.4, 0.25
 """Random spectra of a broad population, and the logarithmic widths of their tilts and of each bin's own factor."""
 
-_TRAINED = (5.0, 50.0)
-"""Oracle significance of the transients that a ranking is trained on, sigma."""
+_TRAINED = (5.0, 25.0)
+"""Oracle significance of the transients that a ranking is trained on, sigma; brighter ones are found in any case."""
 
 _TRIES = 200
 """Places that are tried for a burst before it is given up."""

@@ -12,17 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.baseline import local_baseline
 from polarbgb.config import Trigger
 from polarbgb.progress import Track, silent
+from polarbgb.transients.beside import followed
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import Series, compile_windows, windows
-from polarbgb.transients.noise import Noise, measure_noise, root_deviations, window_sums
 
 Array = NDArray[np.float64]
-
-_REACH, _SCALES = 60.0, 3.0
-"""Least time beside a window that a local baseline is taken from, s, and how many of its scales."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,6 @@ class Windows:
         first: first row.
         after: row after the last.
         significance: sigma of this series, its dispersion at this scale included.
-        distance: sigma of all bins together (:meth:`polarbgb.transients.noise.Noise.distance`).
     """
 
     scale: NDArray[np.int64]
@@ -45,24 +40,11 @@ class Windows:
     first: NDArray[np.int64]
     after: NDArray[np.int64]
     significance: Array
-    distance: Array
-
-
-def noise_by_scale(counts: Counts, settings: Trigger) -> Mapping[float, Noise]:
-    """Measure the noise at each of ``trigger.scales``, against the background that is searched at this scale."""
-    noise: dict[float, Noise] = {}
-    shorter = None
-    for scale in sorted(settings.scales):
-        length = max(1, round(scale / counts.cadence))
-        expected = followed(counts, scale, settings)
-        shorter = measure_noise(counts, expected, length, shorter)
-        noise[scale] = shorter
-    return noise
 
 
 def find_windows(
     counts: Counts,
-    noise: Mapping[float, Noise],
+    dispersion: Mapping[float, Array],
     settings: Trigger,
     *,
     threads: int = 0,
@@ -75,7 +57,8 @@ def find_windows(
 
     Args:
         counts: of all rows.
-        noise: from :func:`noise_by_scale`, of the counts as observed even where others are searched.
+        dispersion: (series,) of each scale, from :func:`polarbgb.transients.noise.measure_noise`, of the counts as
+            observed even where others are searched.
         settings: scales and threshold.
         threads: 0 for all cores.
         track: watches the searches.
@@ -85,36 +68,13 @@ def find_windows(
     for i_scale, scale in enumerate(track(settings.scales, label="Time scales searched", total=len(settings.scales))):
         length = max(1, round(scale / counts.cadence))
         expected = followed(counts, scale, settings)
-        of_scale = noise[scale]
         search = partial(_search_series, counts=counts, expected=expected, length=length, settings=settings)
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:  # the search lets other threads run
-            tables = list(pool.map(search, counts.series, of_scale.dispersion))
+            tables = list(pool.map(search, counts.series, dispersion[scale]))
         i_series = np.repeat(np.arange(len(counts.series)), [len(table[0]) for table in tables])
         trigger, first, after, significance = (np.concatenate(column) for column in zip(*tables, strict=True))
-        sums = (window_sums(values, first, after) for values in (counts.observed, expected))
-        distance = of_scale.distance(root_deviations(*sums))
-        found.append((np.full(len(first), i_scale), i_series, trigger, first, after, significance, distance))
+        found.append((np.full(len(first), i_scale), i_series, trigger, first, after, significance))
     return Windows(*(np.concatenate(column) for column in zip(*found, strict=True)))
-
-
-def followed(counts: Counts, scale: float, settings: Trigger) -> Array:
-    """Return the (rows, bins) counts expected of windows of a scale (s).
-
-    At scales up to ``trigger.follow`` they follow the counts beside each row: a gap of one scale on either side is left
-    out, and three times as much beyond it, at least 60 s, is compared.
-    """
-    if scale > settings.follow:
-        return counts.expected
-    factor = local_baseline(
-        counts.time,
-        counts.observed,
-        counts.expected,
-        counts=counts.quiet,
-        hole=max(scale, counts.cadence),
-        reach=max(_REACH, _SCALES * scale),
-        trust=settings.trust,
-    )
-    return np.asarray(counts.expected * factor)
 
 
 def _search_series(

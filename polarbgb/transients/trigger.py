@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config, Trigger
 from polarbgb.progress import Track, silent
+from polarbgb.transients.beside import followed
 from polarbgb.transients.candidates import Candidates, disjoint, merge_candidates
 from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.detector import Detector, Found, learn_detector, measure_control, search
 from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.false_alarms import probability
 from polarbgb.transients.inject import ground_of
-from polarbgb.transients.noise import Noise
-from polarbgb.transients.search import followed, noise_by_scale
+from polarbgb.transients.noise import Noise, measure_noise
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Triggered:
     Attributes:
         events: one row per event, in time order.
         candidates: one row per candidate: ``t_start``, ``t_stop`` (unix s), ``scale`` (s), ``series`` (``"0_1"``: the
-            bins summed), ``significance``, ``distance`` (sigma), ``ranking``, ``far`` (1/day), ``listed`` and the
+            bins summed), ``significance`` (sigma), ``ranking``, ``far`` (1/day), ``listed`` and the
             features that it was ranked by.
         contributions: one row per event: its ``id``, and the SHAP value of each feature of its ranking.
         detector: noise, ranking and control.
@@ -52,12 +52,12 @@ class Trained:
 
     Attributes:
         detector: ranking and control.
-        noise: of the counts, by scale.
+        noise: of the counts.
         found: candidates of the counts as they are.
     """
 
     detector: Detector
-    noise: dict[float, Noise]
+    noise: Noise
     found: Found
 
 
@@ -70,7 +70,7 @@ def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = s
         track: watches the searches.
     """
     ground = ground_of(prediction, config)
-    noise = dict(noise_by_scale(ground.counts, config.trigger))
+    noise = measure_noise(ground.counts, config.trigger)
     found = search(ground.counts, noise, config.trigger, threads=config.model.threads, track=track)
     return Trained(learn_detector(ground, noise, found, config, track=track), noise, found)
 
@@ -111,7 +111,7 @@ def find_transients(
         trained = train_detector(prediction, config, track=track)
         return search_again(prediction, config, trained)
     counts, settings, threads = counts_of(prediction, config), config.trigger, config.model.threads
-    noise = dict(noise_by_scale(counts, settings))
+    noise = measure_noise(counts, settings)
     found = search(counts, noise, settings, threads=threads, track=track)
     own = measure_control(counts, noise, detector.ranking, settings, threads=threads)
     pooled = Detector(detector.ranking, detector.control.pooled(own), detector.injected)
@@ -196,7 +196,7 @@ def _reasons(names: tuple[str, ...], shap: Array) -> list[str]:
 def _table(counts: Counts, found: Found, settings: Trigger, *, ranking: Array, far: Array) -> pl.DataFrame:
     candidates = found.candidates
     scales = np.array(settings.scales)[candidates.windows.scale[candidates.core]]
-    own = {name: values for name, values in found.features.items() if name not in {"significance", "distance"}}
+    own = {name: values for name, values in found.features.items() if name != "significance"}
     return pl.DataFrame(
         {
             "t_start": counts.time[candidates.first],
@@ -204,7 +204,6 @@ def _table(counts: Counts, found: Found, settings: Trigger, *, ranking: Array, f
             "scale": scales,
             "series": pl.Series(counts.series_names, dtype=pl.String).gather(candidates.series),
             "significance": candidates.significance,
-            "distance": candidates.distance,
             "ranking": ranking,
             "far": far,
             **own,

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.transients.candidates import describe_candidates, disjoint, group_windows, merge_candidates
-from polarbgb.transients.search import Windows, find_windows, noise_by_scale
+from polarbgb.transients.noise import measure_noise
+from polarbgb.transients.search import Windows, find_windows
 
 ROWS, MERGE, OCTAVES = 300, 4, 8.0
 
@@ -18,7 +19,7 @@ def windows_of(spans, strength):
     """Lay spans of rows (first, after) out as windows."""
     first, after = np.array(spans, np.int64).reshape(-1, 2).T
     number, strength = np.arange(len(first)), np.array(strength, np.float64)
-    return Windows(number % 2, number % 3, first.copy(), first.copy(), after.copy(), strength, strength / 2)
+    return Windows(number % 2, number % 3, first.copy(), first.copy(), after.copy(), strength)
 
 
 @st.composite
@@ -201,10 +202,10 @@ def described(make_config, make_counts):
     """Counts, candidates, features and settings."""
     section = make_config(trigger={"scales": [2.0, 20.0, 200.0], "threshold": 3.2}).trigger
     counts = toy(make_counts, np.random.default_rng(0))
-    noise = noise_by_scale(counts, section)
-    candidates = group_windows(find_windows(counts, noise, section, threads=1), counts, section)
+    noise = measure_noise(counts, section)
+    candidates = group_windows(find_windows(counts, noise.dispersion, section, threads=1), counts, section)
     assert len(candidates) > 20
-    return counts, candidates, describe_candidates(candidates, counts, section), section
+    return counts, candidates, describe_candidates(candidates, counts, noise, section), section
 
 
 def test_features_are_numbers_where_there_are_data(described):
@@ -249,8 +250,8 @@ def test_features_by_scale_are_the_largest_of_the_windows(described):
         mine = candidates.member == number
         for i_scale, scale in enumerate(section.scales):
             at = mine & (windows.scale == i_scale)
-            for name, values in (("significance", windows.significance), ("distance", windows.distance)):
-                assert features[f"{name}_{scale:g}s"][number] == pytest.approx(max(values[at], default=0.0), rel=1e-6)
+            largest = max(windows.significance[at], default=0.0)
+            assert features[f"significance_{scale:g}s"][number] == pytest.approx(largest, rel=1e-6)
         assert features["n_windows"][number] == mine.sum()
         assert features["n_series"][number] == len(set(windows.series[mine]))
         assert features["n_scales"][number] == len(set(windows.scale[mine]))
@@ -274,7 +275,8 @@ def test_variability_is_one_in_counting_noise_and_more_where_counts_flicker(make
     counts = make_counts(observed, 100.0)
     spans = [(first, first + 5) for first in (*range(1000, 39_000, 1000), 41_000)]
     windows = replace(windows_of(spans, [5.0] * len(spans)), series=np.zeros(len(spans), int))
-    features = describe_candidates(group_windows(windows, counts, section), counts, section)
+    noise = measure_noise(counts, section)
+    features = describe_candidates(group_windows(windows, counts, section), counts, noise, section)
     for side in ("before", "after"):
         for length in (3, 10, 30):
             flicker = features[f"flicker_{length}s_{side}"]
@@ -289,7 +291,8 @@ def test_a_step_is_told_from_a_burst(make_counts, make_config):
     observed[3000:] += 100.0  # a step
     counts = make_counts(observed, 400.0)
     spans = replace(windows_of([(1000, 1010), (3000, 3010)], [9.0, 8.0]), series=np.zeros(2, int))
-    features = describe_candidates(group_windows(spans, counts, section), counts, section)
+    noise = measure_noise(counts, section)
+    features = describe_candidates(group_windows(spans, counts, section), counts, noise, section)
     burst, step = features["step_near"]
     assert abs(burst) < 0.5
     assert step == pytest.approx(100 * np.sqrt(60 / 400), rel=0.01)
@@ -308,10 +311,10 @@ def test_which_bins_hold_an_excess_makes_no_difference(described, make_counts):
         noise=counts.noise[:, order],
         series=tuple(tuple(int(place[i_bin]) for i_bin in bins) for bins in counts.series),
     )
-    noise = noise_by_scale(turned, section)
-    again = group_windows(find_windows(turned, noise, section, threads=1), turned, section)
+    noise = measure_noise(turned, section)
+    again = group_windows(find_windows(turned, noise.dispersion, section, threads=1), turned, section)
     np.testing.assert_array_equal(again.first, candidates.first)
-    after = describe_candidates(again, turned, section)
+    after = describe_candidates(again, turned, noise, section)
     assert after.keys() == features.keys()
     for name, values in features.items():
         np.testing.assert_allclose(after[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
@@ -323,7 +326,8 @@ def test_no_candidates_have_features_too(make_counts, make_config):
         counts = make_counts(np.full((rows, 3), 9.0), 9.0)
         none = group_windows(windows_of([], []), counts, section)
         assert len(none) == 0
-        assert all(values.shape == (0,) for values in describe_candidates(none, counts, section).values())
+        features = describe_candidates(none, counts, measure_noise(counts, section), section)
+        assert all(values.shape == (0,) for values in features.values())
         first, after, best = merge_candidates(none, np.zeros(0, int), np.zeros(0), counts, section)
         assert len(first) == len(after) == len(best) == 0
         assert disjoint(none, np.zeros(0), counts, section).shape == (0,)

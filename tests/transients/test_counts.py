@@ -203,12 +203,14 @@ def test_a_transient_is_added_to_its_rows_and_disturbs_its_neighbourhood(make_co
     np.testing.assert_array_equal(with_added(counts, [], config).observed, counts.observed)
 
 
-def test_running_sums_and_borders_are_those_of_a_loop(make_counts):
+def test_sums_of_series_and_borders_are_those_of_a_loop(make_counts):
     rng = np.random.default_rng(3)
     time = 1.5e9 + np.cumsum(rng.choice([1.0, 7.0], p=[0.9, 0.1], size=80))
     counts = make_counts(rng.poisson(5.0, (80, 3)), 5.0, time, series=((2,), (0, 1)))
-    running, (first, after) = counts.running(counts.observed), counts.borders()
+    first, after = counts.borders()
+    for i_series, bins in enumerate(counts.series):
+        of_series = counts.of_series(counts.observed, np.full(80, i_series))
+        assert of_series.tolist() == counts.observed[:, bins].sum(axis=1).tolist()
     for row in range(80):
-        assert running[row].tolist() == [counts.observed[:row, 2].sum(), counts.observed[:row, :2].sum()]
         inside = np.flatnonzero(counts.segment == counts.segment[row])
         assert (first[row], after[row]) == (inside[0], inside[-1] + 1)

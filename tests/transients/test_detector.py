@@ -11,8 +11,8 @@ from polarbgb.transients.counts import counts_of
 from polarbgb.transients.detector import Detector, learn_detector, measure_control, search
 from polarbgb.transients.false_alarms import Control
 from polarbgb.transients.inject import Ground
+from polarbgb.transients.noise import measure_noise
 from polarbgb.transients.ranking import Ranking
-from polarbgb.transients.search import noise_by_scale
 from polarbgb.transients.shared import kinds_of_count
 from polarbgb.transients.trigger import find_transients, search_again, train_detector
 
@@ -162,7 +162,7 @@ def test_the_control_holds_no_transient(make_counts, config):
         counts = make_counts(
             observed, expected, time, cadence=CADENCE, series=series, quiet=~with_margin(loud, time, 60.0)
         )
-        noise = noise_by_scale(counts, config.trigger)
+        noise = measure_noise(counts, config.trigger)
         found = search(counts, noise, config.trigger, threads=1)
         by_significance = Ranking(tuple(found.features), ())
         control = measure_control(counts, noise, by_significance, config.trigger, threads=1)
@@ -179,7 +179,7 @@ def test_with_few_orbits_nothing_is_injected_and_the_significance_ranks(make_cou
     ground = Ground(
         counts, np.ones(len(time)), np.ones(len(time), bool), np.full(len(time), np.nan), kinds_of_count(counts)
     )
-    noise = noise_by_scale(counts, config.trigger)
+    noise = measure_noise(counts, config.trigger)
     found = search(counts, noise, config.trigger, threads=1)
     monkeypatch.setattr("polarbgb.transients.detector.draw", None)  # it would fail
     detector = learn_detector(ground, noise, found, config)

@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from polarbgb.transients.noise import Noise, measure_noise, root_deviations, window_sums
+from polarbgb.transients.noise import Noise, measure_noise, robust_covariance, root_deviations, running_sums, strata
 
 ROWS, RATE = 60_000, 400.0
 SERIES = ((0,), (1,), (0, 1))
 
 
-def noise_of(make_counts, observed, length=10, shorter=None, rate=RATE, **columns):
-    counts = make_counts(observed, rate, **({"series": SERIES} | columns))
-    return measure_noise(counts, counts.expected, length, shorter)
+@pytest.fixture
+def noise_of(make_config, make_counts):
+    """Noise of counts in windows of some lengths, against the background as it is."""
+
+    def measure(observed, lengths=(10.0,), rate=RATE, **columns):
+        counts = make_counts(observed, rate, **({"series": SERIES} | columns))
+        return measure_noise(counts, make_config(bins=2, trigger={"scales": list(lengths), "follow": 0.0}).trigger)
+
+    return measure
 
 
 def strayed(rng, share, length=10):
@@ -21,131 +27,163 @@ def strayed(rng, share, length=10):
     return rng.poisson(RATE * (1 + error)[:, None], (ROWS, 2))
 
 
-def test_counting_alone_has_a_dispersion_of_one(make_counts):
-    noise = noise_of(make_counts, np.random.default_rng(0).poisson(RATE, (ROWS, 2)))
-    assert noise.dispersion.shape == (3,)
-    assert noise.dispersion == pytest.approx(
-        1.0, abs=0.13
-    )  # the median of 3000 deficits is good to 2 %, its square to 4
-    np.testing.assert_allclose(noise.covariance, np.eye(2), atol=0.07)
+def test_counting_alone_has_a_dispersion_of_one(noise_of):
+    noise = noise_of(np.random.default_rng(0).poisson(RATE, (ROWS, 2)))
+    assert noise.dispersion[10.0].shape == (3,)
+    # The median of 3000 deficits is good to 2 %, its square to 4.
+    assert noise.dispersion[10.0] == pytest.approx(1.0, abs=0.13)
 
 
 @pytest.mark.parametrize("rate", [1.0, 5.0])
-def test_few_counts_have_a_dispersion_of_one_too(make_counts, rate):
+def test_few_counts_have_a_dispersion_of_one_too(noise_of, rate):
     observed = np.random.default_rng(0).poisson(rate, (ROWS, 2))
-    assert noise_of(make_counts, observed, length=1, rate=rate).dispersion[:2] == pytest.approx(1.0, abs=0.13)
+    assert noise_of(observed, [1.0], rate).dispersion[1.0][:2] == pytest.approx(1.0, abs=0.13)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05])
-def test_an_error_of_the_background_adds_its_variance(make_counts, share):
+def test_an_error_of_the_background_adds_its_variance(noise_of, share):
     # A window of n rows counts n B with a variance of n B + (share n B)**2; two bins together, twice n B.
-    noise = noise_of(make_counts, strayed(np.random.default_rng(1), share))
+    noise = noise_of(strayed(np.random.default_rng(1), share))
     wanted = 1 + share**2 * 10 * RATE * np.array([1, 1, 2])
-    np.testing.assert_allclose(noise.dispersion, wanted, rtol=0.1)
-    # Both bins err alike. A tenth of what they share is given up, so that the covariance can be inverted.
-    common = share**2 * 10 * RATE
-    np.testing.assert_allclose(np.diag(noise.covariance), 1 + common, rtol=0.1)
-    assert noise.covariance[0, 1] == pytest.approx(0.9 * common, rel=0.1)
+    np.testing.assert_allclose(noise.dispersion[10.0], wanted, rtol=0.1)
 
 
-def test_it_grows_with_the_window_as_long_as_the_error_lasts(make_counts):
-    observed = strayed(np.random.default_rng(2), 0.05, length=100)
-    short, longer = (noise_of(make_counts, observed, length=length).dispersion[0] for length in (10, 100))
-    assert short == pytest.approx(1 + 0.05**2 * 10 * RATE, rel=0.25)
-    assert longer == pytest.approx(1 + 0.05**2 * 100 * RATE, rel=0.25)
+def test_it_grows_with_the_window_as_long_as_the_error_lasts(noise_of):
+    noise = noise_of(strayed(np.random.default_rng(2), 0.05, length=100), [100.0, 10.0, 20_000.0])
+    assert set(noise.dispersion) == {10.0, 100.0, 20_000.0}
+    assert noise.lengths.tolist() == [10, 100, 20_000]
+    for length in (10, 100):
+        assert noise.dispersion[length][0] == pytest.approx(1 + 0.05**2 * length * RATE, rel=0.25)
+    # Too few windows are that long: they have the noise of the longest that is known.
+    np.testing.assert_array_equal(noise.dispersion[20_000.0], noise.dispersion[100.0])
+    for of_scales in noise.covariance.values():
+        np.testing.assert_array_equal(of_scales[2], of_scales[1])
 
 
 @pytest.mark.parametrize("often", [0.1, 0.45])
-def test_excesses_do_not_raise_it_however_often_they_come(make_counts, often):
+def test_excesses_do_not_raise_it_however_often_they_come(noise_of, often):
     # As where the Sun flares for half of the time.
     rng = np.random.default_rng(3)
     observed = rng.poisson(RATE, (ROWS, 2)).astype(float)
     flaring = np.repeat(rng.random(ROWS // 100) < often, 100)
     observed[flaring] *= 1.5
-    assert noise_of(make_counts, observed).dispersion == pytest.approx(1.0, abs=0.16)
+    assert noise_of(observed).dispersion[10.0] == pytest.approx(1.0, abs=0.16)
 
 
-def test_deficits_do(make_counts):
+def test_deficits_do(noise_of):
     observed = np.random.default_rng(4).poisson(RATE, (ROWS, 2)).astype(float)
     observed[np.arange(ROWS) % 40 < 20] *= 0.9
-    assert (noise_of(make_counts, observed).dispersion > 5).all()
+    assert (noise_of(observed).dispersion[10.0] > 5).all()
 
 
-def test_it_is_measured_in_quiet_rows_alone(make_counts):
+def test_it_is_measured_in_quiet_rows_alone(noise_of):
     rng = np.random.default_rng(5)
     observed = rng.poisson(RATE, (ROWS, 2)).astype(float)
     loud = np.arange(ROWS) % 2000 < 700
     observed[loud] = rng.poisson(RATE, (loud.sum(), 2)) + rng.normal(0, 300, (loud.sum(), 2))
-    noise = noise_of(make_counts, observed, quiet=~loud)
-    assert noise.dispersion == pytest.approx(1.0, abs=0.16)
-    np.testing.assert_allclose(noise.covariance, np.eye(2), atol=0.1)
+    assert noise_of(observed, quiet=~loud).dispersion[10.0] == pytest.approx(1.0, abs=0.16)
 
 
-def test_no_window_holds_a_gap(make_counts):
-    # What is expected steps at each gap, and a window across it would stray.
+def test_no_window_holds_a_gap(noise_of):
+    # The rate is 30 % off in every other stretch of 75 s: a window of 20 s across a gap would see a little of both.
     rng = np.random.default_rng(6)
-    segment = np.arange(ROWS) // 75
-    time = 1.5e9 + np.arange(ROWS) + 50.0 * segment
-    counts = make_counts(rng.poisson(RATE, (ROWS, 1)), RATE, time)
-    seen = []
-
-    def sums(values, first, after):
-        seen.append((first, after))
-        return window_sums(values, first, after)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("polarbgb.transients.noise.window_sums", sums)
-        measure_noise(counts, counts.expected, 20)
-    first, after = seen[0]
-    assert len(first) > 1000
-    np.testing.assert_array_equal(counts.segment[first], counts.segment[after - 1])
+    stretch = np.arange(ROWS) // 75
+    time = 1.5e9 + np.arange(ROWS) + 50.0 * stretch
+    observed = rng.poisson(RATE * np.where(stretch % 2, 0.7, 1.0)[:, None], (ROWS, 2))
+    whole = noise_of(observed, [20.0], time=time).dispersion[20.0][0]
+    # Half of the windows are right; the median deficit of the others is all that is missing.
+    assert whole == pytest.approx((0.3 * np.sqrt(20 * RATE) / stats.norm.ppf(0.75)) ** 2, rel=0.1)
 
 
-def test_with_too_few_windows_the_noise_of_shorter_ones_is_taken(make_counts):
-    observed = np.random.default_rng(7).poisson(RATE, (1000, 2))
-    shorter = Noise(np.array([2.0, 3.0, 4.0]), 2 * np.eye(2))
-    assert noise_of(make_counts, observed, length=100, shorter=shorter) is shorter
-    assert noise_of(make_counts, observed, length=5000, shorter=shorter) is shorter
-    assert noise_of(make_counts, observed, length=10, shorter=shorter) is not shorter
-    alone = noise_of(make_counts, observed, length=100)
-    assert alone.dispersion.tolist() == [1.0, 1.0, 1.0]
-    np.testing.assert_array_equal(alone.covariance, np.eye(2))
-    for rows in (0, 1):
-        assert noise_of(make_counts, observed[:rows], shorter=shorter) is shorter
+def test_with_too_few_windows_noise_is_that_of_counting(noise_of):
+    for rows in (0, 1, 1000):
+        noise = noise_of(np.random.default_rng(7).poisson(RATE, (rows, 2)), [100.0])
+        assert noise.dispersion[100.0].tolist() == [1.0, 1.0, 1.0]
+        for of_scales in noise.covariance.values():
+            np.testing.assert_array_equal(of_scales, np.tile(np.eye(2), (1, 5, 1, 1)))
 
 
-def test_a_few_windows_that_lie_far_away_do_not_widen_the_covariance(make_counts):
-    observed = np.random.default_rng(8).poisson(RATE, (ROWS, 2)).astype(float)
-    observed[::3000] += 4000.0  # one window in 300
-    np.testing.assert_allclose(noise_of(make_counts, observed).covariance, np.eye(2), atol=0.1)
+def correlated(rng, number):
+    """Deviations whose variances are 9 and 4 and whose correlation is 0.5."""
+    return rng.multivariate_normal([0, 0], [[9.0, 3.0], [3.0, 4.0]], number)
 
 
-def test_the_distance_is_that_of_mahalanobis():
-    covariance = np.array([[4.0, 1.5], [1.5, 2.0]])
-    deviation = np.random.default_rng(9).normal(size=(20, 2))
-    distance = Noise(np.ones(2), covariance).distance(deviation)
-    inverse = np.linalg.inv(covariance)
-    wanted = [np.sqrt(one @ inverse @ one) for one in deviation]
-    np.testing.assert_allclose(distance, wanted)
+def test_the_covariance_is_that_of_gaussian_deviations():
+    covariance = robust_covariance(correlated(np.random.default_rng(8), 20_000))
+    # Off the diagonal a little less: it is drawn to the diagonal, so that it can be inverted.
+    np.testing.assert_allclose(covariance, [[9.0, 3.0], [3.0, 4.0]], rtol=0.06)
 
 
-def test_an_excess_in_bins_that_err_alike_is_nearer_than_one_in_a_single_bin():
-    shared = Noise(np.ones(2), np.array([[10.0, 9.0], [9.0, 10.0]]))
-    alike, alone = shared.distance(np.array([[5.0, 5.0], [5.0, 0.0]]))
-    assert alike < 2 < alone
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_transients_among_the_deviations_hardly_move_it(share):
+    rng = np.random.default_rng(9)
+    deviations = correlated(rng, 20_000)
+    bright = rng.random(20_000) < share
+    deviations[bright, 1] += rng.exponential(300.0, bright.sum())
+    covariance = robust_covariance(deviations)
+    alone = np.sqrt(np.diag(covariance)) / [3.0, 2.0]
+    assert (alone < (1.1 if share < 0.1 else 1.9)).all()
+    assert np.sqrt(np.diag(deviations.T @ deviations / 20_000))[1] > 50
 
 
-def test_distances_of_noise_alone_are_those_of_squared_gaussian_numbers(make_counts):
-    rng = np.random.default_rng(10)
-    noise = noise_of(make_counts, strayed(rng, 0.03))
-    fresh = strayed(rng, 0.03).reshape(-1, 10, 2).sum(axis=1)
-    distance = noise.distance((fresh - 10 * RATE) / np.sqrt(10 * RATE))
-    # What bins share is taken to be a tenth less than it is: what differs between them counts for less.
-    common = 0.03**2 * 10 * RATE
-    both, apart = rng.normal(size=(2, 100_000)) ** 2
-    wanted = both * (1 + 2 * common) / (1 + 1.9 * common) + apart / (1 + 0.1 * common)
-    for limit in (2.0, 4.6, 7.0):
-        assert np.mean(distance**2 > limit) == pytest.approx(np.mean(wanted > limit), abs=0.02)
+def test_it_can_be_inverted_however_alike_bins_are():
+    deviations = np.random.default_rng(10).normal(size=(500, 1)) * np.ones(8)
+    assert np.isfinite(np.linalg.inv(robust_covariance(deviations))).all()
+    assert np.isfinite(robust_covariance(np.zeros((500, 3)))).all()
+
+
+def test_strata_are_fifths_of_the_share_that_the_model_errs_by(make_counts):
+    share = np.random.default_rng(11).permutation(np.linspace(0.001, 0.2, 1000))
+    expected = np.full((1000, 2), 400.0)
+    noise = np.sqrt(expected + (share[:, None] * expected) ** 2).astype(np.float32)
+    of_rows = strata(make_counts(expected, expected, noise=noise))
+    assert np.bincount(of_rows).tolist() == [200] * 5
+    assert (np.diff(of_rows[np.argsort(share)]) >= 0).all()
+    assert np.unique(strata(make_counts(expected, expected))).size == 1  # without an error, all rows are alike
+
+
+def test_the_distance_is_that_of_mahalanobis(make_config, make_counts):
+    # Ten quiet rows on both sides of each window: the local baseline is the background.
+    rng = np.random.default_rng(12)
+    settings = make_config(bins=2, trigger={"scales": [1.0, 5.0]}).trigger
+    observed = np.full((4000, 2), RATE)
+    first = np.arange(500, 4000, 500)
+    after = first + rng.integers(1, 6, len(first))
+    for begin, end in zip(first, after, strict=True):
+        observed[begin:end] += rng.normal(0, 40, 2)
+    covariance = rng.normal(size=(2, 5, 2, 4))
+    covariance = covariance @ covariance.transpose(0, 1, 3, 2)
+    noise = Noise({}, np.array([1, 5]), {"near": covariance, "far": 4 * covariance})
+    distances = noise.distances(make_counts(observed, RATE), first, after, settings)
+    for i_window, (begin, end) in enumerate(zip(first, after, strict=True)):
+        deviation = root_deviations(observed[begin:end].sum(axis=0), np.full(2, RATE * (end - begin)))
+        inverse = np.linalg.inv(covariance[int(end - begin > 2), 0])  # all rows have the least error of the model
+        wanted = np.sqrt(deviation @ inverse @ deviation)
+        assert distances["near"][i_window] == pytest.approx(wanted, rel=1e-6)
+        assert distances["far"][i_window] == pytest.approx(wanted / 2, rel=1e-6)
+
+
+def test_distances_of_noise_alone_are_those_of_gaussian_numbers(noise_of, make_config, make_counts):
+    rng = np.random.default_rng(13)
+    noise = noise_of(strayed(rng, 0.03))
+    fresh = make_counts(strayed(rng, 0.03), RATE, series=SERIES)
+    first = np.arange(500, ROWS - 500, 5)  # as noise is measured, in windows that overlap by half
+    distances = noise.distances(fresh, first, first + 10, make_config(bins=2).trigger)
+    for distance in distances.values():
+        for share in (0.3, 0.7, 0.95):
+            assert np.quantile(distance**2, share) == pytest.approx(stats.chi2(2).ppf(share), rel=0.12)
+
+
+def test_an_excess_in_bins_that_err_alike_is_nearer_than_one_in_a_single_bin(noise_of, make_config, make_counts):
+    rng = np.random.default_rng(14)
+    noise = noise_of(strayed(rng, 0.05))
+    observed = np.full((2000, 2), RATE)
+    observed[500:510] += 60.0
+    observed[1500:1510, 0] += 60.0
+    first = np.array([500, 1500])
+    settings = make_config(bins=2).trigger
+    alike, alone = noise.distances(make_counts(observed, RATE), first, first + 10, settings)["far"]
+    assert alike < 4 < alone
 
 
 def test_root_deviations_are_signed_roots_of_the_likelihood_ratio():
@@ -156,9 +194,8 @@ def test_root_deviations_are_signed_roots_of_the_likelihood_ratio():
     np.testing.assert_allclose(root_deviations(observed, expected), wanted, atol=1e-9)
 
 
-def test_window_sums_are_those_of_slices():
-    rng = np.random.default_rng(11)
-    values, first = rng.normal(size=(50, 3)), rng.integers(0, 40, 30)
-    after = first + rng.integers(0, 11, 30)
-    wanted = [values[begin:end].sum(axis=0) for begin, end in zip(first, after, strict=True)]
-    np.testing.assert_allclose(window_sums(values, first, after), wanted, atol=1e-12)
+def test_running_sums_are_those_of_slices():
+    values = np.random.default_rng(15).normal(size=(50, 3))
+    wanted = [values[:row].sum(axis=0) for row in range(51)]
+    np.testing.assert_allclose(running_sums(values), wanted, atol=1e-12)
+    assert running_sums(values[:0]).tolist() == [[0.0, 0.0, 0.0]]

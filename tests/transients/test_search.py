@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from polarbgb.transients.beside import followed
 from polarbgb.transients.counts import counts_of
-from polarbgb.transients.noise import Noise
-from polarbgb.transients.search import find_windows, followed, noise_by_scale
+from polarbgb.transients.noise import measure_noise
+from polarbgb.transients.search import find_windows
 
 ROWS, RATE = 20_000, np.array([300.0, 120.0])
 BURST, DEFICIT = slice(9000, 9008), slice(15_000, 15_010)
@@ -26,9 +27,9 @@ def drawn(seed, strength=0.0, bins=(0, 1), rows=BURST):
     return np.random.default_rng(seed).poisson(RATE * share)
 
 
-def search(counts, settings, noise=None):
+def search(counts, settings, dispersion=None):
     """Return the windows as a frame; ``last`` is their last row."""
-    found = find_windows(counts, noise or noise_by_scale(counts, settings), settings, threads=1)
+    found = find_windows(counts, dispersion or measure_noise(counts, settings).dispersion, settings, threads=1)
     names = pl.Series(counts.series_names, dtype=pl.String)
     return pl.DataFrame(
         {
@@ -38,7 +39,6 @@ def search(counts, settings, noise=None):
             "first": found.first,
             "last": found.after - 1,
             "significance": found.significance,
-            "distance": found.distance,
         }
     )
 
@@ -69,16 +69,14 @@ def test_a_burst_is_found_in_its_rows_and_its_bins(both):
     assert BURST.start <= whole["trigger"] < BURST.start + 4
     nominal = nominal_sigma(0.9 * 120 * 8, 120 * 8)
     assert whole["significance"] == pytest.approx(nominal, abs=3)
-    assert whole["distance"] == pytest.approx(nominal, abs=3)  # bin 0 adds nearly nothing
     assert overlapping(both, slice(BURST.stop, BURST.stop + 100)).filter(pl.col("last") > BURST.stop + 20).is_empty()
 
 
-def test_the_sum_dilutes_what_is_in_one_bin_and_the_distance_does_not(both):
+def test_the_sum_dilutes_what_is_in_one_bin(both):
     (alone,) = overlapping(both, BURST).filter(series="1", scale=20.0).rows(named=True)
     (together,) = overlapping(both, BURST).filter(series="0_1", scale=20.0).rows(named=True)
     assert together["significance"] == pytest.approx(nominal_sigma(0.9 * 120 * 8, 420 * 8), abs=3)
     assert together["significance"] < 0.7 * alone["significance"]
-    assert together["distance"] == pytest.approx(alone["distance"], rel=0.1)
 
 
 def test_a_deficit_is_not_found(both):
@@ -175,31 +173,16 @@ def test_significance_is_that_of_counts_divided_by_their_dispersion(make_config,
     observed[200:204] += 300.0
     counts = make_counts(observed, 400.0)
     settings = make_config(bins=1, trigger={"scales": [4.0], "threshold": 3.0, "follow": 0.0}).trigger
-    noise = {4.0: Noise(np.array([9.0]), np.array([[9.0]]))}
-    (window,) = search(counts, settings, noise).rows(named=True)
+    (window,) = search(counts, settings, {4.0: np.array([9.0])}).rows(named=True)
     assert (window["first"], window["last"]) == (200, 203)
     assert window["significance"] == pytest.approx(nominal_sigma(1200, 1600) / 3)
-    assert window["distance"] == pytest.approx(nominal_sigma(1200, 1600) / 3)
-
-
-def test_each_scale_has_its_own_noise_and_long_ones_that_of_the_longest_that_is_known(make_config, make_counts):
-    # An error of the background that lasts for 50 s: the longer the window, the more it adds to counting.
-    rng = np.random.default_rng(7)
-    wrong = 1 + 0.05 * np.repeat(rng.normal(size=ROWS // 50), 50)[:, None]
-    counts = make_counts(rng.poisson(300.0 * wrong), 300.0)
-    trigger = {"scales": [50.0, 5.0, 2000.0], "follow": 0.0}
-    noise = noise_by_scale(counts, make_config(bins=1, trigger=trigger).trigger)
-    assert set(noise) == {5.0, 50.0, 2000.0}
-    for scale in (5.0, 50.0):
-        assert noise[scale].dispersion[0] == pytest.approx(1 + 0.05**2 * scale * 300, rel=0.3)
-    assert noise[2000.0] is noise[50.0]
 
 
 def test_the_number_of_threads_changes_nothing(make_counts, settings):
     counts = make_counts(drawn(1, 0.9, bins=(1,)), RATE, series=SERIES)
-    noise = noise_by_scale(counts, settings)
-    one, more = (find_windows(counts, noise, settings, threads=threads) for threads in (1, 3))
-    for name in ("scale", "series", "trigger", "first", "after", "significance", "distance"):
+    dispersion = measure_noise(counts, settings).dispersion
+    one, more = (find_windows(counts, dispersion, settings, threads=threads) for threads in (1, 3))
+    for name in ("scale", "series", "trigger", "first", "after", "significance"):
         np.testing.assert_array_equal(getattr(one, name), getattr(more, name))
 
 
@@ -213,11 +196,10 @@ def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
     if rows:
         assert windows.select("first", "last", "trigger").unique().rows() == [(0, 0, 0)]
         assert windows["significance"].to_list() == pytest.approx([nominal_sigma(500, 400)] * len(windows))
-        assert windows["distance"].to_list() == pytest.approx([nominal_sigma(500, 400) * np.sqrt(2)] * len(windows))
 
 
 def test_a_bin_that_expects_next_to_nothing_is_searched(make_config, make_prediction):
     pred = np.tile([100.0, 0.0], (200, 1))
     prediction = make_prediction(np.zeros((200, 2)), pred=pred, orbit=np.zeros(200, np.int32))
     config = make_config(bins=2)
-    assert np.isfinite(search(counts_of(prediction, config), config.trigger)["distance"].to_numpy()).all()
+    assert np.isfinite(search(counts_of(prediction, config), config.trigger)["significance"].to_numpy()).all()

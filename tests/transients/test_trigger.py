@@ -151,7 +151,8 @@ def test_candidates_are_told_with_what_they_were_ranked_by(bright, trained):
     table = bright.candidates
     names = set(trained.detector.ranking.names)
     assert names <= set(table.columns)
-    assert {"t_start", "t_stop", "scale", "series", "significance", "distance", "ranking", "far"} <= set(table.columns)
+    wanted = {"t_start", "t_stop", "scale", "series", "significance", "ranking", "far", "distance_near"}
+    assert wanted <= set(table.columns)
     assert set(table["series"]) <= {"0", "1", "2", "0_1_2"}
     assert set(table["scale"]) <= {4.0, 24.0, 80.0, 200.0}
     far = trained.detector.control.far(table["ranking"].to_numpy())
