@@ -21,8 +21,8 @@ from rows import BATCH, Rows, published_config, read_rows, score_held
 
 from polarbgb import load
 from polarbgb.background.boosters import HeldOut
-from polarbgb.background.crossfit import quantise_split
-from polarbgb.background.foldmodel import train_fold
+from polarbgb.background.cross_fit import quantise_split
+from polarbgb.background.fold_model import train_fold
 from polarbgb.config import Model
 
 if TYPE_CHECKING:

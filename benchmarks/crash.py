@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from polarbgb.runfolder import RunFolder
+from polarbgb.runs.folder import RunFolder
 
 SETTINGS = (
     "model.trees=20",
@@ -40,9 +40,9 @@ SETTINGS = (
 COUNTING = """
 import sys
 from pathlib import Path
-import polarbgb.background.crossfit as crossfit, polarbgb.parts as parts
-import polarbgb.verbs.explain as explain, polarbgb.verbs.figures as figures
-from polarbgb.cli import main
+import polarbgb.background.cross_fit as crossfit, polarbgb.background.checkpoints as parts
+import polarbgb.workflow.explain as explain, polarbgb.workflow.figures as figures
+from polarbgb.cli.main import main
 
 made = 0
 def counted(function):

@@ -37,14 +37,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bad_input"))
 import toy
 
 from polarbgb.background.folds import make_folds
-from polarbgb.background.measured import measured
 from polarbgb.config import load
+from polarbgb.data.count_rates import measured
+from polarbgb.data.known_events import read_known
+from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.matrix import build_matrix
-from polarbgb.rootio.read import list_branches, list_trees, read_columns
-from polarbgb.timeline.clean import clean
-from polarbgb.timeline.known import read_known
+from polarbgb.io.root_input import list_branches, list_trees, read_columns
 
 SLOWEST = 20.0
 """s of the processor that one input may take."""

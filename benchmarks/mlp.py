@@ -27,10 +27,10 @@ from rows import BATCH, published_config, score_held
 
 from polarbgb import UserError
 from polarbgb.background.folds import BLOCK_PARTS, make_folds
-from polarbgb.background.measured import Measured
-from polarbgb.background.peer import write_peer
-from polarbgb.background.score import score
-from polarbgb.verbs.prepare import prepare
+from polarbgb.background.metrics import score
+from polarbgb.background.reference import write_peer
+from polarbgb.data.count_rates import Measured
+from polarbgb.workflow.preparation import prepare
 
 try:
     import torch

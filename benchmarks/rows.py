@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from polarbgb import load
 from polarbgb.background.folds import Split, make_folds
-from polarbgb.background.measured import Measured
-from polarbgb.background.score import Score, score
+from polarbgb.background.metrics import Score, score
 from polarbgb.config import Config
+from polarbgb.data.count_rates import Measured
 from polarbgb.features.matrix import Matrix, implied_names
-from polarbgb.verbs.prepare import prepare
+from polarbgb.workflow.preparation import prepare
 
 BATCH = 256
 """Rows a mini-batch of the published training."""

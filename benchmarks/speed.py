@@ -28,11 +28,11 @@ from verbs import measured
 from polarbgb import load
 from polarbgb.features.matrix import build_matrix
 from polarbgb.memory import GIB, scratch
-from polarbgb.transients import search
+from polarbgb.transients import windows as search
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.noise import measure_noise
-from polarbgb.verbs.prepare import read_timeline
+from polarbgb.workflow.preparation import read_timeline
 
 MISSION = 72.0
 """days: 4.2 million rows."""

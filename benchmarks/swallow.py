@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 
 from polarbgb import load
 from polarbgb.background.boosters import HeldOut
-from polarbgb.background.crossfit import CrossFit, cross_fit
+from polarbgb.background.cross_fit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
-from polarbgb.background.measured import measured
 from polarbgb.config import Baseline, Config
+from polarbgb.data.count_rates import measured
+from polarbgb.data.quality import clean
 from polarbgb.features.matrix import build_matrix
-from polarbgb.rootio.read import read_input
-from polarbgb.timeline.clean import clean
-from polarbgb.verbs.cleaning import clean_training_set
-from polarbgb.verbs.conclude import conclude
-from polarbgb.verbs.prepare import Prepared
+from polarbgb.io.root_input import read_input
+from polarbgb.workflow.calibration import conclude
+from polarbgb.workflow.cleaning import clean_training_set
+from polarbgb.workflow.preparation import Prepared
 
 KINDS = {
     # name: (duration in s, change of the rate as a share of it, how many); few, or they were common where they lie

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from polarbgb.cli import main
+from polarbgb.cli.main import main
+from polarbgb.config.text import Key, Part, parts, value_text
 from polarbgb.expressions import FUNCTIONS
-from polarbgb.settings import Key, Part, parts, value_text
 
 HERE = Path(__file__).parent
 _MADE = "*Made from the code by `python docs/generate.py`.*"

@@ -1,6 +1,6 @@
-"""Background prediction with boosted trees, and the transients that are left.
+"""Predict the background of gamma-ray count rates with boosted trees, and find the transients above it.
 
-The verbs of the command line are functions here, with the same names: ``polarbgb.fit(...)`` is ``polarbgb fit``.
+The commands of the command line are functions here, with the same names: ``polarbgb.fit(...)`` is ``polarbgb fit``.
 They are loaded when first used, so that importing the package costs nothing.
 """
 
@@ -13,35 +13,34 @@ if TYPE_CHECKING:
     from polarbgb.config import Config as Config
     from polarbgb.config import load as load
     from polarbgb.errors import UserError as UserError
-    from polarbgb.opened import open as open  # noqa: A004 - polarbgb.open(...)
-    from polarbgb.runfolder import RunFolder as RunFolder
-    from polarbgb.verbs.again import again as again
-    from polarbgb.verbs.config import init_config as init_config
-    from polarbgb.verbs.demo import demo as demo
-    from polarbgb.verbs.detect import detect as detect
-    from polarbgb.verbs.evaluate import evaluate as evaluate
-    from polarbgb.verbs.explain import explain as explain
-    from polarbgb.verbs.export import export as export
-    from polarbgb.verbs.fit import fit as fit
-    from polarbgb.verbs.inspect import inspect as inspect
-    from polarbgb.verbs.plot import plot as plot
-    from polarbgb.verbs.predict import predict as predict
-    from polarbgb.verbs.report import report as report
-    from polarbgb.verbs.run import run as run
-    from polarbgb.verbs.simulate import simulate as simulate
-    from polarbgb.verbs.tune import tune as tune
+    from polarbgb.runs.folder import RunFolder as RunFolder
+    from polarbgb.workflow.config import init_config as init_config
+    from polarbgb.workflow.demo import demo as demo
+    from polarbgb.workflow.detect import detect as detect
+    from polarbgb.workflow.evaluate import evaluate as evaluate
+    from polarbgb.workflow.explain import explain as explain
+    from polarbgb.workflow.export import export as export
+    from polarbgb.workflow.fit import fit as fit
+    from polarbgb.workflow.inspect import inspect as inspect
+    from polarbgb.workflow.opened import open as open  # noqa: A004 - polarbgb.open(...)
+    from polarbgb.workflow.plot import plot as plot
+    from polarbgb.workflow.predict import predict as predict
+    from polarbgb.workflow.report import report as report
+    from polarbgb.workflow.reproduce import reproduce as reproduce
+    from polarbgb.workflow.run import run as run
+    from polarbgb.workflow.simulate import simulate as simulate
+    from polarbgb.workflow.tune import tune as tune
 
 _HOME = {
     "Config": "polarbgb.config",
     "load": "polarbgb.config",
     "UserError": "polarbgb.errors",
-    "RunFolder": "polarbgb.runfolder",
-    "open": "polarbgb.opened",
-    "init_config": "polarbgb.verbs.config",
+    "RunFolder": "polarbgb.runs.folder",
+    "open": "polarbgb.workflow.opened",
+    "init_config": "polarbgb.workflow.config",
     **{
-        verb: f"polarbgb.verbs.{verb}"
-        for verb in (
-            "again",
+        command: f"polarbgb.workflow.{command}"
+        for command in (
             "demo",
             "detect",
             "evaluate",
@@ -52,6 +51,7 @@ _HOME = {
             "plot",
             "predict",
             "report",
+            "reproduce",
             "run",
             "simulate",
             "tune",

@@ -1,6 +1,6 @@
 """``python -m polarbgb`` is ``polarbgb``."""
 
-from polarbgb.cli import main
+from polarbgb.cli.main import main
 
 if __name__ == "__main__":
     main()

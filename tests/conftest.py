@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 import polarbgb
-from polarbgb.atomic import atomic
-from polarbgb.runfolder import RunFolder
+from polarbgb.io.atomic import atomic
+from polarbgb.runs.folder import RunFolder
+
+pytest_plugins = ["fixtures.counts", "fixtures.tables"]
 
 _SETTINGS = (
     'features.columns=["glat", "glon", "fe_cosmic", "temperature", "B_r", "B_theta", "time_since_saa"]',
@@ -28,11 +30,12 @@ _SLOW = {"mission", "simulated", "results", "finished"}
 """Fixtures that take many seconds; tests that need one of them are slow."""
 _SLOW_PLACES = (
     "bad_input",
-    "present",
+    "plotting",
+    "reporting",
     "simulation",
-    "verbs",
+    "workflow",
     "test_cli",
-    "test_cluster",
+    "test_scheduler",
     "test_contest",
     "test_docs",
     "test_fidelity",
@@ -42,7 +45,7 @@ _SLOW_PLACES = (
     "test_tune",
     "test_tune_postgresql",
     "test_detector",
-    "test_trigger",
+    "test_search",
 )
 """Folders and modules of tests that run programs, draw figures, simulate missions or train many models."""
 
@@ -71,7 +74,7 @@ def undrawn(monkeypatch):
         return path
 
     for module in ("figures", "explain"):
-        monkeypatch.setattr(f"polarbgb.verbs.{module}.save_drawn", written)
+        monkeypatch.setattr(f"polarbgb.workflow.{module}.save_drawn", written)
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import polarbgb
-from polarbgb.cli import main
+from polarbgb.cli.main import main
+from polarbgb.cli.terminal import Terminal
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.contract import DRIFT
-from polarbgb.runfolder import RunFolder
-from polarbgb.terminal import Terminal
+from polarbgb.runs.folder import RunFolder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 import generate
@@ -127,7 +127,7 @@ def test_a_terminal_with_no_color_has_no_colours(monkeypatch):
     for name, value in (("TERM", "xterm-256color"), ("NO_COLOR", "1")):
         monkeypatch.setenv(name, value)
         out = Console(force_terminal=True, file=StringIO())
-        monkeypatch.setattr("polarbgb.terminal.Console", lambda out=out, **_: out)
+        monkeypatch.setattr("polarbgb.cli.terminal.Console", lambda out=out, **_: out)
         assert Terminal()._out is out
         list(Terminal().track(range(2), label="work", total=2))
         shown[name] = out.file.getvalue()

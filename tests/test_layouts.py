@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 import polarbgb
-from polarbgb.cli import main
-from polarbgb.runfolder import SCHEMA
+from polarbgb.cli.main import main
+from polarbgb.runs.folder import SCHEMA
 
 COMMANDS = {
     "tune": ["tune", "-i", "{mission}", "-r", "{run}"],
@@ -22,7 +22,7 @@ COMMANDS = {
     "export": ["export", "-r", "{run}"],
     "report": ["report", "-r", "{run}"],
     "run": ["run", "-i", "{mission}", "-r", "{run}", "-q"],
-    "run --again": ["run", "--again", "{run}/manifest.json", "-r", "{new}"],
+    "run --reproduce": ["run", "--reproduce", "{run}/manifest.json", "-r", "{new}"],
     "demo": ["demo", "-r", "{run}", "--days", "0.1", "-q"],
 }
 

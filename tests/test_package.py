@@ -7,17 +7,17 @@ import sys
 import pytest
 
 import polarbgb
-from polarbgb.cli import main
+from polarbgb.cli.main import main
 
 OTHERS = {"Config", "RunFolder", "UserError", "init_config", "load", "open"}
-VERBS = {*main.commands, "again"} - {"config"}
+VERBS = {*main.commands, "reproduce"} - {"config"}
 
 
 def test_every_verb_is_a_function_of_the_package():
     for verb in VERBS:
         function = getattr(polarbgb, verb)
         assert inspect.isfunction(function)
-        assert (function.__module__, function.__name__) == (f"polarbgb.verbs.{verb}", verb)
+        assert (function.__module__, function.__name__) == (f"polarbgb.workflow.{verb}", verb)
 
 
 def test_all_names_are_there_and_listed():

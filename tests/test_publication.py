@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from polarbgb.errors import UserError
-from polarbgb.runfolder import RunFolder
+from polarbgb.runs.folder import RunFolder
 
 OLD, NEW = "old", "new"
 
@@ -149,7 +149,7 @@ def test_the_manifest_tells_the_digests_of_the_files(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from polarbgb.runfolder import RunFolder
+from polarbgb.runs.folder import RunFolder
 run = RunFolder(sys.argv[1])
 with run.hold():
     run.draft("fit", "x").write_text("config.toml", "begun")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import polarbgb
-from polarbgb.provenance import command
-from polarbgb.runfolder import RunFolder
+from polarbgb.io.provenance import command
+from polarbgb.runs.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

@@ -26,9 +26,9 @@ from verdict import Tally, compare, tally
 
 from polarbgb import UserError, load
 from polarbgb.background.folds import Split, make_folds
-from polarbgb.runfolder import digest
-from polarbgb.verbs.cleaning import clean_training_set
-from polarbgb.verbs.prepare import Prepared, prepare
+from polarbgb.runs.folder import digest
+from polarbgb.workflow.cleaning import clean_training_set
+from polarbgb.workflow.preparation import Prepared, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("Models", "Speed", "Features", "Future", "Folds")

@@ -10,15 +10,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.baselines import climatology, ground_track
 from polarbgb.background.boosters import xgboost_shape
-from polarbgb.background.crossfit import quantise_split
-from polarbgb.background.foldmodel import train_fold
+from polarbgb.background.cross_fit import quantise_split
+from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split, every
+from polarbgb.background.simple_models import climatology, ground_track
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
-from polarbgb.verbs.prepare import Prepared
+from polarbgb.workflow.preparation import Prepared
 
 Array = NDArray[np.float64]
 

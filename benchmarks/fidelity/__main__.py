@@ -19,8 +19,8 @@ import uproot
 from published import SECTIONS
 
 import polarbgb
-from polarbgb.atomic import atomic
-from polarbgb.present.save import save
+from polarbgb.io.atomic import atomic
+from polarbgb.plotting.saving import save
 from polarbgb.simulation.mission import truth_path
 from polarbgb.simulation.recipe import Recipe
 

@@ -12,8 +12,8 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from measures import RateFile
 from numpy.typing import NDArray
 
-from polarbgb.present.axes import dates
-from polarbgb.present.style import BACKGROUND, DEFICIT, EVENT, EXCESS, MEASURED, MEASURED_FAINT, page, styled
+from polarbgb.plotting.axes import dates
+from polarbgb.plotting.style import BACKGROUND, DEFICIT, EVENT, EXCESS, MEASURED, MEASURED_FAINT, page, styled
 from polarbgb.simulation.orbit import PERIOD
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.calibrate import GAUSSIAN_MEDIAN
+from polarbgb.background.calibration import GAUSSIAN_MEDIAN
 
 _BRIDGED = 10.0
 """s"""
@@ -57,7 +57,7 @@ def rows_above(
         observed: (rows,) counts.
         expected: (rows,) counts of the background, > 0.
         segment: (rows,) number of the unbroken stretch; windows are cut off at its borders.
-        cell: (rows,) noise cell, from :func:`polarbgb.background.modelerror.noise_cells`.
+        cell: (rows,) noise cell, from :func:`polarbgb.background.model_error.noise_cells`.
         length: rows of a window.
         sigma: limit.
     """
@@ -108,7 +108,7 @@ def non_recurrent(
 
     Args:
         beyond: (rows,) from :func:`rows_above` or :func:`rows_beyond`.
-        cell: (rows, bins) noise cells, from :func:`polarbgb.background.modelerror.noise_cells`.
+        cell: (rows, bins) noise cells, from :func:`polarbgb.background.model_error.noise_cells`.
         orbit: (rows,) number of the orbit.
         max_recurrence: of a cell with rows beyond the limit in several orbits, and in a larger share of those that met
             it, they all stay; a row does not recur only if it does not by every bin's cells.

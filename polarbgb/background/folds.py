@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
-from polarbgb.timeline.segments import orbit_phase
 
 BLOCK_PARTS = ("training", "validation", "test", "unused")
 """What ``fold`` means in scheme 'blocks'."""

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from polarbgb.background.foldmodel import FoldModel
+    from polarbgb.background.fold_model import FoldModel
     from polarbgb.background.targets import Targets
 
 GROWING, STOPPING = "growing", "stopping"

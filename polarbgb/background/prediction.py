@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.calibrate import Calibrated
-from polarbgb.background.measured import Measured
+from polarbgb.background.calibration import Calibrated
 from polarbgb.config import Config
-from polarbgb.timeline.clean import Timeline
-from polarbgb.timeline.segments import good_time_intervals
+from polarbgb.data.count_rates import Measured
+from polarbgb.data.quality import Timeline
 
 NOTED = ("field_strength", "l_shell", "sun_elevation", "since_switch_on", "until_switch_off")
 """Features that a prediction keeps for those who search it."""
@@ -44,7 +43,7 @@ def prediction_frame(
 
     Returns:
         Columns ``row``, ``unix_time`` (s), ``segment``, ``orbit``, ``fold`` (-1 where the row was dropped),
-        ``quality`` (bits of :class:`polarbgb.timeline.clean.Quality`), the arrays ``rate``, ``pred``, ``sigma`` (Hz),
+        ``quality`` (bits of :class:`polarbgb.data.quality.Quality`), the arrays ``rate``, ``pred``, ``sigma`` (Hz),
         ``pull``, ``exposure`` (s) and, where there is one, ``baseline`` of one float32 a bin (NaN where dropped), and
         the features noted (float32) and the context columns.
     """
@@ -86,14 +85,3 @@ def prediction_frame(
             },
         }
     )
-
-
-def predicted_intervals(prediction: pl.DataFrame, cadence: float) -> NDArray[np.float64]:
-    """Return the (segments, 2) half-open stretches of time, unix seconds, that a prediction covers.
-
-    Args:
-        prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
-        cadence: nominal row length, s.
-    """
-    usable = prediction.select("unix_time", "segment").filter(pl.col("segment") >= 0)
-    return good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), cadence)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.measured import Measured
+from polarbgb.data.count_rates import Measured
 
 _LEAST = 1e-6
 """Least level of a bin, Hz, and least label where the model predicts the logarithm: a bin may have no counts at all."""

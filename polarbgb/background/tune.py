@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.boosters import HeldOut
-from polarbgb.background.crossfit import quantise_split
-from polarbgb.background.foldmodel import train_fold
+from polarbgb.background.cross_fit import quantise_split
+from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Folds
-from polarbgb.background.measured import Measured
-from polarbgb.background.score import deviance, noise_deviance
+from polarbgb.background.metrics import deviance, noise_deviance
 from polarbgb.config import Model
+from polarbgb.data.count_rates import Measured
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent

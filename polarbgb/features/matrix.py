@@ -10,13 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.data.quality import Timeline
+from polarbgb.data.segments import spans_of
 from polarbgb.errors import UserError, nearest
 from polarbgb.features.history import SEGMENT, Difference, Lag, Mean, plain
 from polarbgb.features.passages import PASSAGE_NAMES, passage_features, passages
 from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES, position_features, position_names
 from polarbgb.memory import empty
-from polarbgb.timeline.clean import Timeline
-from polarbgb.timeline.segments import spans_of
 
 _SPAN = 250_000
 """Rows whose features are computed at a time, or somewhat more: spans end where segments do."""

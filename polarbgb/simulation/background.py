@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation import rates, unnamed
+from polarbgb.simulation import nuisances as unnamed
+from polarbgb.simulation import rates
 from polarbgb.simulation.belts import MOST, flicker
 from polarbgb.simulation.housekeeping import temperature
 from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan
 from polarbgb.simulation.sources import CRAB, CRAB_AREA, CYGNUS_X1, SCORPIUS_X1
-from polarbgb.simulation.way import Way
+from polarbgb.simulation.trajectory import Way
 
 Array = NDArray[np.float64]
 

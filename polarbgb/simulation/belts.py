@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.simulation.red_noise import wander
 from polarbgb.simulation.saa import EDGE
-from polarbgb.simulation.wander import wander
 
 Array = NDArray[np.float64]
 

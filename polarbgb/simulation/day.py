@@ -14,10 +14,10 @@ from polarbgb.simulation.belts import front_end, particles
 from polarbgb.simulation.housekeeping import cosmic_counts, cosmic_rate, temperature
 from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan, Seeds
+from polarbgb.simulation.red_noise import wander
 from polarbgb.simulation.sources import CRAB, CRAB_AREA
+from polarbgb.simulation.trajectory import Way
 from polarbgb.simulation.truth import Tally
-from polarbgb.simulation.wander import wander
-from polarbgb.simulation.way import Way
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]

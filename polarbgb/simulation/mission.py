@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from polarbgb import __version__
-from polarbgb.atomic import atomic
 from polarbgb.errors import UserError
+from polarbgb.io.atomic import atomic
+from polarbgb.io.root_output import root_file
 from polarbgb.progress import Track, silent
-from polarbgb.rootio.write import root_file
 from polarbgb.simulation import telemetry
 from polarbgb.simulation.day import Columns, day_rows
 from polarbgb.simulation.orbit import DAY, START
 from polarbgb.simulation.plan import Plan, plan
 from polarbgb.simulation.recipe import Quirks, Recipe
+from polarbgb.simulation.trajectory import follow, past
 from polarbgb.simulation.truth import Tally
-from polarbgb.simulation.way import follow, past
 
 TREE = "nf1rate"
 SHORTEST, LONGEST = 1e-4, 3650.0  # days

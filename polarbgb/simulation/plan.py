@@ -16,10 +16,10 @@ from polarbgb.simulation.belts import Trains, trains
 from polarbgb.simulation.events import Event
 from polarbgb.simulation.field import Field, igrf
 from polarbgb.simulation.housekeeping import solar_indices
+from polarbgb.simulation.nuisances import Weather, weather
 from polarbgb.simulation.orbit import DAY, PERIOD, START
 from polarbgb.simulation.population import events_of_day, known_bursts, known_flare, occasions
 from polarbgb.simulation.recipe import Quirks, Recipe
-from polarbgb.simulation.unnamed import Weather, weather
 
 Array = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Trigger
-from polarbgb.transients.beside import BASELINES, scaled
 from polarbgb.transients.counts import Counts
 from polarbgb.transients.focus import stored
+from polarbgb.transients.local_baseline import BASELINES, scaled
 from polarbgb.transients.noise import Noise, running_sums
-from polarbgb.transients.search import Windows
+from polarbgb.transients.windows import Windows
 
 Array = NDArray[np.float64]
 

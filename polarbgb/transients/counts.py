@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polarbgb.background.cleaning import rows_beyond, with_margin
 from polarbgb.background.prediction import NOTED
 from polarbgb.config import Config
-from polarbgb.transients.clusters import segment_borders
+from polarbgb.transients.published import segment_borders
 
 Array = NDArray[np.float64]
 

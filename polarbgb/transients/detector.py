@@ -14,10 +14,10 @@ from polarbgb.progress import Track, silent, watched
 from polarbgb.transients.candidates import Candidates, describe_candidates, disjoint, group_windows
 from polarbgb.transients.counts import Counts, mirrored, with_added
 from polarbgb.transients.false_alarms import Control
-from polarbgb.transients.inject import Ground, broad_population, draw
+from polarbgb.transients.injection import Ground, broad_population, draw
 from polarbgb.transients.noise import Noise, running_sums
 from polarbgb.transients.ranking import Features, Ranking, enough_to_learn, train_ranking
-from polarbgb.transients.search import find_windows
+from polarbgb.transients.windows import find_windows
 
 Array = NDArray[np.float64]
 

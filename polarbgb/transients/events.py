@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from polarbgb.background.prediction import NOTED
 from polarbgb.config import Config
-from polarbgb.timeline.known import known_events
-from polarbgb.transients.clusters import event_set, segment_borders
+from polarbgb.data.known_events import known_events
 from polarbgb.transients.match import match_known
+from polarbgb.transients.published import event_set, segment_borders
 
 BESIDE = 30.0
 """s before and after an event that tell whether the rate comes back."""
@@ -106,7 +106,7 @@ def find_events(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        clusters: from :func:`polarbgb.transients.clusters.find_clusters` on the same prediction.
+        clusters: from :func:`polarbgb.transients.published.find_clusters` on the same prediction.
         config: as for :func:`describe_events`, and the section intervals.
 
     Returns:

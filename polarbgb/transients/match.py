@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.prediction import predicted_intervals
 from polarbgb.config import Config
+from polarbgb.data.segments import predicted_intervals
 
 
 def match_pairs(
@@ -64,7 +64,7 @@ def match_known(
         t_start: (events,) start, unix seconds.
         t_stop: (events,) stop, unix seconds.
         known: ``name``, ``time`` (trigger, unix s) and ``duration`` (s) from
-            :func:`polarbgb.timeline.known.read_known`.
+            :func:`polarbgb.data.known_events.read_known`.
         slack: largest distance from the span of a known event to the interval, s.
 
     Returns:
@@ -91,7 +91,7 @@ def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.Data
     Args:
         prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
         events: ``name``, ``t_start``, ``t_stop`` from :func:`polarbgb.transients.events.find_events`.
-        known: ``name``, ``time``, ``duration`` from :func:`polarbgb.timeline.known.read_known`.
+        known: ``name``, ``time``, ``duration`` from :func:`polarbgb.data.known_events.read_known`.
         config: gives the cadence and ``known_events.match``, the slack; 0 s without that section.
 
     Returns:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.calibrate import GAUSSIAN_MEDIAN
+from polarbgb.background.calibration import GAUSSIAN_MEDIAN
 from polarbgb.config import Trigger
-from polarbgb.transients.beside import BASELINES, Rows, followed, scaled
 from polarbgb.transients.counts import Counts
+from polarbgb.transients.local_baseline import BASELINES, Rows, followed, scaled
 
 _FEWEST = 60
 """Windows from which a dispersion is measured; with fewer, that of a shorter window is taken over."""

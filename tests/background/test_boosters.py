@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from polarbgb.background.boosters import SUFFIX, load_booster, quantise, require_device, xgboost_shape
-from polarbgb.background.measured import Measured
 from polarbgb.background.targets import Targets, levels, make_targets
 from polarbgb.config import Model
+from polarbgb.data.count_rates import Measured
 from polarbgb.errors import UserError
 
 BACKENDS = ["xgboost", "lightgbm"]

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.cleaning import Round, non_recurrent, rows_above, rows_beyond, with_margin
-from polarbgb.background.measured import Measured
 from polarbgb.config import validate
+from polarbgb.data.count_rates import Measured
 from polarbgb.features.matrix import Matrix
-from polarbgb.verbs.cleaning import block_starts, clean_training_set, in_blocks, summed_rate
+from polarbgb.workflow.cleaning import block_starts, clean_training_set, in_blocks, summed_rate
 
 PERIOD, CADENCE, ORBITS = 1000.0, 5.0, 24
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from polarbgb.background.boosters import quantise
-from polarbgb.background.foldmodel import FoldModel
+from polarbgb.background.fold_model import FoldModel
 from polarbgb.background.losses import GROWING, SHARED, STOPPING, marks, training_frame
 from polarbgb.background.losses import deviance as found_deviance
 from polarbgb.background.targets import Targets

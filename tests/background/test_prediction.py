@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.background.calibrate import Calibrated
-from polarbgb.background.measured import Measured
+from polarbgb.background.calibration import Calibrated
 from polarbgb.background.prediction import prediction_frame
 from polarbgb.config import validate
-from polarbgb.timeline.clean import Quality, Timeline
+from polarbgb.data.count_rates import Measured
+from polarbgb.data.quality import Quality, Timeline
 
 BINS = 2
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import poisson
 
-from polarbgb.background.measured import Measured
 from polarbgb.background.targets import levels, make_targets
+from polarbgb.data.count_rates import Measured
 
 
 def observe(rows=400, seed=0, level=50.0):

@@ -14,12 +14,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from polarbgb.background import tune
-from polarbgb.background.crossfit import cross_fit
+from polarbgb.background.cross_fit import cross_fit
 from polarbgb.background.folds import make_folds
-from polarbgb.background.measured import Measured
-from polarbgb.background.score import deviance, noise_deviance
+from polarbgb.background.metrics import deviance, noise_deviance
 from polarbgb.background.tune import tune_model
 from polarbgb.config import Model, validate
+from polarbgb.data.count_rates import Measured
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 

@@ -6,7 +6,7 @@ import stat
 import pytest
 import toy
 
-from polarbgb.cli import main
+from polarbgb.cli.main import main
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from polarbgb.config import load, shipped, validate
+from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import absent_names, build_matrix, feature_columns, implied_names
 from polarbgb.features.passages import PASSAGE_NAMES
-from polarbgb.timeline.clean import clean
 
 HISTORY = [
     {"columns": ["glat", "B[1]"], "lags": [2], "differences": [1], "means": [3]},

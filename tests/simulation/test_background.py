@@ -11,7 +11,7 @@ from polarbgb.simulation.orbit import START
 from polarbgb.simulation.plan import plan
 from polarbgb.simulation.recipe import Recipe
 from polarbgb.simulation.sources import CRAB, CRAB_AREA
-from polarbgb.simulation.way import follow, past
+from polarbgb.simulation.trajectory import follow, past
 
 ANY = rates.NESTING[:, 12]
 

@@ -11,6 +11,7 @@ import pytest
 import uproot
 
 from polarbgb.config import load
+from polarbgb.data.known_events import known_events
 from polarbgb.errors import UserError
 from polarbgb.simulation import telemetry
 from polarbgb.simulation.field import igrf
@@ -18,7 +19,6 @@ from polarbgb.simulation.mission import simulate
 from polarbgb.simulation.population import occasions
 from polarbgb.simulation.recipe import recipe
 from polarbgb.simulation.truth import MODELLED
-from polarbgb.timeline.known import known_events
 
 START = 1483525445.6197348
 DAYS = 2.0

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.cli import main
+from polarbgb.cli.main import main
 from polarbgb.errors import UserError
 from polarbgb.simulation.recipe import Recipe, recipe
 

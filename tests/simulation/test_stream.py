@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import uproot
 
-from polarbgb.rootio import write
+from polarbgb.io import root_output as write
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])

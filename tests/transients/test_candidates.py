@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polarbgb.transients.candidates import describe_candidates, disjoint, group_windows, merge_candidates
 from polarbgb.transients.noise import measure_noise
-from polarbgb.transients.search import Windows, find_windows
+from polarbgb.transients.windows import Windows, find_windows
 
 ROWS, MERGE, OCTAVES = 300, 4, 8.0
 

@@ -10,11 +10,11 @@ from polarbgb.transients.candidates import disjoint
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.detector import Detector, learn_detector, measure_control, search
 from polarbgb.transients.false_alarms import Control
-from polarbgb.transients.inject import Ground
+from polarbgb.transients.hit_patterns import kinds_of_count
+from polarbgb.transients.injection import Ground
 from polarbgb.transients.noise import measure_noise
 from polarbgb.transients.ranking import Ranking
-from polarbgb.transients.shared import kinds_of_count
-from polarbgb.transients.trigger import find_transients, search_again, train_detector
+from polarbgb.transients.search import find_transients, search_again, train_detector
 
 pytestmark = pytest.mark.usefixtures("fewer_injections")
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.errors import UserError
-from polarbgb.transients.clusters import event_set, find_clusters
 from polarbgb.transients.events import describe_events, find_events, highest_ranked
+from polarbgb.transients.published import event_set, find_clusters
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = datetime(2017, 2, 6, 12, tzinfo=UTC).timestamp()

@@ -1,205 +1,239 @@
-"""The search at several scales: what was put into Poisson counts is found where it was put."""
+"""From a prediction to a list: made Poisson counts, of which it is known what is in them."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from polarbgb.transients.beside import followed
-from polarbgb.transients.counts import counts_of
-from polarbgb.transients.noise import measure_noise
-from polarbgb.transients.search import find_windows
+from polarbgb.transients.search import find_transients, search_again, train_detector
 
-ROWS, RATE = 20_000, np.array([300.0, 120.0])
-BURST, DEFICIT = slice(9000, 9008), slice(15_000, 15_010)
-SERIES = ((0,), (1,), (0, 1))
+pytestmark = pytest.mark.usefixtures("fewer_injections")
 
-
-def nominal_sigma(excess, background):
-    """Sigma of so many counts over a background: sqrt(2 LLR), written out."""
-    observed = background + excess
-    return np.sqrt(2 * (observed * np.log(observed / background) - excess))
-
-
-def drawn(seed, strength=0.0, bins=(0, 1), rows=BURST):
-    """Poisson counts, by a share stronger in some bins and rows."""
-    share = np.ones((ROWS, 2))
-    share[rows, list(bins)] += strength
-    return np.random.default_rng(seed).poisson(RATE * share)
+CADENCE, ORBIT, ORBITS, BINS = 4.0, 5500, 34, 3
+COLUMNS = {
+    "significance": pl.Float64, "ranking": pl.Float64, "far": pl.Float64, "far_error": pl.Float64,
+    "far_limit": pl.Boolean, "probability": pl.Float64, "bins_flagged": pl.String, "t_trigger": pl.Float64,
+    "timescale": pl.Float64, "ranked_by": pl.String, "t90": pl.Float64,
+}  # fmt: skip
+BURSTS = (  # orbit, s into it, s long, share of the background, bins
+    (2, 500, 4, 1.0, (0, 1, 2)),
+    (5, 1500, 12, 0.8, (0, 1, 2)),
+    (12, 2500, 24, 0.8, (1,)),
+    (17, 3500, 48, 0.8, (2,)),
+    (23, 800, 120, 0.4, (0, 1, 2)),
+    (31, 4200, 160, 0.3, (0, 1)),
+)
 
 
-def search(counts, settings, dispersion=None):
-    """Return the windows as a frame; ``last`` is their last row."""
-    found = find_windows(counts, dispersion or measure_noise(counts, settings).dispersion, settings, threads=1)
-    names = pl.Series(counts.series_names, dtype=pl.String)
-    return pl.DataFrame(
-        {
-            "scale": np.array(settings.scales)[found.scale],
-            "series": names.gather(found.series),
-            "trigger": found.trigger,
-            "first": found.first,
-            "last": found.after - 1,
-            "significance": found.significance,
-        }
+def made(seed, bursts=(), orbits=ORBITS):
+    """Counts, background and time of three bins in orbits of which a sixth is missing."""
+    time = np.arange(0, orbits * ORBIT, CADENCE)
+    time = time[time % ORBIT < 4600]
+    phase = 2 * np.pi * time / ORBIT
+    expected = np.column_stack([300 + 120 * np.cos(phase), 120 + 24 * np.cos(phase), 60 + 10 * np.sin(phase)])
+    share = np.ones_like(expected)
+    for orbit, begin, length, strength, bins in bursts:
+        inside = (time >= orbit * ORBIT + begin) & (time < orbit * ORBIT + begin + length)
+        share[np.ix_(inside, bins)] += strength
+    return np.random.default_rng(seed).poisson(expected * share), expected, 1.5e9 + time
+
+
+def configured(make_config, far):
+    trigger = {"far": far, "scales": [4.0, 24.0, 80.0, 200.0], "sums": [[0, 1, 2]]}
+    return make_config(bins=BINS, cadence=CADENCE, trigger=trigger)
+
+
+@pytest.fixture(scope="module")
+def prediction(make_observed):
+    return make_observed(*made(11, BURSTS), cadence=CADENCE)
+
+
+@pytest.fixture(scope="module")
+def trained(prediction, make_config):
+    return train_detector(prediction, configured(make_config, 1.0))
+
+
+@pytest.fixture(scope="module")
+def asked(prediction, trained, make_config):
+    """List the transients of a made mission at a false-alarm rate."""
+
+    def find(far):
+        return search_again(prediction, configured(make_config, far), trained)
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def bright(asked):
+    return asked(1.0)
+
+
+def at(events, burst):
+    """Return the events that overlap a burst."""
+    orbit, begin, length, *_ = burst
+    start = 1.5e9 + orbit * ORBIT + begin
+    return events.filter((pl.col("t_start") < start + length) & (pl.col("t_stop") > start))
+
+
+@pytest.mark.parametrize("burst", BURSTS)
+def test_a_burst_is_listed_with_its_times_and_bins(bright, burst):
+    orbit, begin, length, share, bins = burst
+    start = 1.5e9 + orbit * ORBIT + begin
+    (event,) = at(bright.events, burst).rows(named=True)
+    slack = CADENCE + 0.05 * length
+    assert event["t_start"] == pytest.approx(start, abs=slack)
+    assert event["t_stop"] == pytest.approx(start + length, abs=slack)
+    assert event["t90"] == pytest.approx(max(CADENCE, 0.9 * length), abs=slack)
+    assert event["timescale"] == pytest.approx(length, abs=max(slack, length / 2))
+    assert start - 200 < event["t_trigger"] < start + length
+    flagged = {int(number) for number in event["bins_flagged"].split("_")}
+    assert set(bins) & flagged
+    assert flagged <= {0, 1, 2}
+    assert event["far_limit"]
+    assert event["far"] == event["far_error"] == pytest.approx(1 / bright.days)
+    assert event["probability"] > 1 - 1 / 5  # with six of them
+    excess = np.array(event["counts"]) - event["background"]
+    for i_bin in bins:
+        assert excess[i_bin] / event["background"][i_bin] == pytest.approx(share, rel=0.3)
+
+
+def test_the_significance_is_that_of_the_likelihood(bright):
+    _, expected, time = made(11)
+    for burst in BURSTS[2:4]:  # in one bin
+        orbit, begin, length, share, (i_bin,) = burst
+        inside = (time - 1.5e9 >= orbit * ORBIT + begin) & (time - 1.5e9 < orbit * ORBIT + begin + length)
+        background = expected[inside, i_bin].sum()
+        nominal = np.sqrt(2 * background * ((1 + share) * np.log(1 + share) - share))
+        (event,) = at(bright.events, burst).rows(named=True)
+        assert event["significance"] == pytest.approx(nominal, abs=3)
+
+
+def test_what_else_is_listed_is_what_was_asked_for(asked):
+    found = asked(4.0)
+    listed = sum(len(at(found.events, burst)) for burst in BURSTS)
+    assert listed == len(BURSTS)
+    due = 4.0 * found.days
+    assert len(found.events) - listed == pytest.approx(due, abs=3 * np.sqrt(2 * due))
+    assert ((found.events["far"] <= 4.0) | found.events["far_limit"]).all()
+    assert found.events["t_start"].is_sorted()
+    assert found.events["id"].to_list() == list(range(len(found.events)))
+    assert (found.events["t_start"][1:] >= found.events["t_stop"][:-1]).all()
+
+
+def test_a_higher_rate_adds_to_the_list(asked):
+    few, many = asked(1.0), asked(10.0)
+    assert 0 < len(few.events) < len(many.events)
+    for event in few.events.iter_rows(named=True):
+        wider = many.events.filter(pl.col("t_start") <= event["t_start"], pl.col("t_stop") >= event["t_stop"])
+        assert wider["far"].to_list() == [event["far"]]
+    assert few.candidates.drop("listed").equals(many.candidates.drop("listed"))
+    assert not few.candidates.filter(pl.col("listed") & ~many.candidates["listed"]).height
+
+
+def test_an_event_is_the_candidates_that_are_listed(bright):
+    listed = bright.candidates.filter("listed")
+    assert len(bright.events) <= len(listed) < len(bright.candidates)
+    for event in bright.events.iter_rows(named=True):
+        mine = listed.filter(pl.col("t_start") >= event["t_start"], pl.col("t_stop") <= event["t_stop"])
+        # Windows at least half as significant as the core they belong to extend an event beyond its cores.
+        assert event["t_start"] <= mine["t_start"].min()
+        assert event["t_stop"] >= mine["t_stop"].max()
+        best = mine.filter(pl.col("ranking") == pl.col("ranking").max())
+        assert best["ranking"][0] == event["ranking"]
+        assert best["significance"][0] == event["significance"]
+    covered = [
+        bright.events.filter(pl.col("t_start") <= start, pl.col("t_stop") >= stop).height
+        for start, stop in listed.select("t_start", "t_stop").iter_rows()
+    ]
+    assert set(covered) == {1}
+
+
+def test_candidates_are_told_with_what_they_were_ranked_by(bright, trained):
+    table = bright.candidates
+    names = set(trained.detector.ranking.names)
+    assert names <= set(table.columns)
+    wanted = {"t_start", "t_stop", "scale", "series", "significance", "ranking", "far", "distance_near"}
+    assert wanted <= set(table.columns)
+    assert set(table["series"]) <= {"0", "1", "2", "0_1_2"}
+    assert set(table["scale"]) <= {4.0, 24.0, 80.0, 200.0}
+    far = trained.detector.control.far(table["ranking"].to_numpy())
+    np.testing.assert_array_equal(table["far"].to_numpy(), far)
+
+
+def test_reasons_are_the_largest_shap_values(bright, trained):
+    names = [name for name in bright.contributions.columns if name != "id"]
+    assert names == list(trained.detector.ranking.names)
+    assert bright.contributions["id"].to_list() == bright.events["id"].to_list()
+    for shap, told in zip(bright.contributions.iter_rows(named=True), bright.events["ranked_by"], strict=True):
+        largest = sorted(names, key=lambda name: -abs(shap[name]))[:3]
+        assert told == ", ".join(f"{name} {shap[name]:+.1f}" for name in largest)
+
+
+def test_the_background_follows_the_local_baseline_in_and_beside_short_events_alone(make_config, make_observed):
+    # Twice it is wrong by up to 15 % over a quarter of an hour; both bursts, four times as bright, lie where it is so.
+    rows, slow = 30_000, 1800
+    drift = 1 + 0.15 * np.sin(2 * np.pi * np.arange(rows)[:, None] / slow)
+    drift[~np.isin(np.arange(rows) // slow, (4, 7))] = 1.0
+    short, longer = (
+        slice(turn * slow + slow // 4, turn * slow + slow // 4 + length) for turn, length in ((4, 4), (7, 5))
     )
+    drift[short] *= 4
+    drift[longer] *= 4
+    observed = np.random.default_rng(6).poisson(400.0 * drift, (rows, 2))
+    trigger = {"scales": [4.0, 20.0], "follow": 4.0, "trust": 0.1, "far": 1.0}
+    config = make_config(bins=2, trigger=trigger, sigma=10.0)
+    # Rows within the margin of an excess are no baseline, and it is taken from a minute on either side.
+    config = config.model_copy(update={"cleaning": config.cleaning.model_copy(update={"margin": 10.0})})
+    events = find_transients(make_observed(observed, np.full((rows, 2), 400.0)), config).events
+    for burst, local, beside in ((short, 1.15, 0.0), (longer, 1.0, 0.15 * 400 / 20)):
+        (event,) = events.filter((pl.col("t_start") - 1.5e9).is_between(burst.start - 1, burst.stop)).rows(named=True)
+        assert event["rows"] == burst.stop - burst.start
+        assert event["background"] == pytest.approx([400 * local * event["rows"]] * 2, rel=0.02)
+        assert event["level"] == pytest.approx((4 * 1.15 - local) * 400 / 20, abs=3)
+        assert (event["level_before"], event["level_after"]) == pytest.approx((beside, beside), abs=0.7)
 
 
-def overlapping(windows, rows):
-    return windows.filter((pl.col("first") < rows.stop) & (pl.col("last") >= rows.start))
+def test_rows_that_were_dropped_do_not_shift_events(make_config, make_observed):
+    # A few orbits, of which every third minute is missing.
+    observed, expected, time = made(3, BURSTS[:2], orbits=8)
+    into = time - 1.5e9
+    usable = (into // 60 % 3 != 1) | (np.abs(into - 2 * ORBIT - 500) < 60)
+    prediction = make_observed(observed, expected, time, usable=usable, cadence=CADENCE)
+    events = find_transients(prediction, configured(make_config, 1.0)).events
+    (event,) = at(events, BURSTS[0]).rows(named=True)
+    assert event["t_start"] == 1.5e9 + 2 * ORBIT + 500
+    assert event["rows"] == 1
 
 
-@pytest.fixture(scope="module")
-def settings(make_config):
-    return make_config(bins=2, trigger={"scales": [2.0, 20.0, 100.0], "threshold": 5.0}).trigger
+@pytest.mark.parametrize("rows", [0, 1, 300])
+def test_very_short_files_are_searched(make_config, make_observed, rows):
+    observed, expected, time = (values[:rows] for values in made(4))
+    observed[rows // 2 : rows // 2 + 1] *= 5
+    config = configured(make_config, 10.0)
+    triggered = find_transients(make_observed(observed, expected, time, cadence=CADENCE), config)
+    assert triggered.days == pytest.approx(rows * CADENCE / 86_400)
+    assert {name: triggered.events.schema[name] for name in COLUMNS} == COLUMNS
+    assert not triggered.detector.ranking.learned
+    # Too short for a ranking, and for any control: a row of five times the counts is still no chance.
+    bright = time[rows // 2 : rows // 2 + 1].tolist()
+    assert [start for start in triggered.events["t_start"] if start in bright] == bright
 
 
-@pytest.fixture(scope="module")
-def both(make_counts, settings):
-    """Windows of counts with an excess in bin 1 and, later, a deficit in both."""
-    observed = drawn(1, 0.9, bins=(1,))
-    observed[DEFICIT] //= 2
-    return search(make_counts(observed, RATE, series=SERIES), settings)
+def test_a_list_without_events_has_the_columns_of_one_with_events(bright, make_config, make_observed):
+    observed, expected, time = made(12, orbits=2)
+    none = find_transients(
+        make_observed(np.minimum(observed, expected), expected, time, cadence=CADENCE), configured(make_config, 1e-9)
+    )
+    assert none.events.is_empty()
+    assert none.events.schema == bright.events.schema
+    assert none.candidates.schema == bright.candidates.schema
+    assert none.contributions.schema == bright.contributions.schema
 
 
-def test_a_burst_is_found_in_its_rows_and_its_bins(both):
-    burst = overlapping(both, BURST)
-    assert set(burst["series"]) == {"1", "0_1"}
-    (whole,) = burst.filter(series="1", scale=20.0).rows(named=True)
-    assert whole["first"] == pytest.approx(BURST.start, abs=1)
-    assert whole["last"] == pytest.approx(BURST.stop - 1, abs=1)
-    assert BURST.start <= whole["trigger"] < BURST.start + 4
-    nominal = nominal_sigma(0.9 * 120 * 8, 120 * 8)
-    assert whole["significance"] == pytest.approx(nominal, abs=3)
-    assert overlapping(both, slice(BURST.stop, BURST.stop + 100)).filter(pl.col("last") > BURST.stop + 20).is_empty()
-
-
-def test_the_sum_dilutes_what_is_in_one_bin(both):
-    (alone,) = overlapping(both, BURST).filter(series="1", scale=20.0).rows(named=True)
-    (together,) = overlapping(both, BURST).filter(series="0_1", scale=20.0).rows(named=True)
-    assert together["significance"] == pytest.approx(nominal_sigma(0.9 * 120 * 8, 420 * 8), abs=3)
-    assert together["significance"] < 0.7 * alone["significance"]
-
-
-def test_a_deficit_is_not_found(both):
-    assert overlapping(both, DEFICIT).is_empty()
-
-
-def test_nothing_is_found_elsewhere(both):
-    # 5 sigma in 20000 rows, three series and three scales: less than 0.1 by chance.
-    assert len(both.filter(~pl.col("first").is_between(8990, 9010))) <= 1
-
-
-def test_windows_are_no_longer_than_their_scale(both):
-    length = both["last"] - both["first"] + 1
-    assert (length <= both["scale"]).all()
-    assert (length >= 1).all()
-    burst = overlapping(both, BURST).filter(series="1")
-    assert set(burst["scale"]) == {2.0, 20.0, 100.0}
-    assert burst.filter(scale=2.0)["significance"].max() < burst.filter(scale=20.0)["significance"].max()
-
-
-def test_windows_of_a_series_are_disjoint_and_in_order(make_counts, settings):
-    loose = settings.model_copy(update={"threshold": 3.0})
-    windows = search(make_counts(drawn(6), RATE, series=SERIES), loose)
-    assert len(windows) > 50
-    for _, one in windows.group_by("scale", "series"):
-        assert (one["first"][1:] > one["last"][:-1]).all()
-    assert (windows["significance"] > 3.0).all()
-
-
-def test_no_window_holds_both_sides_of_a_gap(make_counts, settings):
-    time = 1.5e9 + np.arange(ROWS) + np.where(np.arange(ROWS) >= BURST.start + 4, 3.0, 0.0)
-    counts = make_counts(drawn(2, 1.0), RATE, time=time, series=SERIES)
-    windows = search(counts, settings)
-    first, last = windows["first"].to_numpy(), windows["last"].to_numpy()
-    np.testing.assert_array_equal(counts.segment[first], counts.segment[last])
-    for halves in (slice(BURST.start, BURST.start + 4), slice(BURST.start + 4, BURST.stop)):
-        assert set(overlapping(windows, halves).filter(scale=20.0)["series"]) == {"0", "1", "0_1"}
-
-
-def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config, make_counts):
-    # The background is wrong by up to 15 % over a quarter of an hour.
-    drift = 1 + 0.15 * np.sin(2 * np.pi * np.arange(ROWS)[:, None] / 1800)
-    drift[BURST] *= 1.3
-    counts = make_counts(np.random.default_rng(3).poisson(RATE * drift), RATE)
-    nominal = 0.3 * np.sqrt(300 * 8 * drift[BURST.start, 0] / 1.3)
-    of_burst = {}
-    for follow in (0.0, 60.0):
-        trigger = {"scales": [20.0, 100.0], "threshold": 4.0, "follow": follow, "trust": 0.1}
-        windows = overlapping(search(counts, make_config(bins=2, trigger=trigger).trigger), BURST)
-        of_burst[follow] = {scale: windows.filter(scale=scale, series="0")["significance"].max() for scale in (20, 100)}
-    assert of_burst[60.0][20] == pytest.approx(nominal, abs=3)
-    assert of_burst[0.0][20] is None or of_burst[0.0][20] < 0.6 * of_burst[60.0][20]
-    assert of_burst[60.0][100] == of_burst[0.0][100]  # a scale beyond it is searched as it is
-
-
-def test_the_baseline_followed_is_the_mean_of_the_counts_beside_each_row(make_config, make_counts):
-    rng = np.random.default_rng(9)
-    counts = make_counts(rng.poisson(1.1 * RATE, (2000, 2)), RATE, quiet=rng.random(2000) < 0.9)
-    settings = make_config(bins=2, trigger={"follow": 30.0, "trust": 0.5}).trigger
-    assert followed(counts, 40.0, settings) is counts.expected
-    for scale, width in ((4.0, 60), (30.0, 90)):  # three scales, but at least a minute
-        local = followed(counts, scale, settings)
-        for row in (0, 700, 1999):
-            away = np.abs(np.arange(2000) - row)
-            beside = (away > scale) & (away <= scale + width) & counts.quiet
-            prior = 1 / 0.5**2
-            factor = (counts.observed[beside].sum(axis=0) + prior) / (counts.expected[beside].sum(axis=0) + prior)
-            np.testing.assert_allclose(local[row], RATE * factor, rtol=1e-12)
-
-
-def test_the_common_error_of_the_background_is_no_excess(make_counts, settings):
-    rng = np.random.default_rng(4)
-    wrong = 1 + 0.15 * np.repeat(rng.normal(size=ROWS // 20), 20)[:, None]
-    windows = search(make_counts(rng.poisson(RATE * wrong), RATE), settings)
-    # 0.15 of 6000 counts are 12 sigma of counting: most of the 1000 stretches of 20 s would be beyond the threshold.
-    assert len(windows.filter(scale=20.0, series="0")) < 100
-
-
-@pytest.mark.parametrize("cadence", [4.0, 0.25])
-def test_scales_are_seconds_whatever_the_cadence(make_config, make_counts, cadence):
-    config = make_config(bins=2, cadence=cadence, trigger={"scales": [2.0, 6.0, 20.0], "threshold": 5.0})
-    windows = search(make_counts(drawn(5, 0.7), RATE, cadence=cadence), config.trigger)
-    length = (windows["last"] - windows["first"] + 1) * cadence
-    assert (length <= np.maximum(windows["scale"].to_numpy(), cadence) + cadence / 2).all()
-    burst = overlapping(windows, BURST).filter(series="0")
-    longest = dict(burst.group_by("scale").agg((pl.col("last") - pl.col("first")).max() + 1).iter_rows())
-    rows = {4.0: {2.0: 1, 6.0: 2, 20.0: 5}, 0.25: {2.0: 8, 6.0: 8, 20.0: 8}}
-    assert longest == rows[cadence]
-
-
-def test_significance_is_that_of_counts_divided_by_their_dispersion(make_config, make_counts):
-    # A dispersion of 9 is a width of three times counting: a window of so many sigma has a third of them.
-    observed = np.full((500, 1), 400.0)
-    observed[200:204] += 300.0
-    counts = make_counts(observed, 400.0)
-    settings = make_config(bins=1, trigger={"scales": [4.0], "threshold": 3.0, "follow": 0.0}).trigger
-    (window,) = search(counts, settings, {4.0: np.array([9.0])}).rows(named=True)
-    assert (window["first"], window["last"]) == (200, 203)
-    assert window["significance"] == pytest.approx(nominal_sigma(1200, 1600) / 3)
-
-
-def test_the_number_of_threads_changes_nothing(make_counts, settings):
-    counts = make_counts(drawn(1, 0.9, bins=(1,)), RATE, series=SERIES)
-    dispersion = measure_noise(counts, settings).dispersion
-    one, more = (find_windows(counts, dispersion, settings, threads=threads) for threads in (1, 3))
-    for name in ("scale", "series", "trigger", "first", "after", "significance"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(more, name))
-
-
-@pytest.mark.parametrize("rows", [0, 1])
-def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
-    config = make_config(bins=2)
-    counts = counts_of(make_observed(np.full((rows, 2), 900.0), np.full((rows, 2), 400.0)), config)
-    assert counts.observed.shape == counts.expected.shape == (rows, 2)
-    windows = search(counts, config.trigger)
-    assert len(windows) == rows * 2 * len(config.trigger.scales)
-    if rows:
-        assert windows.select("first", "last", "trigger").unique().rows() == [(0, 0, 0)]
-        assert windows["significance"].to_list() == pytest.approx([nominal_sigma(500, 400)] * len(windows))
-
-
-def test_a_bin_that_expects_next_to_nothing_is_searched(make_config, make_prediction):
-    pred = np.tile([100.0, 0.0], (200, 1))
-    prediction = make_prediction(np.zeros((200, 2)), pred=pred, orbit=np.zeros(200, np.int32))
-    config = make_config(bins=2)
-    assert np.isfinite(search(counts_of(prediction, config), config.trigger)["significance"].to_numpy()).all()
+def test_the_same_file_gives_the_same_list(prediction, make_config, monkeypatch):
+    monkeypatch.setattr("polarbgb.transients.detector._INJECTIONS", 200)
+    monkeypatch.setattr("polarbgb.transients.ranking._TREES", 20)
+    one, again = (find_transients(prediction, configured(make_config, 1.0)) for _ in range(2))
+    assert one.detector.ranking.learned
+    assert one.detector.ranking == again.detector.ranking
+    for table in ("events", "candidates", "contributions"):
+        assert getattr(one, table).equals(getattr(again, table))

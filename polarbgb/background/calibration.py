@@ -1,0 +1,139 @@
+"""Pulls, and the width that a Gaussian core gives them: the published calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.data.count_rates import Measured
+
+_CLIP = 3.0
+_MOST_ROUNDS = 1000
+_FEWEST_COUNTS, _FEWEST_PAIRS = 10.0, 500
+
+GAUSSIAN_WIDTH = 0.98483
+"""Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
+
+GAUSSIAN_MEDIAN = 0.6745
+"""Median distance of a Gaussian of width 1 from its mean."""
+
+
+@dataclass(frozen=True)
+class GaussianFit:
+    """A Gaussian fitted to the core of a distribution.
+
+    Attributes:
+        mean: of all values.
+        sigma: standard deviation of the values inside the clip.
+        inside: number of those values.
+    """
+
+    mean: float
+    sigma: float
+    inside: int
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Pulls in units of what the residuals really scatter by.
+
+    Attributes:
+        sigma: (rows, bins) one sigma of a row, Hz: its error times the width of its bin.
+        pull: (rows, bins) (rate - prediction) / sigma.
+        width: (bins,) width of the raw pulls (rate - prediction) / error.
+        mean: (bins,) mean of the raw pulls.
+    """
+
+    sigma: NDArray[np.float64]
+    pull: NDArray[np.float64]
+    width: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+
+def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
+    """Fit a Gaussian to the core of a distribution, tails left out.
+
+    The values within 3 sigma of the mean of ALL values are kept, their standard deviation is the next sigma, and so on
+    until it no longer changes (the "modified Gaussian fit" of POLAR-background-prediction, report of October 2023).
+
+    Args:
+        values: (n,) finite numbers.
+
+    Returns:
+        The fit; a sigma of 0 where all values are equal.
+
+    Raises:
+        ValueError: if there is no value.
+
+    Example:
+        >>> modified_gaussian_fit(np.array([-1.0, 1.0, -1.0, 1.0])).sigma
+        1.0
+    """
+    if len(values) == 0:
+        raise ValueError("no value to fit")
+    distance = np.abs(values - values.mean())
+    inside = np.ones(len(values), bool)
+    sigma = _scatter(values)
+    for _ in range(_MOST_ROUNDS):
+        kept = distance <= _CLIP * sigma
+        # A skewed set may have nothing near its mean: the last sigma that stood on values stays.
+        if not kept.any() or np.array_equal(kept, inside):
+            break
+        inside, sigma = kept, _scatter(values[kept])
+    return GaussianFit(float(values.mean()), sigma, int(inside.sum()))
+
+
+def _scatter(values: NDArray[np.floating]) -> float:
+    """Return the standard deviation, exactly 0 where all values are equal: rounding of their mean is no scatter."""
+    return float(values.std()) if np.ptp(values) > 0 else 0.0
+
+
+def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error: NDArray[np.float64]) -> Calibrated:
+    """Scale the errors so that the core of every bin's pulls has width 1.
+
+    ``pull > k`` then says what the published ``(rate - prediction) / rate_err > k * sigma`` says.
+
+    Args:
+        rate: (rows, bins) Hz.
+        prediction: (rows, bins) Hz.
+        error: (rows, bins) Hz, above 0.
+
+    Returns:
+        Sigma, pulls and widths.
+    """
+    raw = (rate - prediction) / error
+    fits = [modified_gaussian_fit(raw[:, number]) for number in range(raw.shape[1])]
+    # A prediction without any scatter (a single row) has no width to scale by.
+    width = np.array([fit.sigma or 1.0 for fit in fits])
+    return Calibrated(sigma=error * width, pull=raw / width, width=width, mean=np.array([fit.mean for fit in fits]))
+
+
+def scatter_over_error(
+    measured: Measured, segment: NDArray[np.integer], rows: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors: 1 if both agree.
+
+    The background hardly changes from row to row, so no model is needed: it is the width of
+    (r_i - r_(i+1)) / sqrt(e_i^2 + e_(i+1)^2) by the modified Gaussian fit, which leaves out spikes.
+
+    Args:
+        measured: rates and errors.
+        segment: (rows,) number of the unbroken stretch, not decreasing.
+        rows: (rows,) those that count.
+
+    Returns:
+        NaN in a bin with fewer than 500 pairs of rows whose stated errors are those of at least 10 counts: errors of
+        fewer, taken from the counts themselves, say little about the scatter.
+    """
+    pairs = np.flatnonzero(rows[:-1] & rows[1:] & (segment[:-1] == segment[1:]))
+    found = np.full(measured.rate.shape[1], np.nan)
+    for i_bin in range(len(found)):
+        rate, error = measured.rate[:, i_bin], measured.error[:, i_bin]
+        counts = (rate / error) ** 2
+        enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
+        if len(enough) >= _FEWEST_PAIRS:
+            steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])
+            found[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH
+    return found

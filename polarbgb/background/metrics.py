@@ -1,0 +1,255 @@
+"""How good a prediction is on rows that its model never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+from scipy.stats import poisson
+
+from polarbgb.background.calibration import modified_gaussian_fit
+from polarbgb.data.count_rates import Measured
+
+LAGS = (1, 10, 100)
+"""Rows apart at which pulls are compared."""
+_LEAST_COUNTS = 1e-6
+"""A prediction below this many counts is taken as this many: the likelihood of any count would vanish."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The error of one bin over some rows.
+
+    Methods are compared by the Poisson deviance of the counts, which no method can lower by predicting too little or
+    too much. A weight of 1/error**2 can be: errors of observed counts are small where the counts happen to be low.
+
+    Attributes:
+        part: which rows, such as "held out" or "validation".
+        bin: name of the rate's column.
+        rows: their number.
+        deviance: mean Poisson deviance per row, counts against predicted counts.
+        noise: the same if counts were drawn from the prediction; close to 1 unless few are expected.
+        constant: the deviance of the best constant rate.
+        weighted_error: sum(w r^2) / sum(w) with w = 1/error^2 and r = rate - prediction, Hz^2: the published WMSE.
+        bias: mean of r/error.
+        mean_square_pull: mean of (r/error)^2; 1 if nothing but the stated errors is left.
+    """
+
+    part: str
+    bin: str
+    rows: int
+    deviance: float
+    noise: float
+    constant: float
+    weighted_error: float
+    bias: float
+    mean_square_pull: float
+
+    @property
+    def over_noise(self) -> float:
+        """Return the deviance in units of that of pure counting noise."""
+        return self.deviance / self.noise
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """Return the plain values."""
+        return asdict(self)
+
+
+def score(
+    measured: Measured,
+    prediction: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    names: tuple[str, ...],
+    part: str,
+) -> list[Score]:
+    """Score a prediction bin by bin.
+
+    Args:
+        measured: rates and errors.
+        prediction: (rows, bins) Hz.
+        rows: (rows,) the rows that count.
+        names: (bins,) names of the rates.
+        part: what to call these rows.
+
+    Returns:
+        One score a bin; none where no row counts.
+    """
+    if not rows.any():
+        return []
+    # Bin by bin: copies of all bins of a long mission would stand in memory together.
+    return [
+        _score_bin(
+            part,
+            name,
+            Measured(measured.rate[rows, b], measured.error[rows, b], measured.exposure[rows, b]),
+            prediction[rows, b],
+        )
+        for b, name in enumerate(names)
+    ]
+
+
+def _score_bin(part: str, name: str, measured: Measured, predicted: NDArray[np.float64]) -> Score:
+    """Score one bin from the (rows,) arrays of its rows."""
+    rate, error, exposure = measured.rate, measured.error, measured.exposure
+    pull = (rate - predicted) / error
+    counts, expected = rate * exposure, predicted * exposure
+    return Score(
+        part=part,
+        bin=name,
+        rows=len(rate),
+        deviance=deviance(counts, expected),
+        noise=noise_deviance(expected),
+        constant=deviance(counts, exposure * (counts.sum() / exposure.sum())),
+        weighted_error=float((pull**2).sum() / (1.0 / error**2).sum()),
+        bias=float(pull.mean()),
+        mean_square_pull=float((pull**2).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a score does not tell of one bin over some rows.
+
+    Attributes:
+        score: the errors over the same rows.
+        absolute_error: mean |rate - prediction|, Hz.
+        relative_bias: mean of rate - prediction, over the mean rate; None where that is 0.
+        pull_width: width of the calibrated pulls by the modified Gaussian fit.
+        pull_mean: their mean.
+        autocorrelation: of the calibrated pulls, 1, 10 and 100 rows apart in one segment; None without such pairs.
+        orbit_rms: root of the mean, over orbits, of the squared mean pull of an orbit.
+    """
+
+    score: Score
+    absolute_error: float
+    relative_bias: float | None
+    pull_width: float
+    pull_mean: float
+    autocorrelation: tuple[float | None, ...]
+    orbit_rms: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the plain values, those of the score beside the others."""
+        plain: dict[str, object] = asdict(self)
+        del plain["score"]
+        return {**self.score.as_dict(), **plain}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return what :meth:`as_dict` was made from."""
+        of_score = {field.name: plain[field.name] for field in fields(Score)}
+        return cls(Score(**of_score), **{name: value for name, value in plain.items() if name not in of_score})
+
+
+def performance(
+    measured: Measured,
+    prediction: NDArray[np.float64],
+    pull: NDArray[np.floating],
+    *,
+    segment: NDArray[np.integer],
+    orbit: NDArray[np.integer],
+    rows: NDArray[np.bool_],
+    names: tuple[str, ...],
+    part: str,
+) -> list[Performance]:
+    """Judge a prediction bin by bin.
+
+    Args:
+        measured: rates, errors and live times.
+        prediction: (rows, bins) Hz.
+        pull: (rows, bins) calibrated pulls.
+        segment: (rows,) unbroken stretch that each row lies in.
+        orbit: (rows,) orbit that each row lies in.
+        rows: (rows,) the rows that count.
+        names: (bins,) names of the rates.
+        part: what to call these rows.
+
+    Returns:
+        One a bin; none where no row counts.
+    """
+    found = []
+    _, place = np.unique(orbit[rows], return_inverse=True)
+    passes = np.bincount(place)
+    for b, one in enumerate(score(measured, prediction, rows, names, part)):
+        rate, predicted = measured.rate[rows, b], prediction[rows, b]
+        pulls = pull[rows, b].astype(np.float64)
+        core = modified_gaussian_fit(pulls)
+        mean = float(rate.mean())
+        found.append(
+            Performance(
+                score=one,
+                absolute_error=float(np.abs(rate - predicted).mean()),
+                relative_bias=float((rate - predicted).mean()) / mean if mean else None,
+                pull_width=core.sigma,
+                pull_mean=core.mean,
+                autocorrelation=tuple(autocorrelation(pull[:, b], segment, rows, lag) for lag in LAGS),
+                orbit_rms=float(np.sqrt(np.mean((np.bincount(place, pulls) / passes) ** 2))),
+            )
+        )
+    return found
+
+
+def deviance(counts: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """Return the mean Poisson deviance 2 (n ln(n/m) - (n - m)) of counts n where m are predicted.
+
+    Args:
+        counts: (n,) counts, 0 or more, at least one row.
+        predicted: (n,) expected counts; below 1e-6 they are taken as 1e-6.
+    """
+    expected = np.maximum(predicted, _LEAST_COUNTS)
+    ratio = np.where(counts > 0, counts, expected) / expected
+    return float(2.0 * (counts * np.log(ratio) - (counts - expected)).mean())
+
+
+def noise_deviance(expected: NDArray[np.float64]) -> float:
+    """Return the mean Poisson deviance of counts drawn from what is expected.
+
+    Args:
+        expected: (n,) counts, at least one row; below 1e-6 they are taken as 1e-6.
+    """
+    means, values = _deviance_of_noise()
+    return float(np.interp(np.log(np.maximum(expected, _LEAST_COUNTS)), np.log(means), values).mean())
+
+
+@cache
+def _deviance_of_noise() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return expected counts, increasing, and the mean deviance of Poisson counts around each; 1 for large ones."""
+    means = np.geomspace(_LEAST_COUNTS, 1e4, 400)
+    values = [
+        np.sum(poisson.pmf(counts, mean) * 2 * (xlogy(counts, counts / mean) - counts + mean))
+        for mean in means
+        for counts in [
+            np.arange(max(0.0, np.floor(mean - 12 * np.sqrt(mean))), np.ceil(mean + 12 * np.sqrt(mean)) + 30)
+        ]
+    ]
+    return means, np.array(values)
+
+
+def autocorrelation(
+    pull: NDArray[np.floating], segment: NDArray[np.integer], rows: NDArray[np.bool_], lag: int
+) -> float | None:
+    """Return how far pulls some rows apart go together: 0 for independent ones.
+
+    The covariance of all pairs of one segment of which both rows count, over the variance of all rows that count.
+
+    Args:
+        pull: (rows,) pulls.
+        segment: (rows,) unbroken stretch that each row lies in, not decreasing.
+        rows: (rows,) the rows that count, at least one.
+        lag: rows apart.
+
+    Returns:
+        The correlation; None where there is no such pair, or all pulls are equal.
+    """
+    pairs = np.flatnonzero(rows[:-lag] & rows[lag:] & (segment[:-lag] == segment[lag:]))
+    values = pull[rows].astype(np.float64)
+    mean = values.mean()
+    if len(pairs) == 0 or np.ptp(values) == 0:
+        return None
+    together = (pull[pairs] - mean) * (pull[pairs + lag] - mean)
+    return float(together.mean() / values.var())

@@ -1,0 +1,33 @@
+"""The typed configuration: one file per instrument, validated on load, every default stated once."""
+
+from polarbgb.config.analysis import Baseline, Classes, Cleaning, Inject, Intervals, Model, Noise, Trigger, Tune
+from polarbgb.config.input import Folds, Input, KnownEvents, Orbit, Position, Rates
+from polarbgb.config.loading import build, load, override, shipped, validate
+from polarbgb.config.schema import Config
+from polarbgb.config.types import Device, Section
+
+__all__ = [
+    "Baseline",
+    "Classes",
+    "Cleaning",
+    "Config",
+    "Device",
+    "Folds",
+    "Inject",
+    "Input",
+    "Intervals",
+    "KnownEvents",
+    "Model",
+    "Noise",
+    "Orbit",
+    "Position",
+    "Rates",
+    "Section",
+    "Trigger",
+    "Tune",
+    "build",
+    "load",
+    "override",
+    "shipped",
+    "validate",
+]

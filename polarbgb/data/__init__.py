@@ -1,0 +1,1 @@
+"""The rows of a file: count rates, quality, unbroken stretches of data, known events."""

@@ -1,0 +1,121 @@
+"""The ROOT file that a physicist opens: the prediction as a friend tree, the published interval trees, the events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import Config
+from polarbgb.data.segments import predicted_intervals
+from polarbgb.io.columns import without_null
+from polarbgb.io.root_output import root_file
+
+MOST_SETS = 1000
+"""Sets of bins, as of :func:`polarbgb.transients.published.find_clusters`, up to which each has a branch."""
+
+
+def write_root(
+    path: Path,
+    prediction: pl.DataFrame,
+    clusters: pl.DataFrame,
+    events: pl.DataFrame,
+    *,
+    config: Config,
+    provenance: Mapping[str, Any],
+    ntuples: bool = False,
+) -> dict[str, int]:
+    """Write a run's results as TTrees, or as RNTuples.
+
+    Trees, for an input tree ``T``: ``pred_T`` (an entry an entry of ``T``, so that it can be its friend: ``unix_time``,
+    ``pred_rate[bins]``, and beside what was published ``sigma[bins]``, ``pull[bins]``, ``quality``, ``segment``,
+    ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (a branch a set of bins, two entries: the
+    starts, then the stops of its N intervals); ``events`` (an entry an event); ``gti`` (``start``, ``stop``).
+    The string ``meta`` holds the provenance as JSON. Of more than :data:`MOST_SETS` sets of several bins none has a
+    branch, and ``meta`` says so.
+
+    Args:
+        path: the file; replaced if it is there.
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        clusters: from :func:`polarbgb.transients.published.find_clusters`.
+        events: from :func:`polarbgb.transients.events.find_events`.
+        config: the instrument.
+        provenance: what ``meta`` holds.
+        ntuples: write RNTuples of the same names and columns, which ``TTree::Draw`` cannot read.
+
+    Returns:
+        Entries by tree. A sign without any cluster has no tree: a TTree without branches cannot be written. Nor has an
+        RNTuple without entries: ROOT 6.40 crashes where an RDataFrame is made of one, its own ones too.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    tree = config.input.tree
+    several = (pl.col("kind") == "pure") & pl.col("name").str.contains("_", literal=True)
+    sets = clusters.filter(several)["name"].n_unique()
+    if sets > MOST_SETS:  # the file would take hours, and nobody could read it
+        clusters = clusters.filter(~several)
+        told = f"{sets} sets of several bins have no branch: their clusters are in clusters.parquet alone"
+        provenance = {**provenance, "left_out": told}
+    good = predicted_intervals(prediction, config.input.cadence)
+    trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
+        f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),
+        f"cluster_inter_{tree}": ("excesses by set of bins: starts, stops", published_tables(clusters, 1)),
+        f"negative_cluster_inter_{tree}": (
+            "deficits by set of bins: starts, stops",
+            published_tables(clusters, -1),
+        ),
+        "events": ("events", _events(events)),
+        "gti": ("good time intervals, unix seconds", {"start": good[:, 0], "stop": good[:, 1]}),
+    }
+    written = {}
+    with root_file(path) as file:
+        write = file.ntuple if ntuples else file.tree
+        for name, (title, branches) in trees.items():
+            entries = len(next(iter(branches.values()))) if branches else 0
+            if entries or (branches and not ntuples):
+                write(name, branches, title=title)
+                written[name] = entries
+        file.text("meta", json.dumps(provenance, default=str))
+    return written
+
+
+def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    return {
+        "unix_time": prediction["unix_time"].to_numpy(),
+        "pred_rate": prediction["pred"].to_numpy().astype(np.float64),
+        "sigma": prediction["sigma"].to_numpy(),
+        "pull": prediction["pull"].to_numpy(),
+        "quality": prediction["quality"].to_numpy(),
+        "segment": prediction["segment"].to_numpy(),
+        "orbit": prediction["orbit"].to_numpy(),
+        "fold": prediction["fold"].to_numpy().astype(np.int32),
+    }
+
+
+def _events(events: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    whole = without_null(events)
+    return {name: whole[name].to_numpy() for name in whole.columns}
+
+
+def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.float64]]:
+    """Lay the intervals of sets of bins out as POLAR published them.
+
+    Args:
+        clusters: from :func:`polarbgb.transients.published.find_clusters`.
+        sign: +1 for the tree ``cluster_inter_<tree>``, -1 for ``negative_cluster_inter_<tree>``.
+
+    Returns:
+        By branch, in published order: (2, n) unix seconds, the starts, then the stops, both inclusive. A set without
+        intervals has no branch.
+    """
+    sets = clusters.filter((pl.col("sign") == sign) & (pl.col("kind") != "bin"))
+    return {
+        str(name): np.stack([table["start"].to_numpy(), table["stop"].to_numpy()])
+        for (name,), table in sets.group_by("name", maintain_order=True)
+    }

@@ -1,0 +1,1 @@
+"""Figures of count rates, background, events and attributions."""

@@ -1,0 +1,134 @@
+"""One event in all bins: rate, background and pulls around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from polarbgb.config import Config
+from polarbgb.plotting.axes import pull_scale
+from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.style import BACKGROUND, EVENT, LIMIT, MEASURED, grid, page, styled, wrapped
+from polarbgb.plotting.time_cells import Cells, cells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@styled
+def event_plot(
+    prediction: pl.DataFrame,
+    event: Mapping[str, Any],
+    config: Config,
+    *,
+    margin: float | None = None,
+    bins: Sequence[int] | None = None,
+) -> Figure:
+    """Draw an event bin by bin: the rate with its background above, the pulls beneath.
+
+    Args:
+        prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
+        event: ``name``, ``utc``, ``t_start``, ``t_stop`` (unix s, half-open), ``significance`` (sigma), and
+            ``matched`` and ``class`` where they are known.
+        config: gives titles, cadence and the pull that flags a row.
+        margin: time shown before and after the event, s; not given: as :func:`around`.
+        bins: bins to show; where not given all, or of many some from the first to the last.
+
+    Returns:
+        A pair of panels a bin.
+    """
+    titles = config.rates.titles
+    shown = chosen(bins, len(titles))
+    rows, columns = grid(len(shown))
+    figure = page(2.4 * rows + 0.7)
+    panels = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=[5, 3] * rows)
+    start, beside = event["t_start"], around(event, margin)
+    near = rows_near(prediction, event, beside)
+    for place in range(rows * columns):
+        row, column = divmod(place, columns)
+        above, below = panels[2 * row, column], panels[2 * row + 1, column]
+        if place >= len(shown):
+            above.remove()
+            below.remove()
+            continue
+        number = shown[place]
+        for panel in (above, below):
+            frame_event(panel, event, beside)
+        if not near.is_empty():
+            draw_rate(above, near, number, start, config.input.cadence)
+            _draw_pull(below, near, number, start, config)
+        above.set_title(wrapped(titles[number], columns), fontsize=7)
+        if column == 0:
+            above.set_ylabel("rate (Hz)")
+            below.set_ylabel("pull")
+        # A bin without another beneath it carries the times.
+        below.tick_params(labelbottom=place + columns >= len(shown))
+    figure.align_ylabels()
+    figure.supxlabel(f"time since {to_the_second(event)} UTC (s){share(shown, len(titles))}", fontsize=8)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=_title(event))
+    return figure
+
+
+def best_bin(event: Mapping[str, Any]) -> int:
+    """Return the number of the bin that sees an event best, by its ``significance_bin``."""
+    return int(np.argmax(np.nan_to_num(np.array(event["significance_bin"], np.float64), nan=-np.inf)))
+
+
+def around(event: Mapping[str, Any], margin: float | None) -> float:
+    """Return the seconds shown before and after an event: as asked, else three times its duration, at least 60."""
+    return max(60.0, 3 * (event["t_stop"] - event["t_start"])) if margin is None else margin
+
+
+def rows_near(prediction: pl.DataFrame, event: Mapping[str, Any], beside: float) -> pl.DataFrame:
+    """Return the usable rows within so many seconds of an event."""
+    start, stop = event["t_start"] - beside, event["t_stop"] + beside
+    shown = pl.col("unix_time").is_between(start, stop, closed="left")
+    return prediction.filter(shown & (pl.col("segment") >= 0))
+
+
+def frame_event(panel: Axes, event: Mapping[str, Any], beside: float) -> None:
+    """Span so many seconds on either side of an event, in seconds since its start, and shade it."""
+    length = event["t_stop"] - event["t_start"]
+    panel.axvspan(0, length, color=EVENT, alpha=0.35, lw=0.8, label="event")
+    panel.set_xlim(-beside, length + beside)
+
+
+def draw_rate(panel: Axes, near: pl.DataFrame, number: int, start: float, cadence: float) -> None:
+    """Draw rate and background of a bin, with one sigma of a row on either side, in seconds since ``start``."""
+    drawn = _steps(near, cadence)
+    seconds = drawn.edges() - start
+    rate, pred, sigma = (drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma"))
+    panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$")
+    panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
+    panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
+
+
+def to_the_second(event: Mapping[str, Any]) -> str:
+    """Return the start of an event, UTC."""
+    return str(event["utc"]).replace("T", " ").removesuffix("Z").partition(".")[0]
+
+
+def _draw_pull(panel: Axes, near: pl.DataFrame, number: int, start: float, config: Config) -> None:
+    drawn = _steps(near, config.input.cadence)
+    pull, sigma = near["pull"].arr.get(number).to_numpy(), config.intervals.sigma
+    panel.axhline(0, color=BACKGROUND, lw=0.8)
+    for level in (-sigma, sigma):
+        panel.axhline(level, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
+    panel.plot(drawn.edges() - start, drawn.steps(pull), color=MEASURED, lw=0.7)
+    pull_scale(panel, pull, pull, sigma)
+
+
+def _steps(near: pl.DataFrame, cadence: float) -> Cells:
+    return cells(near["unix_time"].to_numpy(), near["segment"].to_numpy(), cadence)
+
+
+def _title(event: Mapping[str, Any]) -> str:
+    """Say which event it is, what it is called, and how far above the background."""
+    called = event.get("matched") or event.get("class")
+    named = f"{event['name']}: {called}" if called else str(event["name"])
+    return f"{named}, {event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA} in its best bin"

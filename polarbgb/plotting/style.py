@@ -1,0 +1,99 @@
+"""How every figure looks: a journal page wide, in colours that colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+PAGE = 7.1
+"""Width of a figure, inches: the text width of a journal page, so that 8 pt stays 8 pt in print."""
+
+# Okabe and Ito (2008), and two greys for what was measured.
+MEASURED = "#333333"
+MEASURED_FAINT = "#9a9a9a"
+BACKGROUND = "#0072B2"
+EVENT = "#E69F00"
+EXCESS = "#D55E00"
+DEFICIT = "#56B4E9"
+LIMIT = "#000000"
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+"""Of what has no colour of its own, one after the other."""
+
+_STYLE: dict[str, Any] = {
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8.0,
+    "legend.title_fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a function draw in the house style, whatever the reader's own matplotlib settings are."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        from matplotlib import style
+
+        with style.context(["default", _STYLE]):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def page(height: float, width: float = PAGE) -> Figure:
+    """Return an empty figure that lays its panels out without overlap; sizes in inches."""
+    from polarbgb.plotting.notebook import Picture
+
+    return Picture(figsize=(width, height), layout="constrained")
+
+
+def notice(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure = page(1.2)
+    figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
+    return figure
+
+
+def legend(figure: Figure, panels: Iterable[Axes], *, columns: int = 6, title: str | None = None) -> None:
+    """Write above a figure what is drawn in any of its panels, each thing once."""
+    artists = {
+        label: artist for panel in panels for artist, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    if artists:
+        ncols = min(columns, len(artists))
+        figure.legend(list(artists.values()), list(artists), loc="outside upper center", ncols=ncols, title=title)
+
+
+def wrapped(title: str, columns: int) -> str:
+    """Break a title so that it stays above its own panel of so many beside each other."""
+    return "\n".join(fill(line, 105 // columns) for line in title.splitlines())
+
+
+def grid(panels: int, columns: int = 3) -> tuple[int, int]:
+    """Return the (rows, columns) of a grid that holds so many panels.
+
+    Example:
+        >>> grid(9), grid(2), grid(4)
+        ((3, 3), (1, 2), (2, 2))
+    """
+    rows = -(-panels // columns)
+    return rows, -(-panels // rows)

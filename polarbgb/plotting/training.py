@@ -1,0 +1,71 @@
+"""How the boosters learnt: their error against the number of trees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from polarbgb.background.losses import GROWING, SHARED, STOPPING
+from polarbgb.config import Config
+from polarbgb.plotting.axes import plain_numbers
+from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LOOKS = {
+    GROWING: (MEASURED_FAINT, "rows that grow trees"),
+    STOPPING: (BACKGROUND, "held-out rows that say when to stop"),
+}
+_LOSSES = {
+    "gamma": "gamma deviance (squared relative error)",
+    "poisson": "Poisson deviance of the relative rate",
+    "squared": "weighted squared error of the relative rate",
+}
+
+
+@styled
+def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
+    """Draw the deviance against the number of trees, a line a fold, and the number of trees that was kept.
+
+    Args:
+        training: from :func:`polarbgb.background.losses.training_frame`.
+        config: names the rates and the objective.
+        bins: bins to show; where not given all, or of many some from the first to the last.
+
+    Returns:
+        A panel of the trees that all bins share, and one per bin of those that it adds.
+    """
+    if training.is_empty():
+        return notice(f"{config.name}: nothing was evaluated while the trees grew")
+    titles = config.rates.titles
+    shown = chosen(bins, len(titles))
+    curves = {SHARED: "all bins: shared trees"} | {config.rates.names[i_bin]: titles[i_bin] for i_bin in shown}
+    rows, columns = grid(len(curves))
+    figure = page(2.0 * rows + 0.6)
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(curves))]
+    for (name, title), panel in zip(curves.items(), panels, strict=True):
+        for part in _LOOKS:
+            for _, curve in training.filter(bin=name, part=part).group_by("fold", maintain_order=True):
+                _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        plain_numbers(panel.xaxis)
+        panel.set_title(wrapped(title, columns))
+    figure.supxlabel(f"trees{share(shown, len(titles))}", fontsize=8)
+    figure.supylabel(_LOSSES[config.model.objective], fontsize=8)
+    legend(figure, panels)
+    return figure
+
+
+def _draw(panel: Axes, trees: np.ndarray, loss: np.ndarray, part: str) -> None:
+    colour, label = _LOOKS[part]
+    panel.plot(trees, loss, color=colour, lw=0.8, label=label)
+    if part == STOPPING:
+        best = int(np.argmin(loss))
+        panel.plot(trees[best], loss[best], "o", ms=3, color=EXCESS, zorder=3, label="trees kept, a dot a fold")

@@ -1,1 +1,0 @@
-"""Figures of what was measured, predicted, found and explained."""

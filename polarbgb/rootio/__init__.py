@@ -1,1 +1,0 @@
-"""ROOT files in and out, as polars frames."""

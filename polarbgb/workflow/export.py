@@ -1,0 +1,200 @@
+"""`polarbgb export`: the results in a format that the reader knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from polarbgb import __version__
+from polarbgb.config import Config
+from polarbgb.config.text import portable
+from polarbgb.data.segments import predicted_intervals
+from polarbgb.errors import UserError
+from polarbgb.io.fits import write_fits
+from polarbgb.io.gcn import write_gcn
+from polarbgb.io.provenance import digest
+from polarbgb.io.root_export import write_root
+from polarbgb.io.tables import write_csv, write_ecsv, write_parquet
+from polarbgb.progress import Track, silent, watched
+from polarbgb.runs.folder import SCHEMA, RunFolder
+from polarbgb.workflow.detect import detect
+from polarbgb.workflow.outfile import require_free
+
+Format = Literal["root", "rntuple", "fits", "csv", "ecsv", "parquet", "gcn"]
+TableName = Literal["events", "prediction", "gti", "clusters", "candidates"]
+
+_DEFAULT: dict[Format, str] = {
+    "root": "export.root",
+    "rntuple": "export_rntuple.root",
+    "fits": "export.fits",
+    "csv": "export.csv",
+    "ecsv": "export.ecsv",
+    "parquet": "export.parquet",
+    "gcn": "export_gcn",
+}
+"""Where a format goes in the run folder; its suffix is that of the format."""
+
+_OF_ONE_TABLE = ("csv", "ecsv", "parquet")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to.
+
+    Attributes:
+        path: the file, or the folder of notices.
+        format: its format.
+        tables: rows by tree, extension or table.
+        events: number of events of the run.
+    """
+
+    path: Path
+    format: Format
+    tables: dict[str, int]
+    events: int
+
+
+def export(
+    run: RunFolder,
+    path: Path | None = None,
+    *,
+    format: Format | None = None,  # noqa: A002 - the option's name
+    table: TableName | None = None,
+    overwrite: bool = False,
+    track: Track = silent,
+) -> Exported:
+    """Write the results of a run for one kind of reader; runs ``detect`` first if it was not run.
+
+    Args:
+        run: a fitted or predicted run.
+        path: the file, or for ``gcn`` the folder; where None, ``export`` with the format's suffix in the run folder.
+        format: ``root`` (TTrees), ``rntuple``, ``fits``: all of it; ``csv``, ``ecsv``, ``parquet``: one table; ``gcn``:
+            a JSON file an event. Where None, by the suffix of the path, and ``root`` where there is no path.
+        table: which table, where the format holds one; ``events`` where None.
+        overwrite: replace a named file that is there; the run folder's own is always replaced.
+        track: watches the search, if there has to be one, and the writing.
+
+    Returns:
+        The file and its tables.
+
+    Raises:
+        UserError: if the run has no prediction, or no such table; if the format is not known; or if the file cannot be
+            written or is in the way.
+    """
+    run.require("fit", "predict")
+    format = _format(path, format)  # noqa: A001
+    if table is not None and table not in get_args(TableName):
+        raise UserError(f"table {table!r} is not known; there are {', '.join(get_args(TableName))}")
+    if table is not None and format not in _OF_ONE_TABLE:
+        raise UserError(f"--table goes with {', '.join(_OF_ONE_TABLE)}: {format} has its own tables")
+    if path is None:
+        path, overwrite = run / _default(format, table), True
+    notices = "EV*.json" if format == "gcn" else None
+    require_free(path, run, run.source(), overwrite=overwrite, folder_of=notices)
+    with run.hold(reading=True):
+        if run.stage("detect") is None:
+            detect(run, track=track)
+        config = run.config_of("detect")
+        events = run.read_frame("events.parquet")
+        with watched(track, f"write {path.name}"):
+            tables = _write(run, path, format, table or "events", events=events, config=config)
+    return Exported(path, format, tables, len(events))
+
+
+def _write(
+    run: RunFolder, path: Path, form: Format, table: TableName, *, events: pl.DataFrame, config: Config
+) -> dict[str, int]:
+    provenance = _provenance(run, config)
+    match form:
+        case "root" | "rntuple":
+            return write_root(
+                path,
+                run.read_frame("prediction.parquet"),
+                run.read_frame("clusters.parquet"),
+                events,
+                config=config,
+                provenance=_whole_provenance(run, config),
+                ntuples=form == "rntuple",
+            )
+        case "fits":
+            return write_fits(path, run.scan_frame("prediction.parquet"), events, config=config, provenance=provenance)
+        case "gcn":
+            return {"notices": write_gcn(path, events, config=config)}
+    frame = _table(run, table, config)
+    match form:
+        case "csv":
+            write_csv(path, frame)
+        case "ecsv":
+            write_ecsv(path, frame.collect(), table, provenance)
+        case "parquet":
+            write_parquet(path, frame, provenance)
+    return {table: frame.select(pl.len()).collect().item()}
+
+
+def _default(format: Format, table: TableName | None) -> str:  # noqa: A002
+    name = _DEFAULT[format]
+    return name if table in {None, "events"} else name.replace("export", f"export_{table}")
+
+
+def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
+    """Return the format asked for by name or by suffix, if both agree."""
+    suffixes = {Path(name).suffix: known for known, name in reversed(_DEFAULT.items()) if known != "gcn"}
+    if format is None:
+        if path is None:
+            return "root"
+        if path.suffix not in suffixes:
+            raise UserError(f"{path}: the name must end in {', '.join(sorted(suffixes))}; --format gcn makes a folder")
+        return suffixes[path.suffix]
+    if format not in _DEFAULT:
+        raise UserError(f"format {format!r} is not known; there are {', '.join(_DEFAULT)}")
+    suffix = Path(_DEFAULT[format]).suffix
+    if path is not None and suffix and path.suffix != suffix:
+        raise UserError(f"{path}: the name of a file in format {format} must end in {suffix}")
+    return format
+
+
+def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
+    if table == "gti":
+        rows = run.scan_frame("prediction.parquet").select("unix_time", "segment").collect()
+        return pl.LazyFrame(predicted_intervals(rows, config.input.cadence), schema=["start", "stop"])
+    if table == "candidates" and run.require("detect")["method"] != "focus":
+        raise UserError(
+            f"{run.path} was searched by the published method, which has no candidates; "
+            f"run 'polarbgb detect -r {run.path}'"
+        )
+    return run.scan_frame(f"{table}.parquet")
+
+
+def _provenance(run: RunFolder, config: Config) -> dict[str, str]:
+    """Return what a header holds: from what, by what, and how; no path tells whose machine it was."""
+    source = run.require("fit", "predict")["input"]
+    elsewhere = {"input": {"path"}, "known_events": {"file"}}
+    return {
+        "CREATOR": f"polarbgb {__version__}",
+        "SCHEMA": str(SCHEMA),
+        "INFILE": Path(source["file"]).name,
+        "INSHA256": source["sha256"],
+        "CONFIG": digest(config.model_dump(mode="json", exclude=elsewhere)),
+        "METHOD": run.require("detect")["method"],
+    }
+
+
+def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
+    stages = {name: run.stage(name) for name in ("tune", "fit", "predict", "detect") if run.stage(name)}
+    return {
+        "polarbgb": __version__,
+        "schema": SCHEMA,
+        "bins": list(config.rates.names),
+        "labels": list(config.rates.titles),
+        "config": portable(config).model_dump(mode="json"),
+        "stages": {name: _told(stage) for name, stage in stages.items() if stage is not None},
+    }
+
+
+def _told(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest holds of a stage, without what stands elsewhere."""
+    return {key: value for key, value in stage.items() if key not in {"config", "files"}}

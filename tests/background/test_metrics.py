@@ -1,0 +1,89 @@
+"""Errors of a prediction, against sums written out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polarbgb.background.metrics import deviance, noise_deviance, score
+from polarbgb.data.count_rates import Measured
+
+
+def test_two_rows_by_hand():
+    # weights 1 and 1/4; residuals 2 and -2; pulls 2 and -1
+    data = Measured(np.array([[10.0], [20.0]]), np.array([[1.0], [2.0]]), np.ones((2, 1)))
+    (one,) = score(data, np.array([[8.0], [22.0]]), np.ones(2, bool), ("rate",), "held out")
+    assert one.as_dict() == {
+        "part": "held out",
+        "bin": "rate",
+        "rows": 2,
+        "deviance": pytest.approx(10 * np.log(10 / 8) - 2 + 20 * np.log(20 / 22) + 2),
+        "noise": pytest.approx(1.02, abs=0.01),  # 1 + 1/(6 m) and smaller terms
+        # the best constant is 15
+        "constant": pytest.approx(10 * np.log(10 / 15) + 20 * np.log(20 / 15)),
+        "weighted_error": pytest.approx((4 + 4 / 4) / 1.25),
+        "bias": pytest.approx(0.5),
+        "mean_square_pull": pytest.approx(2.5),
+    }
+
+
+@given(seed=st.integers(0, 9999), rows=st.integers(1, 40), bins=st.integers(1, 4))
+@settings(deadline=None, max_examples=50)
+def test_bins_and_rows_are_scored_apart(seed, rows, bins):
+    rng = np.random.default_rng(seed)
+    rate, error, predicted = (rng.uniform(1, 9, (rows, bins)) for _ in range(3))
+    counted = rng.random(rows) < 0.6
+    names = tuple(f"rate[{b}]" for b in range(bins))
+    scores = score(Measured(rate, error, rate), predicted, counted, names, "part")
+    assert [one.bin for one in scores] == (list(names) if counted.any() else [])
+    for b, one in enumerate(scores):
+        picked = [(rate[i, b], error[i, b], predicted[i, b]) for i in range(rows) if counted[i]]
+        total = sum(1 / e**2 for _, e, _ in picked)
+        assert one.rows == len(picked)
+        assert one.weighted_error == pytest.approx(sum(((r - p) / e) ** 2 for r, e, p in picked) / total)
+        counts = [(r * r, p * r) for r, _, p in picked]  # the rate stands for the exposure as well
+        assert one.deviance == pytest.approx(np.mean([2 * (n * np.log(n / m) - n + m) for n, m in counts]))
+        mean = sum(n for n, _ in counts) / sum(r for r, *_ in picked)
+        constant = [2 * (r * r * np.log(r / mean) - r * r + mean * r) for r, *_ in picked]
+        assert one.constant == pytest.approx(np.mean(constant), abs=1e-12)
+        assert one.mean_square_pull == pytest.approx(sum(((r - p) / e) ** 2 for r, e, p in picked) / len(picked))
+        assert one.bias == pytest.approx(sum((r - p) / e for r, e, p in picked) / len(picked))
+
+
+def test_no_constant_does_better_than_the_constant_of_the_score():
+    rng = np.random.default_rng(0)
+    rate, error = rng.uniform(1, 9, (200, 1)), rng.uniform(1, 3, (200, 1))
+    data, rows = Measured(rate, error, rate), np.ones(200, bool)
+    tried = [score(data, np.full((200, 1), c), rows, ("r",), "")[0] for c in np.linspace(1, 9, 2001)]
+    assert min(one.deviance for one in tried) == pytest.approx(tried[0].constant, rel=1e-4)
+    assert min(one.deviance for one in tried) >= tried[0].constant
+
+
+def test_the_truth_is_left_with_pure_noise():
+    rng = np.random.default_rng(0)
+    truth, live = rng.uniform(100, 900, (40_000, 1)), rng.uniform(0.5, 2, (40_000, 1))
+    error = np.sqrt(truth / live)
+    data = Measured(rng.poisson(truth * live) / live, error, live)
+    (one,) = score(data, truth, np.ones(40_000, bool), ("r",), "")
+    assert one.over_noise == pytest.approx(1, abs=0.03)
+    assert one.mean_square_pull == pytest.approx(1, abs=0.03)
+    assert one.bias == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.3, 1.0, 4.0, 30.0, 2000.0])
+def test_the_deviance_of_noise_is_that_of_counts_drawn_from_the_expectation(mean):
+    expected = np.full(200_000, mean)
+    drawn = np.random.default_rng(0).poisson(expected).astype(float)
+    assert noise_deviance(expected) == pytest.approx(deviance(drawn, expected), rel=0.02)
+
+
+def test_no_method_gains_by_predicting_too_little_where_counts_are_few():
+    """As a weight of 1/error**2 lets it: low counts have small errors."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, (50_000, 1)).astype(float)
+    data = Measured(counts, np.sqrt(np.maximum(counts, 1)), np.ones_like(counts))
+    rows = np.ones(50_000, bool)
+    low, true, high = (score(data, np.full((50_000, 1), level), rows, ("r",), "")[0] for level in (2.0, 3.0, 4.0))
+    assert low.weighted_error < true.weighted_error
+    assert true.deviance < min(low.deviance, high.deviance)
+    assert true.deviance == pytest.approx(true.constant, rel=1e-3)
