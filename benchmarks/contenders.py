@@ -140,8 +140,8 @@ def trees(plan: Plan) -> Report:
     looks = [_grown(rows, model)]
     curve = []
     for part in CURVE:
-        most = max(1, round(part * model.trees))
-        curve.append(_grown(rows, model.model_copy(update={"trees": most, "patience": most})))
+        most = max(1, round(part * model.n_estimators))
+        curve.append(_grown(rows, model.model_copy(update={"n_estimators": most, "early_stopping_rounds": most})))
     return _report(rows, looks={"configured": looks, "curve": curve})
 
 
@@ -149,7 +149,7 @@ def _grown(rows: Rows, model: Model) -> Look:
     """Train the boosters of all bins and predict the held-out rows."""
     begun = time.monotonic()
     training = quantise_split(rows.matrix, rows.split, model)
-    fitted = train_fold(training, rows.measured, rows.split, model)
+    fitted = train_fold(training, rows.count_rates, rows.split, model)
     trained = time.monotonic()
     prediction = fitted.predict(HeldOut(rows.matrix.values, rows.held, model))
     predicted = time.monotonic()
@@ -191,8 +191,8 @@ def loader(plan: Plan) -> Report:
     values = rows.matrix.values[rows.learnt]
     missing = np.isnan(values)
     values[missing] = np.broadcast_to(mean, values.shape)[missing]
-    rate = torch.from_numpy(rows.measured.rate[rows.learnt].astype(np.float32))
-    weights = torch.from_numpy((1.0 / rows.measured.error[rows.learnt] ** 2).astype(np.float32))
+    rate = torch.from_numpy(rows.count_rates.rate[rows.learnt].astype(np.float32))
+    weights = torch.from_numpy((1.0 / rows.count_rates.error[rows.learnt] ** 2).astype(np.float32))
     samples = Samples(torch.from_numpy(values), rate, torch.from_numpy(mean), torch.from_numpy(width))
 
     def batches(workers: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -239,7 +239,7 @@ def _networks(plan: Plan, runs: dict[str, Settings]) -> Report:
     rows = read_rows(published_config(plan.config), plan.path, plan.rows)
     looks = {}
     for name, settings in runs.items():
-        trained = train_fold(rows.matrix.values, rows.measured, rows.learnt, rows.held, settings)
+        trained = train_fold(rows.matrix.values, rows.count_rates, rows.learnt, rows.held, settings)
         looks[name] = [Look(o["s"], o["mean_square_pull"], o["predict_s"], o["epoch"]) for o in trained.curve]
     return _report(rows, looks=looks)
 
@@ -253,7 +253,7 @@ def plain(plan: Plan) -> Report:
 
     rows = read_rows(published_config(plan.config), plan.path, plan.rows)
     features, held = rows.matrix.values[rows.learnt], rows.matrix.values[rows.held]
-    rate = rows.measured.rate[rows.learnt]
+    rate = rows.count_rates.rate[rows.learnt]
     looks = {}
     for loss, iterations in product(plan.losses, plan.iterations):
         begun = time.monotonic()
@@ -278,7 +278,7 @@ def _ready(torch: Any, plan: Plan) -> None:  # noqa: ANN401 - a module
 
 
 def _pulls(rows: Rows, prediction: NDArray[np.float64]) -> list[float]:
-    return [one.mean_square_pull for one in score_held(rows.measured, rows.held, prediction, rows.names)]
+    return [one.mean_square_pull for one in score_held(rows.count_rates, rows.held, prediction, rows.names)]
 
 
 def _report(rows: Rows, *, looks: dict[str, list[Look]] | None = None, batch: dict[int, float] | None = None) -> Report:

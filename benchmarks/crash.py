@@ -30,7 +30,7 @@ import numpy as np
 from polarbgb.runs.folder import RunFolder
 
 SETTINGS = (
-    "model.trees=20",
+    "model.n_estimators=20",
     "model.learning_rate=0.2",
     "folds.count=3",
     "tune.trials=5",

@@ -38,7 +38,7 @@ import toy
 
 from polarbgb.background.folds import make_folds
 from polarbgb.config import load
-from polarbgb.data.count_rates import measured
+from polarbgb.data.count_rates import count_rates
 from polarbgb.data.known_events import read_known
 from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
@@ -349,7 +349,7 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
             config = load(path)
             frame = read_columns(_good(), toy.TREE, config.branches, exact=config.branches)
             timeline = clean(frame, config)
-            measured(timeline, config)
+            count_rates(timeline, config)
             build_matrix(timeline, config)
             make_folds(timeline.usable_time, timeline.known, config)
     except UserError as error:

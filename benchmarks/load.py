@@ -59,7 +59,7 @@ class Cost:
     failed: str
 
 
-def measured(arguments: list[str], limit: float) -> Cost:
+def count_rates(arguments: list[str], limit: float) -> Cost:
     """Run a verb with an address space of so many GiB; 0 for no limit."""
 
     def confine() -> None:
@@ -230,7 +230,7 @@ def main(  # noqa: PLR0917 - click gives them by name
             for seed, made in enumerate((file, other)):
                 if not made.exists():
                     simulated = ["simulate", str(made), "--days", str(days * size), "--seed", str(seed), "-q"]
-                    costs.setdefault(f"simulate, seed {seed}", []).append(measured(simulated, limit))
+                    costs.setdefault(f"simulate, seed {seed}", []).append(count_rates(simulated, limit))
         else:
             # More gaps are a longer file: the stretches between them stay as long.
             length = int(rows * size) if part == "gaps" else rows
@@ -241,7 +241,7 @@ def main(  # noqa: PLR0917 - click gives them by name
         search = ALL_LISTED if part == "events" else ()
         for name, arguments in verbs(config, (file, other), run, settings, search):
             if not only or name in only:
-                cost = measured(arguments, limit)
+                cost = count_rates(arguments, limit)
                 click.echo(f"{run.name} {name}: {cost}", err=True)
                 costs.setdefault(name, []).append(cost)
     click.echo(f"{part}, {os.cpu_count()} cores, {limit:g} GiB of address space, in {place}\n")

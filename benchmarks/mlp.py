@@ -28,8 +28,8 @@ from rows import BATCH, published_config, score_held
 from polarbgb import UserError
 from polarbgb.background.folds import BLOCK_PARTS, make_folds
 from polarbgb.background.metrics import score
-from polarbgb.background.reference import write_peer
-from polarbgb.data.count_rates import Measured
+from polarbgb.background.reference import write_reference
+from polarbgb.data.count_rates import CountRates
 from polarbgb.workflow.preparation import prepare
 
 try:
@@ -76,7 +76,7 @@ class Settings:
 
 
 @dataclass
-class Trained:
+class TrainedDetector:
     """What one fold came to.
 
     Attributes:
@@ -136,16 +136,16 @@ def step(
 
 def train_fold(
     values: NDArray[np.float32],
-    measured: Measured,
+    count_rates: CountRates,
     train: NDArray[np.bool_],
     held: NDArray[np.bool_],
     settings: Settings,
-) -> Trained:
+) -> TrainedDetector:
     """Train on some rows and predict others.
 
     Args:
         values: (rows, features).
-        measured: rates and errors of the same rows, Hz.
+        count_rates: rates and errors of the same rows, Hz.
         train: (rows,) rows that are learnt from.
         held: (rows,) rows that are predicted.
         settings: how long.
@@ -153,12 +153,12 @@ def train_fold(
     torch.manual_seed(settings.seed)
     features = standardised(values, train)
     unseen, features = features[torch.from_numpy(held)], features[torch.from_numpy(train)]
-    rate = torch.from_numpy(measured.rate[train].astype(np.float32))
-    weight = torch.from_numpy((1.0 / measured.error[train] ** 2).astype(np.float32))
+    rate = torch.from_numpy(count_rates.rate[train].astype(np.float32))
+    weight = torch.from_numpy((1.0 / count_rates.error[train] ** 2).astype(np.float32))
     model = network(features.shape[1], rate.shape[1])
     adam = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     names = tuple(map(str, range(rate.shape[1])))
-    trained = Trained()
+    trained = TrainedDetector()
     least = np.inf
     for epoch in range(1, settings.epochs + 1):
         begun = time.monotonic()
@@ -176,7 +176,7 @@ def train_fold(
             with torch.no_grad():
                 trained.last = torch.cat([model(chunk) for chunk in unseen.split(CHUNK)]).double().numpy()
             predicting = time.monotonic() - begun
-            scores = score_held(measured, held, trained.last, names)
+            scores = score_held(count_rates, held, trained.last, names)
             bins = [one.weighted_error for one in scores]
             pooled = float(np.mean([one.mean_square_pull for one in scores]))
             if pooled < least:
@@ -231,20 +231,20 @@ def main(
     try:
         config = published_config(config_path, scheme)
         prepared = prepare(config, path)
-        timeline, measured = prepared.timeline, prepared.measured
+        timeline, count_rates = prepared.timeline, prepared.count_rates
         folds = make_folds(timeline.usable_time, timeline.known, config)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     blocks = scheme == "blocks"
     scored = np.zeros(len(timeline.row), bool)
-    last, best = np.full((2, *measured.rate.shape), np.nan)
+    last, best = np.full((2, *count_rates.rate.shape), np.nan)
     fits = []
     for number, split in enumerate(folds.splits[:count]):
-        train = split.train if blocks else split.train | split.stop
+        train = split.train if blocks else split.train | split.validation
         part = folds.fold == BLOCK_PARTS.index("test") if blocks else split.predicted
         held = part & ~timeline.known
         click.echo(f"fold {number}: {train.sum():,} rows to learn from, {held.sum():,} held out")
-        fit = train_fold(prepared.matrix.values, measured, train, held, Settings(epochs, every, minutes, seed))
+        fit = train_fold(prepared.matrix.values, count_rates, train, held, Settings(epochs, every, minutes, seed))
         scored |= held
         last[held], best[held] = fit.last, fit.best
         fits.append(fit)
@@ -264,12 +264,12 @@ def main(
             }
             for fit in fits
         ],
-        "last": [one.as_dict() for one in score(measured, last, scored, names, label)],
-        "best": [one.as_dict() for one in score(measured, best, scored, names, label)],
+        "last": [one.as_dict() for one in score(count_rates, last, scored, names, label)],
+        "best": [one.as_dict() for one in score(count_rates, best, scored, names, label)],
     }
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for epoch, prediction in (("last", last), ("best", best)):
-        write_peer(out.with_name(f"{out.stem}_{epoch}.parquet"), timeline.row[scored], prediction[scored])
+        write_reference(out.with_name(f"{out.stem}_{epoch}.parquet"), timeline.row[scored], prediction[scored])
     click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'pull^2':>10s}  (WMSE in Hz^2)")
     for end, top in zip(result["last"], result["best"], strict=True):
         errors = (end["weighted_error"], top["weighted_error"], top["mean_square_pull"])

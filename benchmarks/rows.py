@@ -14,7 +14,7 @@ from polarbgb import load
 from polarbgb.background.folds import Split, make_folds
 from polarbgb.background.metrics import Score, score
 from polarbgb.config import Config
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix, implied_names
 from polarbgb.workflow.preparation import prepare
 
@@ -30,7 +30,7 @@ class Rows:
 
     Attributes:
         matrix: features of all rows.
-        measured: rates and errors of the same rows, Hz.
+        count_rates: rates and errors of the same rows, Hz.
         split: who is learnt from, and who is held out.
         held: (rows,) held-out rows that are scored: known events are not.
         names: (bins,) names of the rates.
@@ -38,7 +38,7 @@ class Rows:
     """
 
     matrix: Matrix
-    measured: Measured
+    count_rates: CountRates
     split: Split
     held: NDArray[np.bool_]
     names: tuple[str, ...]
@@ -47,7 +47,7 @@ class Rows:
     @property
     def learnt(self) -> NDArray[np.bool_]:
         """(rows,) rows of a model without an early stop by whole orbits: it learns from those that stop one as well."""
-        return self.split.train | self.split.stop
+        return self.split.train | self.split.validation
 
 
 def published_config(config_path: str, scheme: str = "orbits") -> Config:
@@ -72,12 +72,12 @@ def read_rows(config: Config, path: Path, most: int | None = None) -> Rows:
     """
     started = time.monotonic()
     prepared = prepare(config, path)
-    timeline, measured = prepared.timeline, prepared.measured
+    timeline, count_rates = prepared.timeline, prepared.count_rates
     known = timeline.known[:most]
     split = make_folds(timeline.usable_time[:most], known, config).splits[0]
     return Rows(
         matrix=Matrix(prepared.matrix.values[:most], prepared.matrix.names),
-        measured=Measured(measured.rate[:most], measured.error[:most], measured.exposure[:most]),
+        count_rates=CountRates(count_rates.rate[:most], count_rates.error[:most], count_rates.exposure[:most]),
         split=split,
         held=split.predicted & ~known,
         names=config.rates.names,
@@ -86,15 +86,15 @@ def read_rows(config: Config, path: Path, most: int | None = None) -> Rows:
 
 
 def score_held(
-    measured: Measured, held: NDArray[np.bool_], prediction: NDArray[np.float64], names: tuple[str, ...]
+    count_rates: CountRates, held: NDArray[np.bool_], prediction: NDArray[np.float64], names: tuple[str, ...]
 ) -> list[Score]:
     """Score the prediction of held-out rows, bin by bin.
 
     Args:
-        measured: rates and errors of all rows, Hz.
+        count_rates: rates and errors of all rows, Hz.
         held: (rows,) those that are predicted.
         prediction: (held-out rows, bins) Hz.
         names: (bins,) of the rates.
     """
-    judged = Measured(measured.rate[held], measured.error[held], measured.exposure[held])
+    judged = CountRates(count_rates.rate[held], count_rates.error[held], count_rates.exposure[held])
     return score(judged, prediction, np.ones(len(prediction), bool), names, "held out")

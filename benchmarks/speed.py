@@ -23,7 +23,7 @@ import click
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from verbs import measured
+from verbs import timed_command
 
 from polarbgb import load
 from polarbgb.features.matrix import build_matrix
@@ -93,13 +93,13 @@ def budget(path: Path, place: Path, settings: list[str]) -> list[Line]:
     given = {"inspect": ["-i", str(path), "-q"], "fit": ["-i", str(path), *settings, *at]}
     lines = []
     for verb, limit in asked.items():
-        lines.append(Line(verb, *measured([verb, *given.get(verb, at)]), limit))
+        lines.append(Line(verb, *timed_command([verb, *given.get(verb, at)]), limit))
         click.echo(lines[-1].written(full=False))
     way = [line for line in lines if line.name in ("fit", "detect", "export")]
     seconds, peak = sum(line.seconds for line in way), max(line.memory or 0.0 for line in way)
     lines.append(Line("fit + detect + export", seconds, peak, 20 * 60.0))
-    measured(["--help"])
-    lines.append(Line("--help", *measured(["--help"]), 0.3))
+    timed_command(["--help"])
+    lines.append(Line("--help", *timed_command(["--help"]), 0.3))
     with ProcessPoolExecutor(1, get_context("spawn")) as apart:
         features, searched = apart.submit(stages, path, run).result()
     return [
@@ -115,10 +115,10 @@ def growth(days: float, place: Path, settings: list[str], plot: Path | None) -> 
     for share in (1 / 16, 1 / 4, 1, 4):
         length = max(0.5, share * days)
         path, run = place / f"{length:g}.root", place / f"{length:g}"
-        measured(["simulate", str(path), "--days", f"{length}", "--overwrite", "-q"])
+        timed_command(["simulate", str(path), "--days", f"{length}", "--overwrite", "-q"])
         seconds, memory = 0.0, 0.0
         for verb in (["fit", "-i", str(path), *settings], ["detect"]):
-            took, held = measured([*verb, "-r", str(run), "-q"])
+            took, held = timed_command([*verb, "-r", str(run), "-q"])
             seconds, memory = seconds + took, max(memory, held)
         path.unlink()
         rows.append(pl.scan_parquet(run / "prediction.parquet").select(pl.len()).collect().item())
@@ -147,8 +147,10 @@ def draw(rows: list[int], lines: list[Line], path: Path) -> None:
 def tune(scale: float, place: Path, settings: list[str]) -> Line:
     """Time thirty trials on a million rows; fewer on fewer."""
     path, days, trials = place / "million.root", max(0.5, scale * MISSION / 4), math.ceil(scale * 30)
-    measured(["simulate", str(path), "--days", f"{days}", "--overwrite", "-q"])
-    took = measured(["tune", "-i", str(path), "-r", str(place / "million"), "--trials", f"{trials}", *settings, "-q"])
+    timed_command(["simulate", str(path), "--days", f"{days}", "--overwrite", "-q"])
+    took = timed_command(
+        ["tune", "-i", str(path), "-r", str(place / "million"), "--trials", f"{trials}", *settings, "-q"]
+    )
     return Line(f"tune, {trials} trials, {days:g} days", *took, 900.0)
 
 
@@ -186,7 +188,7 @@ def main(
         place = Path(folder)
         if path is None and {"budget", "peers"} & set(parts):
             path = place / "mission.root"
-            measured(["simulate", str(path), "--days", f"{scale * MISSION}", "--overwrite", "-q"])
+            timed_command(["simulate", str(path), "--days", f"{scale * MISSION}", "--overwrite", "-q"])
         if path is not None and "budget" in parts:
             lines += budget(path, place, settings)
         if "tune" in parts:

@@ -28,11 +28,11 @@ from polarbgb.background.boosters import HeldOut
 from polarbgb.background.cross_fit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.config import Baseline, Config
-from polarbgb.data.count_rates import measured
+from polarbgb.data.count_rates import count_rates
 from polarbgb.data.quality import clean
 from polarbgb.features.matrix import build_matrix
 from polarbgb.io.root_input import read_input
-from polarbgb.workflow.calibration import conclude
+from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set
 from polarbgb.workflow.preparation import Prepared
 
@@ -116,14 +116,14 @@ def injected(
 def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     """Return the frame with its features, as ``prepare`` does with a file."""
     timeline = clean(frame, config)
-    return Prepared(path, "", timeline, build_matrix(timeline, config), measured(timeline, config))
+    return Prepared(path, "", timeline, build_matrix(timeline, config), count_rates(timeline, config))
 
 
 def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
     """Fit as the verb does."""
     timeline = prepared.timeline
     folds = make_folds(timeline.usable_time, timeline.known if masked is None else timeline.known | masked, config)
-    return cross_fit(prepared.matrix, prepared.measured, folds, config.model), folds
+    return cross_fit(prepared.matrix, prepared.count_rates, folds, config.model), folds
 
 
 def again(prepared: Prepared, models: CrossFit, folds: Folds, config: Config) -> NDArray[np.float64]:
@@ -148,7 +148,7 @@ def swallowed(
     shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for one in injections:
         rows = place[one.entries]
-        lifted = ((after - before)[rows] * prepared.measured.exposure[rows]).sum(axis=0)
+        lifted = ((after - before)[rows] * prepared.count_rates.exposure[rows]).sum(axis=0)
         shares[one.kind].append(float(np.mean(lifted / added[one.entries].sum(axis=0))))
     return {
         kind: (float(np.mean(of)), float(np.std(of, ddof=1) / np.sqrt(len(of))))
@@ -202,13 +202,13 @@ def main(*, configuration: str, path: Path, rows: int, seed: int, threads: int, 
                 after = fitted(ready, split, left_out)[0].prediction
                 tell(f"{scheme}, {name}", swallowed(before.prediction, after, ready, added, injections))
             click.echo(f"{scheme}: {rounds}")
-            for hole in HOLES if scheme == "orbits" else ():
-                on = split.model_copy(update={"baseline": Baseline(hole=hole)})
+            for gap in HOLES if scheme == "orbits" else ():
+                on = split.model_copy(update={"baseline": Baseline(gap=gap)})
                 clear_of, found_in = (
-                    conclude(one, prediction, folds.fold, on).prediction
+                    calibrate_background(one, prediction, folds.fold, on).prediction
                     for one, prediction in ((clear, before.prediction), (ready, after))
                 )
-                tell(f"{scheme}, baseline beyond {hole:g} s", swallowed(clear_of, found_in, ready, added, injections))
+                tell(f"{scheme}, baseline beyond {gap:g} s", swallowed(clear_of, found_in, ready, added, injections))
 
 
 def _inline(entries: list[dict[str, object]]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 
-def measured(arguments: list[str]) -> tuple[float, float]:
+def timed_command(arguments: list[str]) -> tuple[float, float]:
     """Run a verb; return its wall time, s, and peak resident memory, GB."""
     started = time.monotonic()
     silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -39,12 +39,12 @@ def main(config: str, path: str | None, days: float, folder: str | None, overrid
     rows = []
     if path is None:
         path = str(place / "mission.root")
-        rows.append(("simulate", measured(["simulate", path, "--days", str(days), "--overwrite", "-q"])))
+        rows.append(("simulate", timed_command(["simulate", path, "--days", str(days), "--overwrite", "-q"])))
     settings = [part for text in overrides for part in ("--set", text)]
     on_file = ["-c", config, "-i", path, *settings, "-q"]
-    rows.append(("inspect", measured(["inspect", *on_file])))
-    rows += [(verb, measured([verb, *on_file, "-r", str(place)])) for verb in ("tune", "fit")]
-    rows += [(verb, measured([verb, "-r", str(place), "-q"])) for verb in ("detect", "explain", "export")]
+    rows.append(("inspect", timed_command(["inspect", *on_file])))
+    rows += [(verb, timed_command([verb, *on_file, "-r", str(place)])) for verb in ("tune", "fit")]
+    rows += [(verb, timed_command([verb, "-r", str(place), "-q"])) for verb in ("detect", "explain", "export")]
     click.echo(f"{path}, {os.cpu_count()} cores, run folder {place}\n\n| verb | s | GB |\n|---|---|---|")
     for verb, (seconds, memory) in rows:
         click.echo(f"| {verb} | {seconds:.1f} | {memory:.2f} |")

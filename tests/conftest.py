@@ -14,10 +14,10 @@ pytest_plugins = ["fixtures.counts", "fixtures.tables"]
 _SETTINGS = (
     'features.columns=["glat", "glon", "fe_cosmic", "temperature", "B_r", "B_theta", "time_since_saa"]',
     'features.history=[{columns=["fe_cosmic"], means=[20]}]',
-    "model.trees=20",
-    "model.trees_per_bin=5",
+    "model.n_estimators=20",
+    "model.n_estimators_per_bin=5",
     "model.learning_rate=0.3",
-    "model.depth=4",
+    "model.max_depth=4",
     "model.threads=1",
     "folds.count=3",
     "tune.trials=2",

@@ -107,8 +107,8 @@ class Contest:
                 predicted[self.cases[fold].split.predicted] = kept["rate"]
                 seconds += float(kept["seconds"]) / len(folds)
         rows = among & self.scored & np.isfinite(predicted[:, 0])
-        measured = self.prepared.measured
-        pull = (measured.rate[rows][:, BINS] - predicted[rows]) / measured.error[rows][:, BINS]
+        count_rates = self.prepared.count_rates
+        pull = (count_rates.rate[rows][:, BINS] - predicted[rows]) / count_rates.error[rows][:, BINS]
         orbit = self.prepared.timeline.orbit[rows]
         return [tally(pull[:, number], orbit) for number in range(len(BINS))], seconds
 
@@ -141,13 +141,13 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
     first = folds.splits[0]
     # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
-    past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.stop & ~late, late)
+    past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.validation & ~late, late)
     transients = cache(lambda: clean_training_set(prepared, config)[0])
     cases = tuple(
         Case(
             prepared,
             folds.fold,
-            replace(split, train=split.train & thin, stop=split.stop & thin),
+            replace(split, train=split.train & thin, validation=split.validation & thin),
             config.model,
             transients,
         )

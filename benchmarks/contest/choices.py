@@ -53,7 +53,7 @@ class Case:
     @property
     def rate(self) -> Array:
         """(rows, bins) measured, Hz; none is zero after POLAR's filter."""
-        return self.prepared.measured.rate
+        return self.prepared.count_rates.rate
 
     @property
     def held_out(self) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def package(case: Case, **settings: object) -> Array:
     """Predict by the package as it is, with other settings of section [model]."""
     model = case.model.model_copy(update=settings)
     training = quantise_split(case.prepared.matrix, case.split, model)
-    return train_fold(training, case.prepared.measured, case.split, model, bins=BINS).rates(case.held_out)
+    return train_fold(training, case.prepared.count_rates, case.split, model, bins=BINS).rates(case.held_out)
 
 
 def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Array]) -> Array:
@@ -89,7 +89,7 @@ def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Arr
         start = float(np.average(y[case.split.train], weights=w[case.split.train]))
         grow, stop = (
             Targets(y[rows].astype(np.float32), scaled[rows].astype(np.float32), np.full(rows.sum(), start, np.float32))
-            for rows in (case.split.train, case.split.stop)
+            for rows in (case.split.train, case.split.validation)
         )
         predicted.append(rate(start + training.train(grow, stop, model).margin(case.held_out)))
     return np.column_stack(predicted)
@@ -97,18 +97,18 @@ def squares(case: Case, label: Array, weight: Array, rate: Callable[[Array], Arr
 
 def published_weight(case: Case) -> Array:
     """Squared error weighted by 1/rate_err**2: a row that fluctuates down weighs more."""
-    return squares(case, case.rate[:, BINS], case.prepared.measured.error[:, BINS] ** -2, np.array)
+    return squares(case, case.rate[:, BINS], case.prepared.count_rates.error[:, BINS] ** -2, np.array)
 
 
 def expected_weight(case: Case) -> Array:
     """Squared error weighted by live time over a first prediction of the rate: no row weighs more by its own luck."""
     first = np.exp(np.hstack([margins(case, case.rate[:, [number]]) for number in BINS]))
-    return squares(case, case.rate[:, BINS], case.prepared.measured.exposure[:, BINS] / first, np.array)
+    return squares(case, case.rate[:, BINS], case.prepared.count_rates.exposure[:, BINS] / first, np.array)
 
 
 def anscombe(case: Case) -> Array:
     """Squared error of 2 sqrt(N + 3/8), whose variance is 1, over the root of the live time."""
-    live = case.prepared.measured.exposure[:, BINS]
+    live = case.prepared.count_rates.exposure[:, BINS]
     return squares(case, 2 * np.sqrt(case.rate[:, BINS] + 0.375 / live), live, lambda root: root**2 / 4)
 
 
@@ -141,21 +141,22 @@ def margins(
         start = label[split.train].mean(axis=0)
         base = np.broadcast_to(np.log(start) if asked["objective"] == "reg:gamma" else start, label.shape)
     values = case.prepared.matrix.values
-    shape = {"max_bin": model.bins, "nthread": model.threads, "feature_names": list(case.prepared.matrix.names)}
+    shape = {"max_bin": model.max_bin, "nthread": model.threads, "feature_names": list(case.prepared.matrix.names)}
     grow, stop = (
-        {"data": values[rows], "label": label[rows], "base_margin": base[rows]} for rows in (split.train, split.stop)
+        {"data": values[rows], "label": label[rows], "base_margin": base[rows]}
+        for rows in (split.train, split.validation)
     )
     training = xgboost.QuantileDMatrix(**grow, **shape)
     stopping = xgboost.QuantileDMatrix(**stop, **shape, ref=training)
     booster = xgboost.train(
         asked,
         training,
-        trees or model.trees,
+        trees or model.n_estimators,
         evals=[(stopping, "stop")],
-        early_stopping_rounds=model.patience,
+        early_stopping_rounds=model.early_stopping_rounds,
         verbose_eval=False,
     )
-    rows = split.train | split.stop | split.predicted
+    rows = split.train | split.validation | split.predicted
     out = np.full(label.shape, np.nan)
     told = booster[: booster.best_iteration + 1].predict(
         xgboost.DMatrix(values[rows], base_margin=base[rows], feature_names=shape["feature_names"]), output_margin=True
@@ -211,14 +212,14 @@ def rising(case: Case, names: str) -> Array:
 
 def all_orbits(case: Case, **settings: object) -> Array:
     """Gamma with all trees that are allowed, grown by the orbits that else decide when to stop as well."""
-    split = replace(case.split, train=case.split.train | case.split.stop)
+    split = replace(case.split, train=case.split.train | case.split.validation)
     return package(replace(case, split=split), patience=_NEVER, **settings)
 
 
 def cleaned(case: Case) -> Array:
     """Gamma that learns from no row that seems to hold a transient, as `polarbgb fit` does it."""
     found = case.transients()
-    split = replace(case.split, train=case.split.train & ~found, stop=case.split.stop & ~found)
+    split = replace(case.split, train=case.split.train & ~found, validation=case.split.validation & ~found)
     return package(replace(case, split=split))
 
 
@@ -274,24 +275,24 @@ MODELS: dict[str, Predict] = {
     "depth 5": partial(package, depth=5),
     "depth 9": partial(package, depth=9),
     "twice the learning rate, half the trees": lambda case: package(
-        case, learning_rate=2 * case.model.learning_rate, trees=case.model.trees // 2
+        case, learning_rate=2 * case.model.learning_rate, n_estimators=case.model.n_estimators // 2
     ),
     "half the learning rate, twice the trees": lambda case: package(
-        case, learning_rate=case.model.learning_rate / 2, trees=2 * case.model.trees
+        case, learning_rate=case.model.learning_rate / 2, n_estimators=2 * case.model.n_estimators
     ),
     "twice the trees, stopped after 100 without gain": lambda case: package(
-        case, trees=2 * case.model.trees, patience=100
+        case, n_estimators=2 * case.model.n_estimators, early_stopping_rounds=100
     ),
-    "stopped after 100 trees without gain": partial(package, patience=100),
+    "stopped after 100 trees without gain": partial(package, early_stopping_rounds=100),
     "all trees, and no orbits kept to stop": all_orbits,
     "the same, mean of 3 seeds": partial(mean, predict=all_orbits, seeds=3),
     "half the rate, all of twice the trees, no orbits kept": lambda case: all_orbits(
-        case, learning_rate=case.model.learning_rate / 2, trees=2 * case.model.trees
+        case, learning_rate=case.model.learning_rate / 2, n_estimators=2 * case.model.n_estimators
     ),
-    "leaves of 20 rows": partial(package, min_rows=20.0),
-    "leaves of 200 rows": partial(package, min_rows=200.0),
-    "a fifth of the features a tree": partial(package, column_fraction=0.2),
-    "seven tenths of the features a tree": partial(package, column_fraction=0.7),
+    "leaves of 20 rows": partial(package, min_child_weight=20.0),
+    "leaves of 200 rows": partial(package, min_child_weight=200.0),
+    "a fifth of the features a tree": partial(package, colsample_bytree=0.2),
+    "seven tenths of the features a tree": partial(package, colsample_bytree=0.7),
     "rows that hold a transient left out": cleaned,
     "LightGBM": partial(package, backend="lightgbm"),
 }
@@ -302,16 +303,16 @@ SPEED: dict[str, Predict] = {
     "127 quantiles a feature": partial(package, bins=127),
     "63 quantiles a feature": partial(package, bins=63),
     "31 quantiles a feature": partial(package, bins=31),
-    "all rows for every tree": partial(package, row_fraction=1.0),
-    "a fifth of the rows for every tree": partial(package, row_fraction=0.2),
+    "all rows for every tree": partial(package, subsample=1.0),
+    "a fifth of the rows for every tree": partial(package, subsample=0.2),
     "half of the rows": partial(fewer_rows, step=2),
     "a quarter of the rows": partial(fewer_rows, step=4),
-    "stopped after 20 trees without gain": partial(package, patience=20),
+    "stopped after 20 trees without gain": partial(package, early_stopping_rounds=20),
     "twice the learning rate, half the trees": lambda case: package(
-        case, learning_rate=2 * case.model.learning_rate, trees=case.model.trees // 2
+        case, learning_rate=2 * case.model.learning_rate, n_estimators=case.model.n_estimators // 2
     ),
     "four times the learning rate, a quarter of the trees": lambda case: package(
-        case, learning_rate=4 * case.model.learning_rate, trees=case.model.trees // 4
+        case, learning_rate=4 * case.model.learning_rate, n_estimators=case.model.n_estimators // 4
     ),
     "depth 6": partial(package, depth=6),
     "LightGBM": partial(package, backend="lightgbm"),

@@ -50,7 +50,7 @@ python benchmarks/fidelity
 **What is not known:** when the real file lacks hours of data. Its two holes of days are where they were; the others are
 drawn, and as many as the real rows, the passes of the anomaly and those two leave time for: more than "a few". The
 orbit is that of the real mission, found from the times of its published intervals and known bursts (none of the 24
-falls into the anomaly); how it was raised in the hole of March is inferred from the days after it. Temperature, slow
+falls into the anomaly); how it was raised in the gap of March is inferred from the days after it. Temperature, slow
 trend and turns of the platform go by the calendar, the same for every seed; all else differs from seed to seed.
 
 ## What is in it
@@ -100,7 +100,7 @@ PICTURES = """## Pictures
 """
 
 
-def measured(file: measures.RateFile, *, simulated: bool) -> dict[str, dict[str, float]]:
+def count_rates(file: measures.RateFile, *, simulated: bool) -> dict[str, dict[str, float]]:
     """Measure a file; what needs the real rows or intervals is left out where they are not at hand."""
     functions = {name: getattr(measures, name) for name in SECTIONS if name not in ("places", "orbit")}
     if REAL_ROWS.exists():
@@ -176,7 +176,7 @@ def main(path: Path | None, seed: int) -> None:
         file = measures.read(path)
         if len(file.time) < _LEAST:
             raise click.UsageError(f"{path}: {len(file.time):,} rows say too little; give a file of a day or more")
-        found = measured(file, simulated=False)
+        found = count_rates(file, simulated=False)
         published, ours, wrong = verdicts(found)
         click.echo(table(found))
         click.echo("\n".join([f"{published} published figures and {ours} checks agree", *wrong]))
@@ -185,7 +185,7 @@ def main(path: Path | None, seed: int) -> None:
         mission = Path(folder) / "nf1rate.root"
         polarbgb.simulate(mission, days=DAYS, seed=seed)
         file, truth = measures.read(mission), pl.read_parquet(truth_path(mission))
-    found = measured(file, simulated=True)
+    found = count_rates(file, simulated=True)
     pictures(file, truth, ROOT / "docs/simulation")
     published, ours, wrong = verdicts(found)
     rates = Recipe()

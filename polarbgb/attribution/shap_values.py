@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.checkpoints import UNKEPT, Arrays, Parts
+from polarbgb.background.checkpoints import NO_CHECKPOINTS, Arrays, Checkpoints
 from polarbgb.background.fold_model import FoldModel
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import empty
@@ -89,7 +89,7 @@ def explain_rows(
     rows: NDArray[np.int64],
     *,
     on_disk: bool = False,
-    parts: Parts = UNKEPT,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
 ) -> Explanation:
     """Compute the SHAP values of some rows, each by the model that predicted it.
@@ -100,7 +100,7 @@ def explain_rows(
         fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to explain.
         on_disk: keep the SHAP values in a temporary file.
-        parts: of the work, one per model.
+        checkpoints: of the work, one per model.
         track: watches the models.
 
     Returns:
@@ -119,7 +119,7 @@ def explain_rows(
     residue = 0.0
     for piece, here in track(pieces, label="explain", total=len(pieces)):
         explaining = models[fold[rows[here[0]]]]
-        part = parts.arrays(f"piece{piece}", partial(_explained_by, explaining, matrix.values[rows[here]]))
+        part = checkpoints.arrays(f"piece{piece}", partial(_explained_by, explaining, matrix.values[rows[here]]))
         values[:, here], base[:, here] = part["values"], part["base"]
         residue = max(residue, float(part["residue"]))
     return Explanation(rows, values, base, residue)

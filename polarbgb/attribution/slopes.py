@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.checkpoints import UNKEPT, Arrays, Parts
+from polarbgb.background.checkpoints import NO_CHECKPOINTS, Arrays, Checkpoints
 from polarbgb.background.fold_model import FoldModel
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
@@ -65,7 +65,7 @@ def mean_slopes(
     rows: NDArray[np.int64],
     *,
     orbit: NDArray[np.int32],
-    parts: Parts = UNKEPT,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
 ) -> Slopes:
     """Average the slope of the predicted rate over a sample of rows, each by the model that predicted it.
@@ -81,7 +81,7 @@ def mean_slopes(
         fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to move.
         orbit: (sample,) orbit of each of them.
-        parts: of the work, one a feature.
+        checkpoints: of the work, one a feature.
         track: watches the features.
 
     Returns:
@@ -91,7 +91,7 @@ def mean_slopes(
     of_folds = [(models[which], np.flatnonzero(fold[rows] == which)) for which in np.unique(fold[rows])]
     features = range(len(matrix.names))
     found = [
-        parts.arrays(f"feature{feature}", partial(_slope, sample, feature, of_folds, orbit))
+        checkpoints.arrays(f"feature{feature}", partial(_slope, sample, feature, of_folds, orbit))
         for feature in track(features, label="slopes", total=len(features))
     ]
     return Slopes(*(np.array([one[what] for one in found]) for what in ("slope", "error", "scatter", "rows")))

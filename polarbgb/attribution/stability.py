@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Steadiness:
+class AttributionStability:
     """How far two attributions or more agree.
 
     Attributes:
@@ -62,7 +62,9 @@ def fold_shares(explanation: Explanation, split: NDArray[np.int64]) -> dict[int,
     }
 
 
-def steadiness(attributions: list[Values], names: tuple[str, ...], bins: tuple[str, ...]) -> Steadiness:
+def compare_attributions(
+    attributions: list[Values], names: tuple[str, ...], bins: tuple[str, ...]
+) -> AttributionStability:
     """Compare attributions of the same features.
 
     Args:
@@ -72,7 +74,7 @@ def steadiness(attributions: list[Values], names: tuple[str, ...], bins: tuple[s
     """
     stacked = np.stack(attributions)
     change = stacked.max(axis=0) - stacked.min(axis=0)
-    return Steadiness(
+    return AttributionStability(
         bins,
         tuple(_rank_correlation(stacked[:, :, number]) for number in range(len(bins))),
         tuple(change.max(axis=0).tolist()),

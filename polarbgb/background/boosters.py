@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.losses import GROWING, STOPPING, Losses, deviance, deviance_of, marks
+from polarbgb.background.losses import TRAINING, VALIDATION, Losses, deviance, deviance_of, marks
 from polarbgb.config import Model
 from polarbgb.errors import UserError
 from polarbgb.memory import scratch
@@ -77,28 +77,28 @@ class Booster(Protocol):
 
 
 class TrainingSet(Protocol):
-    """A quantised matrix of one fold, with the rows that decide when to stop beside it.
+    """A quantised matrix of one fold, with the validation rows beside it.
 
     Attributes:
-        parts: rows that grow trees, and rows that decide when to stop, not quantised.
+        rows: training and validation rows, not quantised.
     """
 
-    parts: tuple[Pieces, Pieces]
+    rows: tuple[Pieces, Pieces]
 
-    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
-        """Grow trees on some targets until the stopping rows see no gain for ``model.patience`` trees."""
+    def train(self, training: Targets, validation: Targets, model: Model) -> Booster:
+        """Grow trees until the validation rows see no gain for ``model.early_stopping_rounds`` trees."""
         ...
 
     def margins(self, booster: Booster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the margins of the rows that grow trees, and of those that decide when to stop."""
-        growing, stopping = (np.concatenate([booster.margin(piece) for piece in pieces]) for pieces in self.parts)
-        return growing, stopping
+        """Return the margins of the training rows and of the validation rows."""
+        training, validation = (np.concatenate([booster.margin(piece) for piece in pieces]) for pieces in self.rows)
+        return training, validation
 
 
 def quantise(
     values: NDArray[np.float32],
-    grow: NDArray[np.bool_],
-    stop: NDArray[np.bool_],
+    training: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
     names: tuple[str, ...],
     model: Model,
     *,
@@ -108,14 +108,14 @@ def quantise(
 
     Args:
         values: (all rows, features).
-        grow: (all rows,) rows that grow trees.
-        stop: (all rows,) rows that decide when to stop; cut at the quantiles of ``grow``.
+        training: (all rows,) training rows.
+        validation: (all rows,) validation rows; cut at the quantiles of the training rows.
         names: (features,) column names.
         model: names the backend, the device and the number of quantiles.
         on_disk: keep the quantised rows in temporary files, from which XGBoost grows the same trees at a third of the
             speed; LightGBM cannot.
     """
-    pieces = Pieces(values, np.flatnonzero(grow)), Pieces(values, np.flatnonzero(stop))
+    pieces = Pieces(values, np.flatnonzero(training)), Pieces(values, np.flatnonzero(validation))
     if model.backend == "xgboost":
         return _XGBoostSet(*pieces, names, model, on_disk=on_disk)
     return _LightGBMSet(*pieces, names, model)
@@ -141,7 +141,7 @@ class Pieces:
 
 def quantised_size(rows: int, features: int, model: Model) -> int:
     """Return about how many bytes the quantised matrix of a fold takes while trees grow from it."""
-    each = 1 if model.bins <= 256 else 2
+    each = 1 if model.max_bin <= 256 else 2
     # Once by row and once by column, with an offset a row; gradients and the leaf of each row beside it.
     return rows * (2 * each * features + 40)
 
@@ -240,13 +240,13 @@ def xgboost_shape(model: Model) -> dict[str, Any]:
     """Return the XGBoost parameters of a section model that no objective changes."""
     return {
         "tree_method": "hist",
-        "max_bin": model.bins,
+        "max_bin": model.max_bin,
         "eta": model.learning_rate,
-        "max_depth": model.depth,
-        "min_child_weight": model.min_rows,
-        "subsample": model.row_fraction,
-        "colsample_bytree": model.column_fraction,
-        "lambda": model.l2,
+        "max_depth": model.max_depth,
+        "min_child_weight": model.min_child_weight,
+        "subsample": model.subsample,
+        "colsample_bytree": model.colsample_bytree,
+        "lambda": model.reg_lambda,
         "nthread": model.threads,
         "seed": model.seed,
         "verbosity": 0,
@@ -283,7 +283,8 @@ def _xgboost_parameters(model: Model) -> dict[str, Any]:
     return {
         "objective": _XGBOOST[model.objective],
         "base_score": 0.0 if model.objective == "squared" else 1.0,  # a margin of 0: targets bring their own
-        # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice min_rows and l2.
+        # For Poisson it defaults to 0.7, which doubles the Hessian: half the learning rate, twice
+        # min_child_weight and reg_lambda.
         "max_delta_step": 0,
         "device": model.device,
     } | xgboost_shape(model)
@@ -334,7 +335,9 @@ def _interrupts_deferred() -> Iterator[None]:
 
 
 class _XGBoostSet(TrainingSet):
-    def __init__(self, grow: Pieces, stop: Pieces, names: tuple[str, ...], model: Model, *, on_disk: bool) -> None:
+    def __init__(
+        self, training: Pieces, validation: Pieces, names: tuple[str, ...], model: Model, *, on_disk: bool
+    ) -> None:
         import xgboost
 
         class Given(xgboost.DataIter):  # type: ignore[misc] # xgboost has no types, and is slow to import
@@ -354,65 +357,65 @@ class _XGBoostSet(TrainingSet):
             def reset(self) -> None:
                 self._left = iter(self._pieces)
 
-        self.parts = grow, stop
+        self.rows = training, validation
         cache = mkdtemp(dir=scratch()) if on_disk else None
         if cache:
             weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)
         quantised = xgboost.ExtMemQuantileDMatrix if on_disk else xgboost.QuantileDMatrix
-        shape: dict[str, Any] = {"max_bin": model.bins, "nthread": model.threads or None}
+        shape: dict[str, Any] = {"max_bin": model.max_bin, "nthread": model.threads or None}
         with _interrupts_deferred():
-            self._grow = quantised(Given(grow), **shape)
-            self._stop = quantised(Given(stop), ref=self._grow, **shape)
+            self._training = quantised(Given(training), **shape)
+            self._validation = quantised(Given(validation), ref=self._training, **shape)
 
-    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+    def train(self, training: Targets, validation: Targets, model: Model) -> Booster:
         import xgboost
 
-        for matrix, targets in ((self._grow, grow), (self._stop, stop)):
+        for matrix, targets in ((self._training, training), (self._validation, validation)):
             matrix.set_info(label=targets.label, weight=targets.weight, base_margin=targets.base)
-        looked_at, whole = marks(model.trees), self._grow
-        growing: dict[int, float] = {}
+        looked_at, whole = marks(model.n_estimators), self._training
+        training_values: dict[int, float] = {}
 
         class Looks(xgboost.callback.TrainingCallback):  # type: ignore[misc] # xgboost has no types
-            """Evaluates the growing rows now and then."""
+            """Evaluate the training rows now and then."""
 
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401
                 del evals_log
                 if epoch + 1 in looked_at:
-                    growing[epoch + 1] = float(model.eval_set([(whole, GROWING)], epoch).rpartition(":")[2])
+                    training_values[epoch + 1] = float(model.eval_set([(whole, TRAINING)], epoch).rpartition(":")[2])
                 return False
 
         history: dict[str, dict[str, list[float]]] = {}
         booster = xgboost.train(
             _xgboost_parameters(model),
-            self._grow,
-            model.trees,
-            evals=[(self._stop, STOPPING)],
-            early_stopping_rounds=model.patience,
+            self._training,
+            model.n_estimators,
+            evals=[(self._validation, VALIDATION)],
+            early_stopping_rounds=model.early_stopping_rounds,
             evals_result=history,
             verbose_eval=False,
             callbacks=[Looks()],
         )
-        losses = _losses(history, stop, growing, grow)
+        losses = _losses(history, validation, training_values, training)
         return _XGBoost(booster[: booster.best_iteration + 1], model.device, losses)
 
 
 def _losses(
     history: dict[str, dict[str, list[float]]],
-    stop: Targets,
-    growing: dict[int, float] | None = None,
-    grow: Targets | None = None,
+    validation: Targets,
+    training_values: dict[int, float] | None = None,
+    training: Targets | None = None,
 ) -> Losses:
-    """Return the deviances of the stopping rows, as a library recorded their metric, and of the growing ones."""
-    ((metric, values),) = history[STOPPING].items()
-    losses = {STOPPING: deviance_of(metric, dict(enumerate(values, start=1)), stop)}
-    if growing is not None and grow is not None:
-        losses[GROWING] = deviance_of(metric, growing, grow)
+    """Return the deviances of the validation rows, as a library recorded their metric, and of the training rows."""
+    ((metric, values),) = history[VALIDATION].items()
+    losses = {VALIDATION: deviance_of(metric, dict(enumerate(values, start=1)), validation)}
+    if training_values is not None and training is not None:
+        losses[TRAINING] = deviance_of(metric, training_values, training)
     return losses
 
 
 def _lightgbm_bins(model: Model) -> dict[str, Any]:
     return {
-        "max_bin": model.bins,
+        "max_bin": model.max_bin,
         "min_data_in_bin": 1,
         "feature_pre_filter": False,
         "num_threads": model.threads,
@@ -427,14 +430,14 @@ def _lightgbm_parameters(model: Model) -> dict[str, Any]:
         "poisson_max_delta_step": 1e-6,
         "device_type": model.device,
         "learning_rate": model.learning_rate,
-        "max_depth": model.depth,
-        "num_leaves": 2**model.depth,
+        "max_depth": model.max_depth,
+        "num_leaves": 2**model.max_depth,
         "min_data_in_leaf": 1,
-        "min_sum_hessian_in_leaf": model.min_rows,
-        "bagging_fraction": model.row_fraction,
-        "bagging_freq": 1 if model.row_fraction < 1 else 0,
-        "feature_fraction": model.column_fraction,
-        "lambda_l2": model.l2,
+        "min_sum_hessian_in_leaf": model.min_child_weight,
+        "bagging_fraction": model.subsample,
+        "bagging_freq": 1 if model.subsample < 1 else 0,
+        "feature_fraction": model.colsample_bytree,
+        "lambda_l2": model.reg_lambda,
         "seed": model.seed,
         "deterministic": True,
         "force_col_wise": True,
@@ -462,7 +465,7 @@ class _LightGBM:
 
 
 class _LightGBMSet(TrainingSet):
-    def __init__(self, grow: Pieces, stop: Pieces, names: tuple[str, ...], model: Model) -> None:
+    def __init__(self, training: Pieces, validation: Pieces, names: tuple[str, ...], model: Model) -> None:
         import lightgbm
 
         class Given(lightgbm.Sequence):  # type: ignore[misc] # lightgbm is optional to mypy
@@ -479,42 +482,42 @@ class _LightGBMSet(TrainingSet):
             def __len__(self) -> int:
                 return len(self._pieces.rows)
 
-        self.parts = grow, stop
+        self.rows = training, validation
         shape = _lightgbm_bins(model)
         named = {"feature_name": list(names), "params": shape}
-        self._grow = lightgbm.Dataset(Given(grow), **named).construct()
-        self._stop = lightgbm.Dataset(Given(stop), reference=self._grow, **named).construct()
+        self._training = lightgbm.Dataset(Given(training), **named).construct()
+        self._validation = lightgbm.Dataset(Given(validation), reference=self._training, **named).construct()
 
-    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+    def train(self, training: Targets, validation: Targets, model: Model) -> Booster:
         import lightgbm
 
-        for dataset, targets in ((self._grow, grow), (self._stop, stop)):
+        for dataset, targets in ((self._training, training), (self._validation, validation)):
             dataset.set_label(targets.label)
             # set_field, not set_weight: the latter leaves the last bin's weights in place when it sees ones.
             dataset.set_field("weight", targets.weight)
             dataset.set_field("init_score", targets.base.astype(np.float64))
-        looked_at = marks(model.trees)
-        growing: dict[int, float] = {}
+        looked_at = marks(model.n_estimators)
+        training_values: dict[int, float] = {}
 
         def look(state: Any) -> None:  # noqa: ANN401 - LightGBM's CallbackEnv
             if state.iteration + 1 in looked_at:
-                ((_, _, growing[state.iteration + 1], _),) = state.model.eval_train()
+                ((_, _, training_values[state.iteration + 1], _),) = state.model.eval_train()
 
         history: dict[str, dict[str, list[float]]] = {}
         booster = lightgbm.train(
             _lightgbm_parameters(model),
-            self._grow,
-            model.trees,
-            valid_sets=[self._stop],
-            valid_names=[STOPPING],
+            self._training,
+            model.n_estimators,
+            valid_sets=[self._validation],
+            valid_names=[VALIDATION],
             callbacks=[
-                lightgbm.early_stopping(model.patience, verbose=False),
+                lightgbm.early_stopping(model.early_stopping_rounds, verbose=False),
                 lightgbm.record_evaluation(history),
                 look,
             ],
         )
         best = booster.best_iteration or booster.current_iteration()
-        return _first_trees(booster, best, model, _losses(history, stop, growing, grow))
+        return _first_trees(booster, best, model, _losses(history, validation, training_values, training))
 
 
 def _first_trees(booster: Any, trees: int, model: Model, losses: Losses) -> _LightGBM:  # noqa: ANN401
@@ -527,83 +530,85 @@ class DealtSet(TrainingSet):
     """Rows dealt out to all workers of a Dask client, which grow each booster together."""
 
     def __init__(
-        self, client: Client, dealt: tuple[Array, Array], parts: tuple[Pieces, Pieces], names: tuple[str, ...]
+        self, client: Client, dealt: tuple[Array, Array], rows: tuple[Pieces, Pieces], names: tuple[str, ...]
     ) -> None:
         """Hold the rows.
 
         Args:
             client: of the scheduler.
-            dealt: (rows, features) that grow trees, and that decide when to stop, in parts that lie with the workers.
-            parts: the same rows here.
+            dealt: (rows, features) of training and validation, in blocks that lie with the workers.
+            rows: the same rows here.
             names: (features,) column names.
         """
-        self._client, self._dealt, self.parts, self._names = client, dealt, parts, names
+        self._client, self._dealt, self.rows, self._names = client, dealt, rows, names
 
-    def train(self, grow: Targets, stop: Targets, model: Model) -> Booster:
+    def train(self, training: Targets, validation: Targets, model: Model) -> Booster:
         """Grow one booster: with one worker the trees of :func:`quantise`, with several other quantiles."""
         from dask.array import from_array
 
         given = [
             (values, *(from_array(column, chunks=values.chunks[0]) for column in (own.label, own.weight, own.base)))
-            for values, own in zip(self._dealt, (grow, stop), strict=True)
+            for values, own in zip(self._dealt, (training, validation), strict=True)
         ]
         together = _xgboost_together if model.backend == "xgboost" else _lightgbm_together
-        return together(self._client, given, (stop, self.parts[1]), self._names, model)
+        return together(self._client, given, (validation, self.rows[1]), self._names, model)
 
 
 def _xgboost_together(
     client: Client,
     given: list[tuple[Array, Array, Array, Array]],
-    stop: tuple[Targets, Pieces],
+    validation: tuple[Targets, Pieces],
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
     from xgboost import dask
 
-    shape: dict[str, Any] = {"max_bin": model.bins, "feature_names": list(names)}
+    shape: dict[str, Any] = {"max_bin": model.max_bin, "feature_names": list(names)}
     (rows, label, weight, base), (others, their_label, their_weight, their_base) = given
-    growing = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, base_margin=base, **shape)
-    stopping = dask.DaskQuantileDMatrix(
-        client, others, their_label, weight=their_weight, base_margin=their_base, ref=growing, **shape
+    training_values = dask.DaskQuantileDMatrix(client, rows, label, weight=weight, base_margin=base, **shape)
+    validation_values = dask.DaskQuantileDMatrix(
+        client, others, their_label, weight=their_weight, base_margin=their_base, ref=training_values, **shape
     )
     grown = dask.train(
         client,
         _xgboost_parameters(model),
-        growing,
-        model.trees,
-        evals=[(stopping, STOPPING)],
-        early_stopping_rounds=model.patience,
+        training_values,
+        model.n_estimators,
+        evals=[(validation_values, VALIDATION)],
+        early_stopping_rounds=model.early_stopping_rounds,
         verbose_eval=False,
     )
     booster = grown["booster"]
-    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], stop[0]))
+    return _XGBoost(booster[: booster.best_iteration + 1], model.device, _losses(grown["history"], validation[0]))
 
 
 def _lightgbm_together(
     client: Client,
     given: list[tuple[Array, Array, Array, Array]],
-    stop: tuple[Targets, Pieces],
+    validation: tuple[Targets, Pieces],
     names: tuple[str, ...],
     model: Model,
 ) -> Booster:
     """Grow all trees, and keep those up to the least loss here.
 
-    LightGBM's own early stop looks at each worker's share of the stopping rows: workers that do not stop at the same
+    LightGBM's own early stop looks at each worker's share of the validation rows: workers that do not stop at the same
     tree wait for each other until their connection breaks.
     """
     import lightgbm
 
     (rows, label, weight, base), _ = given
-    regressor = lightgbm.DaskLGBMRegressor(client=client, n_estimators=model.trees, **_lightgbm_parameters(model))
+    regressor = lightgbm.DaskLGBMRegressor(
+        client=client, n_estimators=model.n_estimators, **_lightgbm_parameters(model)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of threads that workers choose, and of names that older ones need
         regressor.fit(rows, label, sample_weight=weight, init_score=base, feature_name=list(names))
-    booster, (targets, pieces) = regressor.booster_, stop
+    booster, (targets, pieces) = regressor.booster_, validation
     margin, losses = targets.base.astype(np.float64), dict[int, float]()
     for tree in range(booster.current_iteration()):
         one = {"raw_score": True, "start_iteration": tree, "num_iteration": 1}
         margin += np.concatenate([booster.predict(piece, **one) for piece in pieces])
         losses[tree + 1] = deviance(margin, targets, model.objective)
-        if tree + 1 - min(losses, key=losses.__getitem__) >= model.patience:
+        if tree + 1 - min(losses, key=losses.__getitem__) >= model.early_stopping_rounds:
             break
-    return _first_trees(booster, min(losses, key=losses.__getitem__), model, {STOPPING: losses})
+    return _first_trees(booster, min(losses, key=losses.__getitem__), model, {VALIDATION: losses})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 
 _CLIP = 3.0
 _MOST_ROUNDS = 1000
@@ -111,7 +111,7 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
 
 
 def scatter_over_error(
-    measured: Measured, segment: NDArray[np.integer], rows: NDArray[np.bool_]
+    count_rates: CountRates, segment: NDArray[np.integer], rows: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors: 1 if both agree.
 
@@ -119,7 +119,7 @@ def scatter_over_error(
     (r_i - r_(i+1)) / sqrt(e_i^2 + e_(i+1)^2) by the modified Gaussian fit, which leaves out spikes.
 
     Args:
-        measured: rates and errors.
+        count_rates: rates and errors.
         segment: (rows,) number of the unbroken stretch, not decreasing.
         rows: (rows,) those that count.
 
@@ -128,9 +128,9 @@ def scatter_over_error(
         fewer, taken from the counts themselves, say little about the scatter.
     """
     pairs = np.flatnonzero(rows[:-1] & rows[1:] & (segment[:-1] == segment[1:]))
-    found = np.full(measured.rate.shape[1], np.nan)
+    found = np.full(count_rates.rate.shape[1], np.nan)
     for i_bin in range(len(found)):
-        rate, error = measured.rate[:, i_bin], measured.error[:, i_bin]
+        rate, error = count_rates.rate[:, i_bin], count_rates.error[:, i_bin]
         counts = (rate / error) ** 2
         enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
         if len(enough) >= _FEWEST_PAIRS:

@@ -15,7 +15,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
-class Parts:
+class Checkpoints:
     """A folder of parts; nothing is kept where there is none.
 
     Attributes:
@@ -24,9 +24,9 @@ class Parts:
 
     folder: Path | None = None
 
-    def of(self, name: str) -> Parts:
+    def of(self, name: str) -> Checkpoints:
         """Return the parts of one step of the work."""
-        return self if self.folder is None else Parts(self.folder / name)
+        return self if self.folder is None else Checkpoints(self.folder / name)
 
     def arrays(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """Return what ``make`` returned when it was first called: arrays by name.
@@ -58,5 +58,5 @@ class Parts:
         return path
 
 
-UNKEPT = Parts()
+NO_CHECKPOINTS = Checkpoints()
 """Keeps nothing: the default of every library function."""

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.background.boosters import HeldOut, TrainingSet, quantise, quantised_size
-from polarbgb.background.checkpoints import UNKEPT, Parts
+from polarbgb.background.checkpoints import NO_CHECKPOINTS, Checkpoints
 from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model, train_fold
 from polarbgb.background.folds import Folds, Split
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent
@@ -53,7 +53,7 @@ class Fits:
 
     Attributes:
         matrix: features of the usable rows.
-        measured: rates of the same rows.
+        count_rates: rates of the same rows.
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
         memory: GiB that the process may take; None for what is free. XGBoost keeps a fold that is larger on disk.
@@ -61,7 +61,7 @@ class Fits:
     """
 
     matrix: Matrix
-    measured: Measured
+    count_rates: CountRates
     folds: Folds
     model: Model
     memory: float | None = None
@@ -76,7 +76,7 @@ class Fits:
         """Train the model of one fold, and predict the rows that it holds out."""
         split = self.folds.splits[fold]
         training = quantise_split(self.matrix, split, self.model, memory=self.memory)
-        model = train_fold(training, self.measured, split, self.model)
+        model = train_fold(training, self.count_rates, split, self.model)
         return Fit(model, model.predict(HeldOut(self.matrix.values, split.predicted, self.model)))
 
 
@@ -96,13 +96,13 @@ def here(fits: Fits, *, label: str, track: Track) -> Iterator[tuple[int, Fit]]:
 
 def cross_fit(
     matrix: Matrix,
-    measured: Measured,
+    count_rates: CountRates,
     folds: Folds,
     model: Model,
     *,
     label: str = "fit",
     memory: float | None = None,
-    parts: Parts = UNKEPT,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
     scheduler: Scheduler = here,
 ) -> CrossFit:
@@ -110,12 +110,12 @@ def cross_fit(
 
     Args:
         matrix: features of the usable rows.
-        measured: rates of the same rows.
+        count_rates: rates of the same rows.
         folds: who is predicted by whom.
         model: backend, objective, device and hyperparameters.
         label: what the fits are called while they are watched.
         memory: GiB that the process may take; None for what is free.
-        parts: of the work: models are kept there, and those that are found there are not trained again. Who keeps
+        checkpoints: of the work: models are kept there, and those that are found there are not trained again. Who keeps
             them sees to it that they are of the same matrix, rates and model.
         track: watches the fits.
         scheduler: does them.
@@ -123,16 +123,16 @@ def cross_fit(
     Returns:
         Predictions for every row, and the models.
     """
-    place = None if parts.folder is None else parts.folder / f"{label} {_rows_digest(folds)}"
+    place = None if checkpoints.folder is None else checkpoints.folder / f"{label} {_rows_digest(folds)}"
     every = range(len(folds.splits))
     models: dict[int, FoldModel] = {}
     if place is not None:
         models = {fold: load_fold_model(place, fold, model) for fold in every if (place / f"fold{fold}.json").exists()}
-    prediction = np.full(measured.rate.shape, np.nan)
+    prediction = np.full(count_rates.rate.shape, np.nan)
     for fold, kept in models.items():
         rows = folds.splits[fold].predicted
         prediction[rows] = kept.predict(HeldOut(matrix.values, rows, model))
-    fits = Fits(matrix, measured, folds, model, memory, frozenset(models))
+    fits = Fits(matrix, count_rates, folds, model, memory, frozenset(models))
     for fold, fit in scheduler(fits, label=label, track=track):
         if place is not None:
             save_fold_model(fit.model, place, fold, model)
@@ -145,7 +145,7 @@ def _rows_digest(folds: Folds) -> str:
     """Digest which rows the models learn from."""
     rows = hashlib.sha256()
     for split in folds.splits:
-        for mask in (split.train, split.stop, split.predicted):
+        for mask in (split.train, split.validation, split.predicted):
             rows.update(np.packbits(mask).tobytes())
     return rows.hexdigest()[:16]
 
@@ -153,9 +153,9 @@ def _rows_digest(folds: Folds) -> str:
 def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:
     """Cut the rows of one split into quantiles, once for all boosters; on disk where memory (GiB) is too small."""
     on_disk = model.backend == "xgboost" and not room_for(split_size(matrix, split, model), memory)
-    return quantise(matrix.values, split.train, split.stop, matrix.names, model, on_disk=on_disk)
+    return quantise(matrix.values, split.train, split.validation, matrix.names, model, on_disk=on_disk)
 
 
 def split_size(matrix: Matrix, split: Split, model: Model) -> int:
     """Return about how many bytes the quantised rows of a split take while trees grow from them."""
-    return quantised_size(int(split.train.sum()) + int(split.stop.sum()), len(matrix.names), model)
+    return quantised_size(int(split.train.sum()) + int(split.validation.sum()), len(matrix.names), model)

@@ -18,7 +18,7 @@ from polarbgb.background.boosters import SUFFIX, Booster, HeldOut, TrainingSet, 
 from polarbgb.background.folds import Split
 from polarbgb.background.targets import levels, make_targets
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
 
@@ -86,33 +86,35 @@ class FoldModel:
 
 
 def train_fold(
-    training: TrainingSet, measured: Measured, split: Split, model: Model, *, bins: Sequence[int] | None = None
+    training: TrainingSet, count_rates: CountRates, split: Split, model: Model, *, bins: Sequence[int] | None = None
 ) -> FoldModel:
     """Train the shared booster on all bins, and then a small one on each.
 
     Args:
         training: the quantised rows of the split.
-        measured: rates of all rows.
-        split: who grows trees, and who decides when to stop.
+        count_rates: rates of all rows.
+        split: training and validation rows.
         model: objective and hyperparameters.
         bins: numbers of the bins that get a booster of their own and are predicted; None for all.
     """
-    every, objective = range(measured.rate.shape[1]), model.objective
+    every, objective = range(count_rates.rate.shape[1]), model.objective
     chosen = list(every if bins is None else bins)
-    level = levels(measured, split.train, objective)
-    parts = split.train, split.stop
-    grow, stop = (make_targets(measured, every, level, rows, objective) for rows in parts)
-    shared = training.train(grow, stop, model)
+    level = levels(count_rates, split.train, objective)
+    both = split.train, split.validation
+    train, validation = (make_targets(count_rates, every, level, rows, objective) for rows in both)
+    shared = training.train(train, validation, model)
     margins = training.margins(shared)
     # A bin's own trees are few: they take steps twice as long.
-    own = model.model_copy(update={"trees": model.trees_per_bin, "learning_rate": min(1.0, 2 * model.learning_rate)})
+    own = model.model_copy(
+        update={"n_estimators": model.n_estimators_per_bin, "learning_rate": min(1.0, 2 * model.learning_rate)}
+    )
     per_bin = []
     for i_bin in chosen:
-        grow, stop = (
-            make_targets(measured, [i_bin], level, rows, objective, margin=margin)
-            for rows, margin in zip(parts, margins, strict=True)
+        train, validation = (
+            make_targets(count_rates, [i_bin], level, rows, objective, margin=margin)
+            for rows, margin in zip(both, margins, strict=True)
         )
-        per_bin.append(training.train(grow, stop, own))
+        per_bin.append(training.train(train, validation, own))
     return FoldModel(shared, tuple(per_bin), level[chosen], objective)
 
 

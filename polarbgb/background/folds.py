@@ -23,12 +23,12 @@ class Split:
 
     Attributes:
         train: (rows,) true where a row grows trees; evenly drawn, ``model.rows`` at most.
-        stop: (rows,) true where a row helps to decide when to stop; none of them grows trees.
+        validation: (rows,) true where a row helps to decide when training stops; none of them grows trees.
         predicted: (rows,) true where this model gives the prediction.
     """
 
     train: NDArray[np.bool_]
-    stop: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
 
 
@@ -95,12 +95,12 @@ def _group_folds(passed: NDArray[np.float64], length: float, excluded: NDArray[n
     for number in range(count):
         held = fold_of == number
         far = _far_from(present[held], phase, embargo)
-        allowed = np.unique(group[far & ~excluded])  # a group without such rows would stop nothing
-        stopping = rng.permutation(allowed)[: max(1, round(config.model.stopping_fraction * len(allowed)))]
-        stop = np.isin(group, stopping)
-        train = ~stop & far & ~excluded & _far_from(present[np.sort(stopping)], phase, embargo)
-        stop = stop & far & ~excluded
-        splits.append(_split(train, stop, held[group], config.model.rows))
+        allowed = np.unique(group[far & ~excluded])  # a group without such rows would decide nothing
+        validating = rng.permutation(allowed)[: max(1, round(config.model.validation_fraction * len(allowed)))]
+        validation = np.isin(group, validating)
+        train = ~validation & far & ~excluded & _far_from(present[np.sort(validating)], phase, embargo)
+        validation = validation & far & ~excluded
+        splits.append(_split(train, validation, held[group], config.model.rows))
     return Folds(fold_of[group].astype(np.int8), tuple(splits))
 
 
@@ -136,11 +136,11 @@ def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Fold
     return Folds(part, (split,))
 
 
-def _split(train: NDArray[np.bool_], stop: NDArray[np.bool_], predicted: NDArray[np.bool_], most: int) -> Split:
-    if not train.any() or not stop.any():
+def _split(train: NDArray[np.bool_], validation: NDArray[np.bool_], predicted: NDArray[np.bool_], most: int) -> Split:
+    if not train.any() or not validation.any():
         raise UserError("a fold is left without training rows: lower folds.embargo or folds.count")
     step = -(-int(train.sum()) // most)
-    return Split(every(train, step), every(stop, step), predicted)
+    return Split(every(train, step), every(validation, step), predicted)
 
 
 def every(rows: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:

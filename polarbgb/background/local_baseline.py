@@ -17,38 +17,38 @@ def local_baseline(
     expected: Array,
     *,
     counts: NDArray[np.bool_],
-    hole: float,
-    reach: float,
-    trust: float,
+    gap: float,
+    window: float,
+    prior_width: float,
 ) -> Array:
     """Compute by what the prediction is to be multiplied to meet the counts around each row.
 
-    The factor is (N + m) / (P + m) with N counts found and P expected at more than ``hole`` and at most
-    ``hole + reach`` s from the row, on both sides, and m = 1/trust**2: the mean of a factor that beforehand is 1 within
-    ``trust`` (a gamma prior), so that a few rows beside a gap, or faint bins, move nothing. Nothing within the hole is
-    seen: a transient shorter than it keeps all of its counts.
+    The factor is (N + m) / (P + m) with N counts observed and P expected at more than ``gap`` and at most
+    ``gap + window`` s from the row, on both sides, and m = 1/prior_width**2. It is the mean of a factor with a gamma
+    prior around 1 of width ``prior_width``, so that a few rows beside missing data, or faint bins, move nothing.
+    Nothing within the gap is seen: a transient shorter than it keeps all of its counts.
 
     Args:
         time: (rows,) unix s, increasing.
         found: (rows, bins) counts.
         expected: (rows, bins) predicted counts.
         counts: (rows,) rows that may be looked at.
-        hole: s on either side.
-        reach: s beyond it.
-        trust: expected size of the offsets, a share of the rate.
+        gap: s on either side.
+        window: s beyond it.
+        prior_width: expected size of the offsets, a share of the rate.
 
     Returns:
         (rows, bins) factors.
     """
     at = time[counts]
     edges = (
-        np.searchsorted(at, time - hole - reach),
-        np.searchsorted(at, time - hole),
-        np.searchsorted(at, time + hole, side="right"),
-        np.searchsorted(at, time + hole + reach, side="right"),
+        np.searchsorted(at, time - gap - window),
+        np.searchsorted(at, time - gap),
+        np.searchsorted(at, time + gap, side="right"),
+        np.searchsorted(at, time + gap + window, side="right"),
     )
 
-    prior = 1.0 / trust**2
+    prior = 1.0 / prior_width**2
     factor = np.empty_like(expected)
 
     def follow(i_bin: int) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from polarbgb.background.fold_model import FoldModel
     from polarbgb.background.targets import Targets
 
-GROWING, STOPPING = "growing", "stopping"
+TRAINING, VALIDATION = "training", "validation"
 """Parts of the rows of a split that a loss is told of."""
 
 SHARED = "shared"
@@ -102,7 +102,7 @@ def training_frame(models: Sequence[FoldModel], names: Sequence[str]) -> pl.Data
         names: (bins,) of the rates.
 
     Returns:
-        ``fold``, ``bin`` (name, or :data:`SHARED`), ``part`` (:data:`GROWING` or :data:`STOPPING`), ``trees`` (1, 2,
+        ``fold``, ``bin`` (name, or :data:`SHARED`), ``part`` (:data:`TRAINING` or :data:`VALIDATION`), ``trees`` (1, 2,
         ...; those beyond the best number, which a booster does not keep, included) and ``loss`` (deviance after so
         many).
     """

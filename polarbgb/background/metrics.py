@@ -13,7 +13,7 @@ from scipy.special import xlogy
 from scipy.stats import poisson
 
 from polarbgb.background.calibration import modified_gaussian_fit
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 
 LAGS = (1, 10, 100)
 """Rows apart at which pulls are compared."""
@@ -61,7 +61,7 @@ class Score:
 
 
 def score(
-    measured: Measured,
+    count_rates: CountRates,
     prediction: NDArray[np.float64],
     rows: NDArray[np.bool_],
     names: tuple[str, ...],
@@ -70,7 +70,7 @@ def score(
     """Score a prediction bin by bin.
 
     Args:
-        measured: rates and errors.
+        count_rates: rates and errors.
         prediction: (rows, bins) Hz.
         rows: (rows,) the rows that count.
         names: (bins,) names of the rates.
@@ -86,16 +86,16 @@ def score(
         _score_bin(
             part,
             name,
-            Measured(measured.rate[rows, b], measured.error[rows, b], measured.exposure[rows, b]),
+            CountRates(count_rates.rate[rows, b], count_rates.error[rows, b], count_rates.exposure[rows, b]),
             prediction[rows, b],
         )
         for b, name in enumerate(names)
     ]
 
 
-def _score_bin(part: str, name: str, measured: Measured, predicted: NDArray[np.float64]) -> Score:
+def _score_bin(part: str, name: str, count_rates: CountRates, predicted: NDArray[np.float64]) -> Score:
     """Score one bin from the (rows,) arrays of its rows."""
-    rate, error, exposure = measured.rate, measured.error, measured.exposure
+    rate, error, exposure = count_rates.rate, count_rates.error, count_rates.exposure
     pull = (rate - predicted) / error
     counts, expected = rate * exposure, predicted * exposure
     return Score(
@@ -147,7 +147,7 @@ class Performance:
 
 
 def performance(
-    measured: Measured,
+    count_rates: CountRates,
     prediction: NDArray[np.float64],
     pull: NDArray[np.floating],
     *,
@@ -160,7 +160,7 @@ def performance(
     """Judge a prediction bin by bin.
 
     Args:
-        measured: rates, errors and live times.
+        count_rates: rates, errors and live times.
         prediction: (rows, bins) Hz.
         pull: (rows, bins) calibrated pulls.
         segment: (rows,) unbroken stretch that each row lies in.
@@ -175,8 +175,8 @@ def performance(
     found = []
     _, place = np.unique(orbit[rows], return_inverse=True)
     passes = np.bincount(place)
-    for b, one in enumerate(score(measured, prediction, rows, names, part)):
-        rate, predicted = measured.rate[rows, b], prediction[rows, b]
+    for b, one in enumerate(score(count_rates, prediction, rows, names, part)):
+        rate, predicted = count_rates.rate[rows, b], prediction[rows, b]
         pulls = pull[rows, b].astype(np.float64)
         core = modified_gaussian_fit(pulls)
         mean = float(rate.mean())

@@ -11,33 +11,33 @@ from numpy.typing import NDArray
 
 from polarbgb.background.calibration import Calibrated
 from polarbgb.config import Config
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.data.quality import Timeline
 
-NOTED = ("field_strength", "l_shell", "sun_elevation", "since_switch_on", "until_switch_off")
+AUXILIARY = ("field_strength", "l_shell", "sun_elevation", "since_switch_on", "until_switch_off")
 """Features that a prediction keeps for those who search it."""
 
 
 def prediction_frame(
     timeline: Timeline,
-    measured: Measured,
+    count_rates: CountRates,
     prediction: NDArray[np.float64],
     calibrated: Calibrated,
     *,
     baseline: NDArray[np.float64] | None,
     fold: NDArray[np.int8],
-    noted: Mapping[str, NDArray[np.float32]],
+    auxiliary: Mapping[str, NDArray[np.float32]],
     config: Config,
 ) -> pl.DataFrame:
     """Lay the prediction out, a row for every entry of the input, in its order.
 
     Args:
         timeline: which entries are usable.
-        measured: rates of the usable rows.
+        count_rates: rates of the usable rows.
         prediction: (usable, bins) background rate, Hz.
         calibrated: sigma, Hz, and pull of the usable rows.
         baseline: (usable, bins) factor of the local baseline, part of the prediction; None where there is none.
-        noted: (usable,) features of :data:`NOTED` as far as there are any: where the detector was.
+        auxiliary: (usable,) features of :data:`AUXILIARY` as far as there are any: where the detector was.
         fold: (usable,) from :class:`polarbgb.background.folds.Folds`.
         config: names the context columns.
 
@@ -55,15 +55,15 @@ def prediction_frame(
         return out
 
     arrays = {
-        "rate": measured.rate,
+        "rate": count_rates.rate,
         "pred": prediction,
         "sigma": calibrated.sigma,
         "pull": calibrated.pull,
-        "exposure": measured.exposure,
+        "exposure": count_rates.exposure,
     }
     if baseline is not None:
         arrays["baseline"] = baseline
-    bins = measured.rate.shape[1]
+    bins = count_rates.rate.shape[1]
     return pl.DataFrame(
         {
             "row": np.arange(entries, dtype=np.int64),
@@ -77,7 +77,9 @@ def prediction_frame(
                 for name, values in arrays.items()
             },
             **{
-                name: laid_out(values, np.nan) for name, values in noted.items() if name not in config.intervals.context
+                name: laid_out(values, np.nan)
+                for name, values in auxiliary.items()
+                if name not in config.intervals.context
             },
             **{
                 name: laid_out(timeline.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), np.nan)

@@ -15,7 +15,7 @@ BRANCH = "pred_rate"
 """Branch of the published prediction and of our own export."""
 
 
-def read_peer(path: Path, tree: str, *, entries: int, bins: int) -> NDArray[np.float64]:
+def read_reference(path: Path, tree: str, *, entries: int, bins: int) -> NDArray[np.float64]:
     """Read a prediction, entry by entry of the input.
 
     Args:
@@ -41,8 +41,8 @@ def read_peer(path: Path, tree: str, *, entries: int, bins: int) -> NDArray[np.f
     return predicted
 
 
-def write_peer(path: Path, row: NDArray[np.integer], prediction: NDArray[np.float64]) -> None:
-    """Write a prediction as Parquet for :func:`read_peer`.
+def write_reference(path: Path, row: NDArray[np.integer], prediction: NDArray[np.float64]) -> None:
+    """Write a prediction as Parquet for :func:`read_reference`.
 
     Args:
         path: the file; replaced if it is there.

@@ -21,7 +21,7 @@ from polarbgb.background.cross_fit import Fit, Fits, Scheduler, here, split_size
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Folds
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track
@@ -106,7 +106,7 @@ class _Cluster:
     def __init__(self, client: Client, spread: bool | None) -> None:
         self._client = client
         self._spread = spread
-        self._sent: tuple[tuple[Matrix, Measured], Future] | None = None
+        self._sent: tuple[tuple[Matrix, CountRates], Future] | None = None
 
     def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[int, Fit]]:
         spread = not self._fits_a_worker(fits) if self._spread is None else self._spread
@@ -117,8 +117,10 @@ class _Cluster:
         smallest = min((limit for limit in self._client.run(_memory_limit).values() if limit), default=None)
         if smallest is None:
             return True
-        measured = fits.measured
-        needed = fits.matrix.values.nbytes + measured.rate.nbytes + measured.error.nbytes + measured.exposure.nbytes
+        count_rates = fits.count_rates
+        needed = (
+            fits.matrix.values.nbytes + count_rates.rate.nbytes + count_rates.error.nbytes + count_rates.exposure.nbytes
+        )
         needed += max(split_size(fits.matrix, split, fits.model) for split in fits.folds.splits)
         return bool(needed < smallest)
 
@@ -149,7 +151,7 @@ class _Cluster:
 
     def _rows(self, fits: Fits) -> Future:
         """Return the rows as all workers hold them, sent once for the searches and the fit."""
-        rows = (fits.matrix, fits.measured)
+        rows = (fits.matrix, fits.count_rates)
         if self._sent is None or any(a is not b for a, b in zip(self._sent[0], rows, strict=True)):
             self._sent = None
             self._sent = rows, self._client.scatter(rows, broadcast=True, hash=False)
@@ -160,14 +162,14 @@ class _Cluster:
         values = fits.matrix.values
         for fold in fits.left:
             split = fits.folds.splits[fold]
-            rows = np.flatnonzero(split.train), np.flatnonzero(split.stop)
+            rows = np.flatnonzero(split.train), np.flatnonzero(split.validation)
             training = DealtSet(
                 self._client,
                 (self._dealt(values, rows[0]), self._dealt(values, rows[1])),
                 (Pieces(values, rows[0]), Pieces(values, rows[1])),
                 fits.matrix.names,
             )
-            model = train_fold(training, fits.measured, split, fits.model)
+            model = train_fold(training, fits.count_rates, split, fits.model)
             yield fold, Fit(model, model.predict(HeldOut(values, split.predicted, fits.model)))
 
     def _dealt(self, values: NDArray[np.float32], rows: NDArray[np.int64]) -> Array:
@@ -202,7 +204,7 @@ _at_work: list[Fits] = []
 """On a worker: the fits under way, if there are any."""
 
 
-def _do(rows: tuple[Matrix, Measured], planned: tuple[Folds, Model], fold: int) -> Fit:
+def _do(rows: tuple[Matrix, CountRates], planned: tuple[Folds, Model], fold: int) -> Fit:
     """Fit one fold on a worker."""
     from distributed import get_worker
 

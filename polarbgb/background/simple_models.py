@@ -2,7 +2,7 @@
 
 The map and the ground track are out of fold as the models are: a row sees only rows of other folds, and none near a
 known event. No embargo is kept at the borders of a fold, which flatters both a little. The polynomial looks at the
-row's own neighbourhood whatever the fold, as such fits are used in practice; what keeps it honest is the hole around
+row's own neighbourhood whatever the fold, as such fits are used in practice; what keeps it honest is the gap around
 the row.
 """
 
@@ -224,12 +224,12 @@ def polynomial(
     time: NDArray[np.float64],
     learn: NDArray[np.bool_],
     *,
-    hole: float,
+    gap: float,
     otherwise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Predict each row by a cubic through the rates around it, its own surroundings left out.
 
-    Least squares, all rows alike, over the rows at more than the hole and at most 1800 s, gaps or not. The sums of
+    Least squares, all rows alike, over the rows at more than the gap and at most 1800 s, gaps or not. The sums of
     powers that the normal equations ask for are differences of running sums. These are begun anew every 30 minutes,
     with time counted in half-hours from the middle, or months of rows would drown an hour's in rounding.
 
@@ -237,7 +237,7 @@ def polynomial(
         rate: (rows, bins) Hz.
         time: (rows,) start of each row, unix seconds, increasing.
         learn: (rows,) rows that the polynomial may pass through.
-        hole: s on either side that it does not see: half the longest transient, or the row's own would lift it.
+        gap: s on either side that it does not see: half the longest transient, or the row's own would lift it.
         otherwise: (rows, bins) Hz, taken where fewer than 300 rows, or rows within less than 3 minutes, are there.
 
     Returns:
@@ -256,7 +256,7 @@ def polynomial(
             (time[start:stop] - middle) / REACH,
             (source[low:high] - middle) / REACH,
             values[low:high],
-            hole / REACH,
+            gap / REACH,
             predicted[start:stop],
         )
     return predicted
@@ -266,12 +266,12 @@ def _cubic(
     at: NDArray[np.float64],
     source: NDArray[np.float64],
     values: NDArray[np.float64],
-    hole: float,
+    gap: float,
     otherwise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Fit and evaluate the polynomial of each of (rows,) times, all times in units of the reach."""
-    far_left, left = np.searchsorted(source, at - 1.0), np.searchsorted(source, at - hole)
-    right, far_right = np.searchsorted(source, at + hole, "right"), np.searchsorted(source, at + 1.0, "right")
+    far_left, left = np.searchsorted(source, at - 1.0), np.searchsorted(source, at - gap)
+    right, far_right = np.searchsorted(source, at + gap, "right"), np.searchsorted(source, at + 1.0, "right")
     count = (left - far_left) + (far_right - right)
     able = count >= LEAST_ROWS
     if not able.any():

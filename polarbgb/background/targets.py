@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 
 _LEAST = 1e-6
 """Least level of a bin, Hz, and least label where the model predicts the logarithm: a bin may have no counts at all."""
@@ -33,16 +33,16 @@ class Targets:
     base: NDArray[np.float32]
 
 
-def levels(measured: Measured, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
+def levels(count_rates: CountRates, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
     """Return the (bins,) rate of each bin, Hz, that fits some rows best if nothing distinguishes them.
 
     Args:
-        measured: rates, errors and exposures of all rows.
+        count_rates: rates, errors and exposures of all rows.
         rows: (all rows,) those that count.
         objective: 'poisson', 'gamma' or 'squared'.
     """
-    rate = measured.rate[rows]
-    mean = np.average(rate, weights=_weight(measured, rows, objective), axis=0)
+    rate = count_rates.rate[rows]
+    mean = np.average(rate, weights=_weight(count_rates, rows, objective), axis=0)
     return np.asarray(np.maximum(mean, _LEAST))
 
 
@@ -52,7 +52,7 @@ def start_margin(objective: str) -> float:
 
 
 def make_targets(
-    measured: Measured,
+    count_rates: CountRates,
     bins: Sequence[int],
     level: NDArray[np.float64],
     rows: NDArray[np.bool_],
@@ -73,7 +73,7 @@ def make_targets(
     Squared: weight 1/error**2, as published, which is (level/error)**2 for the relative rate.
 
     Args:
-        measured: rates, errors and exposures of all rows.
+        count_rates: rates, errors and exposures of all rows.
         bins: numbers of the bins.
         level: (all bins,) Hz, from :func:`levels`.
         rows: (all rows,) those whose targets are made.
@@ -81,13 +81,13 @@ def make_targets(
         margin: (rows,) margin of the trees grown before; without any, the relative rate is 1.
     """
     chosen = list(bins)
-    relative = measured.rate[rows][:, chosen] / level[chosen]
+    relative = count_rates.rate[rows][:, chosen] / level[chosen]
     if objective == "poisson":
-        weight = measured.exposure[rows][:, chosen] * level[chosen]
+        weight = count_rates.exposure[rows][:, chosen] * level[chosen]
     elif objective == "gamma":
         weight = np.ones_like(relative)
     else:
-        weight = (level[chosen] / measured.error[rows][:, chosen]) ** 2
+        weight = (level[chosen] / count_rates.error[rows][:, chosen]) ** 2
     total = weight.sum(axis=1)
     label = (weight * relative).sum(axis=1) / total
     if objective != "squared":
@@ -100,8 +100,8 @@ def make_targets(
     )
 
 
-def _weight(measured: Measured, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
+def _weight(count_rates: CountRates, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
     """Return the (rows, bins) weight of each rate in a mean."""
     if objective == "poisson":
-        return measured.exposure[rows]
-    return np.ones_like(measured.rate[rows]) if objective == "gamma" else 1.0 / measured.error[rows] ** 2
+        return count_rates.exposure[rows]
+    return np.ones_like(count_rates.rate[rows]) if objective == "gamma" else 1.0 / count_rates.error[rows] ** 2

@@ -22,7 +22,7 @@ from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Folds
 from polarbgb.background.metrics import deviance, noise_deviance
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
@@ -56,7 +56,7 @@ class Tuning:
 
 def tune_model(
     matrix: Matrix,
-    measured: Measured,
+    count_rates: CountRates,
     folds: Folds,
     model: Model,
     *,
@@ -82,7 +82,7 @@ def tune_model(
 
     Args:
         matrix: features.
-        measured: rates.
+        count_rates: rates.
         folds: held-out rows; each of its splits is scored.
         model: backend, objective and everything that is not searched.
         storage: a file (Optuna's journal) or a database URL with ``://``.
@@ -105,9 +105,9 @@ def tune_model(
     sets = [quantise_split(matrix, split, model) for split in folds.splits]
     # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
-    fair = [split.predicted & ~split.train & ~split.stop & counted for split in folds.splits]
+    fair = [split.predicted & ~split.train & ~split.validation & counted for split in folds.splits]
     held_out = [HeldOut(matrix.values, rows, model) for rows in fair]
-    scored = list(range(measured.rate.shape[1]) if bins is None else bins)
+    scored = list(range(count_rates.rate.shape[1]) if bins is None else bins)
 
     def objective(trial: optuna.Trial) -> float:
         import optuna
@@ -119,10 +119,10 @@ def tune_model(
         chosen = model.model_copy(update=_suggest(trial, model))
         deviances: list[float] = []
         for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
-            fitted = train_fold(training, measured, split, chosen, bins=scored)
+            fitted = train_fold(training, count_rates, split, chosen, bins=scored)
             trial.set_user_attr(_DEVICE, fitted.shared.device)
-            exposure = measured.exposure[rows][:, scored]
-            counts, expected = measured.rate[rows][:, scored] * exposure, fitted.predict(held) * exposure
+            exposure = count_rates.exposure[rows][:, scored]
+            counts, expected = count_rates.rate[rows][:, scored] * exposure, fitted.predict(held) * exposure
             deviances.append(deviance(counts, expected) / noise_deviance(expected))
             trial.report(float(np.mean(deviances)), len(deviances))
             if trial.should_prune():
@@ -293,11 +293,11 @@ def _sampler(place: int, model: Model, seed: int) -> BaseSampler:
 _RANGES: dict[str, tuple[float, float, bool]] = {
     # name: (low, high, logarithmic)
     "learning_rate": (0.03, 0.3, True),
-    "depth": (4, 9, False),
-    "min_rows": (5.0, 1000.0, True),
-    "row_fraction": (0.5, 1.0, False),
-    "column_fraction": (0.4, 1.0, False),
-    "l2": (0.1, 100.0, True),
+    "max_depth": (4, 9, False),
+    "min_child_weight": (5.0, 1000.0, True),
+    "subsample": (0.5, 1.0, False),
+    "colsample_bytree": (0.4, 1.0, False),
+    "reg_lambda": (0.1, 100.0, True),
 }
 
 
@@ -307,7 +307,7 @@ def _suggest(trial: optuna.Trial, model: Model) -> dict[str, int | float]:
         # The configuration's own value is the first trial: the range must hold it.
         own = getattr(model, name)
         low, high = min(least, own or least), max(most, own)  # a penalty of 0 has no logarithm
-        if name == "depth":
+        if name == "max_depth":
             chosen[name] = trial.suggest_int(name, int(low), int(high))
         else:
             chosen[name] = trial.suggest_float(name, low, high, log=logarithmic)

@@ -412,8 +412,8 @@ def explain(
 @_options(_run)
 @click.option("-i", "--input", "path", type=_FILE, help="The fitted file, where it was moved.")
 @click.option(
-    "--peer",
-    "peers",
+    "--reference",
+    "references",
     multiple=True,
     metavar="FILE",
     type=_FILE,
@@ -432,7 +432,7 @@ def evaluate(
     *,
     folder: Path | None,
     path: Path | None,
-    peers: tuple[Path, ...],
+    references: tuple[Path, ...],
     inject: bool,
     stability: Path | None,
     overrides: tuple[str, ...],
@@ -445,7 +445,7 @@ def evaluate(
         evaluate(
             _folder(folder),
             path=path,
-            peers=peers,
+            references=references,
             inject=inject,
             stability=None if stability is None else _folder(stability),
             overrides=overrides,

@@ -11,26 +11,26 @@ import polars as pl
 from rich.console import RenderableType
 from rich.table import Table
 
-from polarbgb.attribution.stability import Steadiness
+from polarbgb.attribution.stability import AttributionStability
 from polarbgb.background.metrics import Score
 from polarbgb.background.regimes import ALL
 from polarbgb.plotting.axes import utc
-from polarbgb.simulation.mission import Simulated
-from polarbgb.validation.agreement import Stability
+from polarbgb.simulation.mission import SimulateResult
+from polarbgb.validation.agreement import ListAgreement
 from polarbgb.validation.efficiency import FOCUS, METHODS, TITLES, Efficiency
-from polarbgb.workflow.config import Begun
-from polarbgb.workflow.detect import Detected
-from polarbgb.workflow.evaluate import MODEL, Evaluated
-from polarbgb.workflow.explain import Explained
-from polarbgb.workflow.export import Exported
-from polarbgb.workflow.fit import FAIR_PARTS, Fitted
-from polarbgb.workflow.inspect import Inspection
-from polarbgb.workflow.plot import Drawn
-from polarbgb.workflow.predict import Predicted
-from polarbgb.workflow.report import Reported
-from polarbgb.workflow.reproduce import Repeated
+from polarbgb.workflow.config import InitResult
+from polarbgb.workflow.detect import DetectResult
+from polarbgb.workflow.evaluate import MODEL, EvaluateResult
+from polarbgb.workflow.explain import ExplainResult
+from polarbgb.workflow.export import ExportResult
+from polarbgb.workflow.fit import FAIR_PARTS, FitResult
+from polarbgb.workflow.inspect import InspectResult
+from polarbgb.workflow.plot import PlotResult
+from polarbgb.workflow.predict import PredictResult
+from polarbgb.workflow.report import ReportResult
+from polarbgb.workflow.reproduce import ReproduceResult
 from polarbgb.workflow.run import Kept
-from polarbgb.workflow.tune import Tuned
+from polarbgb.workflow.tune import TuneResult
 
 _SHOWN = 12
 """Rows of a table shown unless all are asked for."""
@@ -43,19 +43,19 @@ _ANY = "any"
 
 
 @singledispatch
-def details(result: object, *, verbose: bool) -> Sequence[RenderableType]:
+def result_tables(result: object, *, verbose: bool) -> Sequence[RenderableType]:
     """Return what is worth seeing of a result; ``verbose`` lifts the limits of tables."""
     raise NotImplementedError(type(result))
 
 
 @singledispatch
-def gist(result: object) -> str:
+def summary_line(result: object) -> str:
     """Return a result in one line."""
     raise NotImplementedError(type(result))
 
 
 @singledispatch
-def made(result: object) -> Sequence[Path]:
+def written_files(result: object) -> Sequence[Path]:
     """Return the files that a verb left."""
     raise NotImplementedError(type(result))
 
@@ -77,8 +77,8 @@ def _four_digits(value: float) -> str:
 # config init
 
 
-@details.register
-def _(result: Begun, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: InitResult, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
     branches = _table([f"branch of {result.tree}", "type"], [])
     for branch in result.branches:
@@ -87,21 +87,21 @@ def _(result: Begun, *, verbose: bool) -> Sequence[RenderableType]:
     return (branches, then) if result.branches else (then,)
 
 
-@gist.register
-def _(result: Begun) -> str:
+@summary_line.register
+def _(result: InitResult) -> str:
     return f"a configuration to edit{f', for tree {result.tree}' if result.tree else ''}: written"
 
 
-@made.register
-def _(result: Begun) -> Sequence[Path]:
+@written_files.register
+def _(result: InitResult) -> Sequence[Path]:
     return (result.path,)
 
 
 # inspect
 
 
-@details.register
-def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: InspectResult, *, verbose: bool) -> Sequence[RenderableType]:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("file", f"{result.path}, tree {result.tree}")
     facts.add_row("from", f"{utc(result.start)} UTC")
@@ -135,13 +135,13 @@ def _(result: Inspection, *, verbose: bool) -> Sequence[RenderableType]:
     return shown
 
 
-@gist.register
-def _(result: Inspection) -> str:
+@summary_line.register
+def _(result: InspectResult) -> str:
     return f"{result.usable:,} of {result.entries:,} rows usable, {result.orbits} orbits"
 
 
-@made.register
-def _(result: Inspection) -> Sequence[Path]:
+@written_files.register
+def _(result: InspectResult) -> Sequence[Path]:
     del result
     return ()
 
@@ -149,28 +149,28 @@ def _(result: Inspection) -> Sequence[Path]:
 # simulate
 
 
-@details.register
-def _(result: Simulated, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: SimulateResult, *, verbose: bool) -> Sequence[RenderableType]:
     del result, verbose
     return ()
 
 
-@gist.register
-def _(result: Simulated) -> str:
+@summary_line.register
+def _(result: SimulateResult) -> str:
     days = (result.stop - result.start) / 86400
     return f"{result.rows:,} rows over {days:.1f} days, {result.events} events injected"
 
 
-@made.register
-def _(result: Simulated) -> Sequence[Path]:
+@written_files.register
+def _(result: SimulateResult) -> Sequence[Path]:
     return (result.path, result.truth)
 
 
 # tune
 
 
-@details.register
-def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: TuneResult, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
     table = _table(["hyperparameter"], ["best"])
     for name, value in result.tuning.parameters.items():
@@ -178,23 +178,23 @@ def _(result: Tuned, *, verbose: bool) -> Sequence[RenderableType]:
     return (table,)
 
 
-@gist.register
-def _(result: Tuned) -> str:
+@summary_line.register
+def _(result: TuneResult) -> str:
     tuning = result.tuning
     own = "" if tuning.default_score is None else f", {tuning.default_score:.4f} with the configuration's own"
     return f"deviance over noise {tuning.score:.4f}{own} ({tuning.finished} trials finished, {tuning.pruned} pruned)"
 
 
-@made.register
-def _(result: Tuned) -> Sequence[Path]:
+@written_files.register
+def _(result: TuneResult) -> Sequence[Path]:
     return (result.best,)
 
 
 # fit and predict
 
 
-@details.register
-def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: FitResult, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
     parts: dict[str, Table] = {}
     bins = len(result.widths)
@@ -221,7 +221,7 @@ def _(result: Fitted, *, verbose: bool) -> Sequence[RenderableType]:
     )
 
 
-def _scatter_warnings(result: Fitted) -> Iterator[str]:
+def _scatter_warnings(result: FitResult) -> Iterator[str]:
     """Yield a line for the bins whose rates scatter less than their stated errors, and one for those with more."""
     names = [score.bin for score in result.scores[: len(result.scatter)]]
     ratios = dict(zip(names, result.scatter, strict=True))
@@ -237,8 +237,8 @@ def _scatter_warnings(result: Fitted) -> Iterator[str]:
             yield f"{', '.join(bins)}: rows scatter {width} times as far as their stated errors: {reason}"
 
 
-@gist.register
-def _(result: Fitted) -> str:
+@summary_line.register
+def _(result: FitResult) -> str:
     fair = [one for one in result.scores if one.part in FAIR_PARTS]
     ratio = sum(one.over_noise for one in fair) / len(fair)
     models = f"{result.folds} models"
@@ -247,13 +247,13 @@ def _(result: Fitted) -> str:
     )
 
 
-@made.register
-def _(result: Fitted | Predicted | Detected | Explained | Evaluated | Drawn) -> Sequence[Path]:
+@written_files.register
+def _(result: FitResult | PredictResult | DetectResult | ExplainResult | EvaluateResult | PlotResult) -> Sequence[Path]:
     return result.files
 
 
-@details.register
-def _(result: Predicted, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: PredictResult, *, verbose: bool) -> Sequence[RenderableType]:
     told = "pull widths: " + ", ".join(f"{width:.3f}" for width in result.widths)
     if not result.outside:
         return (told,)
@@ -272,8 +272,8 @@ def _(result: Predicted, *, verbose: bool) -> Sequence[RenderableType]:
     )
 
 
-@gist.register
-def _(result: Predicted) -> str:
+@summary_line.register
+def _(result: PredictResult) -> str:
     beyond = f", {result.outside / result.rows:.1%} of them beyond the training" if result.outside else ""
     return f"{result.rows:,} rows predicted{beyond}"
 
@@ -281,8 +281,8 @@ def _(result: Predicted) -> str:
 # detect
 
 
-@details.register
-def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: DetectResult, *, verbose: bool) -> Sequence[RenderableType]:
     known = [_known(result)] if len(result.known) else []
     if result.method == "published":
         return (_clusters(result), *_published_events(result, verbose=verbose), *known)
@@ -304,7 +304,7 @@ def _(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
     return (events, *_left(highest, shown), *(reasons if verbose else ()), *known)
 
 
-def _clusters(result: Detected) -> Table:
+def _clusters(result: DetectResult) -> Table:
     counts = _table(["intervals in bins"], ["positive", "negative"])
     for row in result.intervals.iter_rows(named=True):
         mark = "  <- events" if row["set"] == result.chosen else ""
@@ -312,7 +312,7 @@ def _clusters(result: Detected) -> Table:
     return counts
 
 
-def _published_events(result: Detected, *, verbose: bool) -> Sequence[RenderableType]:
+def _published_events(result: DetectResult, *, verbose: bool) -> Sequence[RenderableType]:
     events = _table(["event", "start, UTC"], ["duration, s", "sigma", "bins", "known as"])
     strongest = result.events.sort("significance", descending=True)
     shown = strongest if verbose else strongest.head(_SHOWN)
@@ -333,7 +333,7 @@ def _left(rows: pl.DataFrame, shown: pl.DataFrame) -> Sequence[str]:
     return [f"and {left} weaker ones (-v shows them)"] if left else []
 
 
-def _known(result: Detected) -> Table:
+def _known(result: DetectResult) -> Table:
     table = _table(["known event", "time, UTC", "found"], ["start - trigger, s"])
     for row in result.known.iter_rows(named=True):
         found = row["event"] if row["event"] else ("no" if row["covered"] else "no data")
@@ -341,8 +341,8 @@ def _known(result: Detected) -> Table:
     return table
 
 
-@gist.register
-def _(result: Detected) -> str:
+@summary_line.register
+def _(result: DetectResult) -> str:
     covered = int(result.known["covered"].sum())
     found = int(result.known["event"].is_not_null().sum())
     known = f", {found} of {covered} known events with data" if covered else ""
@@ -362,8 +362,8 @@ def _(result: Detected) -> str:
 # explain
 
 
-@details.register
-def _(result: Explained, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: ExplainResult, *, verbose: bool) -> Sequence[RenderableType]:
     bins = result.importance.columns[1:-2]
     # More bins than this leave no room for the features' names on a usual terminal; importance.parquet holds them.
     columns = bins if verbose or len(bins) <= _BINS_ABREAST else []
@@ -389,7 +389,7 @@ def _importances(table: pl.DataFrame, what: str, columns: Sequence[str]) -> Tabl
     return shown
 
 
-def _steadiness(title: str, result: Steadiness | None, *, verbose: bool) -> Sequence[RenderableType]:
+def _steadiness(title: str, result: AttributionStability | None, *, verbose: bool) -> Sequence[RenderableType]:
     if result is None:
         return ()
     if not verbose:
@@ -405,8 +405,8 @@ def _steadiness(title: str, result: Steadiness | None, *, verbose: bool) -> Sequ
     return title, shown
 
 
-@gist.register
-def _(result: Explained) -> str:
+@summary_line.register
+def _(result: ExplainResult) -> str:
     first = ", ".join(result.importance["feature"].head(3))
     events = f" and the background of {result.events} events" if result.events else ""
     return f"{result.rows:,} rows{events} explained; {first} matter most"
@@ -415,8 +415,8 @@ def _(result: Explained) -> str:
 # evaluate
 
 
-@details.register
-def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: EvaluateResult, *, verbose: bool) -> Sequence[RenderableType]:
     errors = {method: _over_noise(scores) for method, scores in result.errors.items()}
     places = {regime: _over_noise([one.score for one in ones]) for regime, ones in result.regimes.items()}
     widths = {regime: [f"{one.pull_width:.3f}" for one in ones] for regime, ones in result.regimes.items()}
@@ -452,7 +452,7 @@ def _(result: Evaluated, *, verbose: bool) -> Sequence[RenderableType]:
     return shown
 
 
-def _stability(result: Stability) -> Table:
+def _stability(result: ListAgreement) -> Table:
     """Lay out how far two lists agree."""
     table = _table(["events of both runs"], ["this run", "other run", "seconds in both", "found again"])
     title = f"at {result.far:g} false a day"
@@ -494,7 +494,7 @@ def _by_bin(title: str, names: Sequence[str], rows: Mapping[str, Sequence[str]])
         yield table
 
 
-def _ends(result: Evaluated) -> tuple[str, str]:
+def _ends(result: EvaluateResult) -> tuple[str, str]:
     """Return the least and the greatest mean of pulls over bins and regimes."""
     means = [one.pull_mean for ones in result.regimes.values() for one in ones]
     return f"{min(means):+.2f}", f"{max(means):+.2f}"
@@ -504,24 +504,28 @@ def _over_noise(scores: Sequence[Score]) -> list[str]:
     return [f"{one.over_noise:.2f}" for one in scores]
 
 
-@gist.register
-def _(result: Evaluated) -> str:
+@summary_line.register
+def _(result: EvaluateResult) -> str:
     widths = [one.pull_width for ones in result.regimes.values() for one in ones]
     worse = [name for name, scores in result.errors.items() if name != MODEL and _wins(scores, result.errors[MODEL])]
     beaten = f"; better in some bin: {', '.join(worse)}" if worse else "; nothing beats it in any bin"
     rows = result.errors[MODEL][0].rows
-    common = f"; errors over the {rows:,} rows predicted by {' and '.join(result.peers)} too" if result.peers else ""
+    common = (
+        f"; errors over the {rows:,} rows predicted by {' and '.join(result.references)} too"
+        if result.references
+        else ""
+    )
     width = f"pulls {min(widths):.2f} to {max(widths):.2f} wide over bins and regimes"
     return f"{width}{beaten}{common}{_found(result)}{_agreed(result)}"
 
 
-def _agreed(result: Evaluated) -> str:
+def _agreed(result: EvaluateResult) -> str:
     if result.stability is None:
         return ""
     return f"; lists of both runs share {result.stability.listed.together:.0%} of the seconds"
 
 
-def _found(result: Evaluated) -> str:
+def _found(result: EvaluateResult) -> str:
     if result.efficiency is None:
         return ""
     shares = (f"{result.efficiency.share(FOCUS, least):.0%} from {least:g} sigma on" for least in (6.0, _BRIGHT))
@@ -535,22 +539,22 @@ def _wins(scores: Sequence[Score], over: Sequence[Score]) -> bool:
 # plot
 
 
-@details.register
-def _(result: Drawn, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: PlotResult, *, verbose: bool) -> Sequence[RenderableType]:
     del result, verbose
     return ()
 
 
-@gist.register
-def _(result: Drawn) -> str:
+@summary_line.register
+def _(result: PlotResult) -> str:
     return f"{len(result.files)} figures drawn"
 
 
 # export
 
 
-@details.register
-def _(result: Exported, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: ExportResult, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
     table = _table(["table"], ["entries"])
     for name, rows in result.tables.items():
@@ -558,56 +562,56 @@ def _(result: Exported, *, verbose: bool) -> Sequence[RenderableType]:
     return (table,)
 
 
-@gist.register
-def _(result: Exported) -> str:
+@summary_line.register
+def _(result: ExportResult) -> str:
     held = [f"{rows:,} {name}" for name, rows in result.tables.items()]
     told = held[0] if len(held) == 1 else f"{len(held)} tables, {result.events} events"
     return f"{told} as {result.format}"
 
 
-@made.register
-def _(result: Exported) -> Sequence[Path]:
+@written_files.register
+def _(result: ExportResult) -> Sequence[Path]:
     return (result.path,)
 
 
-@details.register
-def _(result: Reported, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: ReportResult, *, verbose: bool) -> Sequence[RenderableType]:
     del result, verbose
     return ()
 
 
-@gist.register
-def _(result: Reported) -> str:
+@summary_line.register
+def _(result: ReportResult) -> str:
     return f"{result.events} events, {result.drawn} of them drawn, {result.size / 1e6:.1f} MB"
 
 
-@made.register
-def _(result: Reported) -> Sequence[Path]:
+@written_files.register
+def _(result: ReportResult) -> Sequence[Path]:
     return (result.path, *result.figures)
 
 
 # run
 
 
-@details.register
+@result_tables.register
 def _(result: Kept, *, verbose: bool) -> Sequence[RenderableType]:
     del verbose
     return (f"{' and '.join(result.stages)} were done before, from the same file with the same settings",)
 
 
-@gist.register
+@summary_line.register
 def _(result: Kept) -> str:
     return f"kept: {', '.join(result.stages)}"
 
 
-@made.register
+@written_files.register
 def _(result: Kept) -> Sequence[Path]:
     del result
     return ()
 
 
-@details.register
-def _(result: Repeated, *, verbose: bool) -> Sequence[RenderableType]:
+@result_tables.register
+def _(result: ReproduceResult, *, verbose: bool) -> Sequence[RenderableType]:
     told = [f"{len(result.same)} files have the bytes of the first run" + (":" if verbose and result.same else "")]
     if verbose:
         told += [f"  {name}" for name in result.same]
@@ -617,12 +621,12 @@ def _(result: Repeated, *, verbose: bool) -> Sequence[RenderableType]:
     return told
 
 
-@gist.register
-def _(result: Repeated) -> str:
+@summary_line.register
+def _(result: ReproduceResult) -> str:
     alike = "all the same" if not result.different else f"{len(result.different)} files differ"
     return f"{', '.join(result.stages)} done again: {alike}"
 
 
-@made.register
-def _(result: Repeated) -> Sequence[Path]:
+@written_files.register
+def _(result: ReproduceResult) -> Sequence[Path]:
     return (result.run.path,)

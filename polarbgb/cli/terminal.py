@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from polarbgb.cli.summary import details, gist, made
+from polarbgb.cli.summary import result_tables, summary_line, written_files
 from polarbgb.runs.folder import RunFolder
 
 T = TypeVar("T")
@@ -71,14 +71,14 @@ class Terminal:
         self._told.append((result, now - self._last))
         self._last = now
         self._out.rule(Text(_verb(result), "bold"), align="left")
-        self._out.print(*details(result, verbose=self._verbose), sep="\n")
+        self._out.print(*result_tables(result, verbose=self._verbose), sep="\n")
         if self._verbose:
             self._files([result])
 
     def end(self, result: object) -> None:
         """Show the result of a verb that runs alone."""
-        self._out.print(*details(result, verbose=self._verbose), sep="\n")
-        self._out.print(f"{gist(result)} in {_duration(time.monotonic() - self._last)}", style="bold")
+        self._out.print(*result_tables(result, verbose=self._verbose), sep="\n")
+        self._out.print(f"{summary_line(result)} in {_duration(time.monotonic() - self._last)}", style="bold")
         self._files([result])
         if self._as_json:
             print(json.dumps(plain(result)))
@@ -96,7 +96,7 @@ class Terminal:
         table.add_column("result")
         table.add_column("time", justify="right")
         for result, seconds in self._told:
-            table.add_row(_verb(result), gist(result), _duration(seconds))
+            table.add_row(_verb(result), summary_line(result), _duration(seconds))
         table.add_section()
         table.add_row("all", "", _duration(sum(seconds for _, seconds in self._told)))
         self._out.print()
@@ -106,7 +106,7 @@ class Terminal:
             print(json.dumps({_verb(result): plain(result) for result, _ in self._told}))
 
     def _files(self, results: Iterable[object]) -> None:
-        for path in dict.fromkeys(path for result in results for path in made(result)):
+        for path in dict.fromkeys(path for result in results for path in written_files(result)):
             self._out.print(f"  {path}", soft_wrap=True)
 
 

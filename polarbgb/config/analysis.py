@@ -26,19 +26,23 @@ class Model(Section):
     rows: Count = Field(
         200_000, description="rows that grow trees at most, drawn evenly: neighbours in an orbit tell little more"
     )
-    trees: Count = Field(300, description="largest number of trees that the bins share")
-    trees_per_bin: Count = Field(
+    n_estimators: Count = Field(300, description="largest number of trees that the bins share")
+    n_estimators_per_bin: Count = Field(
         80, description="largest number of trees that each bin adds of its own, at twice the learning rate"
     )
     learning_rate: Fraction = Field(0.1, description="share of each tree that is added")
-    depth: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(6, description="splits from root to leaf at most")
-    min_rows: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")
-    row_fraction: Fraction = Field(1.0, description="rows drawn for each tree")
-    column_fraction: Fraction = Field(1.0, description="features drawn for each tree")
-    l2: NotNegative = Field(1.0, description="ridge penalty on leaf values, in rows of mean weight")
-    bins: Annotated[int, Field(strict=True, ge=2, le=1024)] = Field(255, description="quantiles a feature is cut into")
-    patience: Count = Field(30, description="trees without improvement before training stops")
-    stopping_fraction: Annotated[float, Field(strict=True, gt=0, le=0.5)] = Field(
+    max_depth: Annotated[int, Field(strict=True, ge=1, le=16)] = Field(
+        6, description="splits from root to leaf at most"
+    )
+    min_child_weight: NotNegative = Field(50.0, description="smallest number of rows (of mean weight) in a leaf")
+    subsample: Fraction = Field(1.0, description="rows drawn for each tree")
+    colsample_bytree: Fraction = Field(1.0, description="features drawn for each tree")
+    reg_lambda: NotNegative = Field(1.0, description="ridge penalty on leaf values, in rows of mean weight")
+    max_bin: Annotated[int, Field(strict=True, ge=2, le=1024)] = Field(
+        255, description="quantiles a feature is cut into"
+    )
+    early_stopping_rounds: Count = Field(30, description="trees without improvement before training stops")
+    validation_fraction: Annotated[float, Field(strict=True, gt=0, le=0.5)] = Field(
         0.1, description="part of the training orbits (or days) that decides when to stop"
     )
     threads: Annotated[int, Field(strict=True, ge=0, le=1024)] = Field(0, description="0: all cores")
@@ -69,9 +73,9 @@ class Cleaning(Section):
 class Baseline(Section):
     """A slow offset that no feature explains, followed outside the window searched; the section turns it on."""
 
-    hole: Positive = Field(60.0, description="s on either side of a row that it does not see; longer events go without")
-    reach: Positive = Field(60.0, description="s beyond the hole, on either side, over which counts are compared")
-    trust: Fraction = Field(0.03, description="offsets expected, a share of the rate: few counts move it little")
+    gap: Positive = Field(60.0, description="s on either side of a row that it does not see; longer events go without")
+    window: Positive = Field(60.0, description="s beyond the gap, on either side, over which counts are compared")
+    prior_width: Fraction = Field(0.03, description="offsets expected, a share of the rate: few counts move it little")
 
 
 class Noise(Section):
@@ -87,7 +91,9 @@ class Noise(Section):
         description="what calibration 'bin' scales: observed: the error column, as published; predicted: "
         "sqrt(prediction/exposure)",
     )
-    reach: Positive = Field(600.0, description="s beside a passage of the anomaly that are a regime of their own")
+    passage_window: Positive = Field(
+        600.0, description="s beside a passage of the anomaly that are a regime of their own"
+    )
 
 
 _OWN_COLUMNS = frozenset({
@@ -139,12 +145,12 @@ class Trigger(Section):
         1.0, description="faintest intensity sought, in units of the background"
     )
     threshold: Positive = Field(3.2, description="sigma: fainter windows are no candidates")
-    follow: NotNegative = Field(
+    longest_followed: NotNegative = Field(
         200.0,
         description="s: searches up to this scale follow a local baseline, over three scales (60 s at least) on either "
         "side",
     )
-    trust: Fraction = Field(0.03, description="offsets that the baseline expects, a share of the rate")
+    prior_width: Fraction = Field(0.03, description="offsets that the baseline expects, a share of the rate")
     merge: NotNegative = Field(5.0, description="s: windows that are no further apart are one event")
     seed: Whole = Field(0, description="of the transients and the trees that make the ranking")
 

@@ -111,7 +111,7 @@ def to_toml(config: Config) -> str:
     return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
-def begun(base: Mapping[str, Any], *, remarks: Sequence[str] = ()) -> str:
+def new_configuration(base: Mapping[str, Any], *, remarks: Sequence[str] = ()) -> str:
     """Return a configuration to be edited: what ``base`` sets, each key under a comment that says what it is.
 
     Of the sections that describe an instrument every key stands there, those that ``base`` does not set as a comment

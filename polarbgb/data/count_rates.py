@@ -12,7 +12,7 @@ from polarbgb.data.quality import Timeline
 
 
 @dataclass(frozen=True)
-class Measured:
+class CountRates:
     """Rates of the usable rows.
 
     Attributes:
@@ -26,7 +26,7 @@ class Measured:
     exposure: NDArray[np.float64]
 
 
-def measured(timeline: Timeline, config: Config) -> Measured:
+def count_rates(timeline: Timeline, config: Config) -> CountRates:
     """Collect the rates of the usable rows.
 
     Where the configuration gives no exposure it follows from rate = N/live and error = sqrt(N)/live as
@@ -39,14 +39,14 @@ def measured(timeline: Timeline, config: Config) -> Measured:
         exposure = np.where(rate > 0, rate / error**2, config.input.cadence)
     else:
         exposure = np.broadcast_to(timeline.exposure[:, None], rate.shape)
-    return Measured(rate, error, exposure)
+    return CountRates(rate, error, exposure)
 
 
-def counting_noise(measured: Measured, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+def counting_noise(count_rates: CountRates, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (rows, bins) counting noise sqrt(B * live) / live of the predicted rate B, Hz.
 
     A fluctuation of the row itself does not move it.
     """
     # A squared-error model may predict below zero where counts are few; one count is the least noise there is.
-    counts = np.maximum(prediction * measured.exposure, 1.0)
-    return np.asarray(np.sqrt(counts) / measured.exposure)
+    counts = np.maximum(prediction * count_rates.exposure, 1.0)
+    return np.asarray(np.sqrt(counts) / count_rates.exposure)

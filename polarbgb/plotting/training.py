@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from polarbgb.background.losses import GROWING, SHARED, STOPPING
+from polarbgb.background.losses import SHARED, TRAINING, VALIDATION
 from polarbgb.config import Config
 from polarbgb.plotting.axes import plain_numbers
 from polarbgb.plotting.bins import chosen, share
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOOKS = {
-    GROWING: (MEASURED_FAINT, "rows that grow trees"),
-    STOPPING: (BACKGROUND, "held-out rows that say when to stop"),
+    TRAINING: (MEASURED_FAINT, "rows that grow trees"),
+    VALIDATION: (BACKGROUND, "held-out rows that say when to stop"),
 }
 _LOSSES = {
     "gamma": "gamma deviance (squared relative error)",
@@ -66,6 +66,6 @@ def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] |
 def _draw(panel: Axes, trees: np.ndarray, loss: np.ndarray, part: str) -> None:
     colour, label = _LOOKS[part]
     panel.plot(trees, loss, color=colour, lw=0.8, label=label)
-    if part == STOPPING:
+    if part == VALIDATION:
         best = int(np.argmin(loss))
         panel.plot(trees[best], loss[best], "o", ms=3, color=EXCESS, zorder=3, label="trees kept, a dot a fold")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from polarbgb import __version__
-from polarbgb.background.checkpoints import Parts
+from polarbgb.background.checkpoints import Checkpoints
 from polarbgb.config import Config, load
 from polarbgb.config.text import portable, to_toml
 from polarbgb.errors import UserError
@@ -398,9 +398,9 @@ class Draft(Folder):
         self._key = key
 
     @property
-    def parts(self) -> Parts:
+    def checkpoints(self) -> Checkpoints:
         """What was made on the way, and goes when the draft is published."""
-        return Parts(self.path / _PARTS)
+        return Checkpoints(self.path / _PARTS)
 
     def names(self) -> list[str]:
         """Return the names of the files that are to be published."""

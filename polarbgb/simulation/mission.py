@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 1e-4, 3650.0  # days
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulateResult:
     """A simulated mission.
 
     Attributes:
@@ -59,7 +59,7 @@ def simulate(
     recipe: Recipe | None = None,
     known: Sequence[tuple[str, float]] = (),
     track: Track = silent,
-) -> Simulated:
+) -> SimulateResult:
     """Write a mission and its truth; files that are there are replaced.
 
     The same seed gives the same rows whatever the length: a longer mission continues a shorter one, and its days can
@@ -110,7 +110,7 @@ def simulate(
         file.text("meta", provenance)
         events = tally.table()
         events.write_parquet(table, metadata={"meta": provenance})
-    return Simulated(path, truth, rows, settled.start, settled.stop, rows / (days * DAY), len(events))
+    return SimulateResult(path, truth, rows, settled.start, settled.stop, rows / (days * DAY), len(events))
 
 
 def truth_path(path: Path) -> Path:

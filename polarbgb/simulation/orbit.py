@@ -20,9 +20,9 @@ PERIOD = 5535.4
 """Length of the revolutions by which POLAR's file is numbered, s; the orbit itself was a little shorter."""
 
 LEGS = ((0.0, 5516.6, -0.0625), (61.2, 5524.0, -0.0625), (130.0, 5519.7, 0.0))
-"""Day of the mission, nodal period (s) and its change (s a day): it decays, and was raised in the hole of 6.6 days.
+"""Day of the mission, nodal period (s) and its change (s a day): it decays, and was raised in the gap of 6.6 days.
 
-Found by asking that the 24 known bursts of the file, and 6,440 times in its published intervals before the hole, lie
+Found by asking that the 24 known bursts of the file, and 6,440 times in its published intervals before the gap, lie
 outside the anomaly: .2 % of these are inside with it, 19 % by the revolutions' length. The last leg keeps longer
 missions up.
 """

@@ -65,7 +65,7 @@ def holes(start: float, days: int, known: Sequence[float], rng: np.random.Genera
     drawn = np.stack([begin, begin + 3600 * low * (high / low) ** length], axis=1)[chance < _HOLES]
     for time in known:
         drawn = drawn[(time < drawn[:, 0] - 600) | (time > drawn[:, 1] + 600)]
-    fixed = np.array([hole for hole in LONG_HOLES if hole[0] > start]).reshape(-1, 2)
+    fixed = np.array([gap for gap in LONG_HOLES if gap[0] > start]).reshape(-1, 2)
     for first, last in fixed.tolist():  # whose lengths are known
         drawn = drawn[(drawn[:, 1] < first) | (drawn[:, 0] > last)]
     return _merged(np.concatenate([drawn, fixed]))

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.cleaning import rows_beyond, with_margin
-from polarbgb.background.prediction import NOTED
+from polarbgb.background.prediction import AUXILIARY
 from polarbgb.config import Config
 from polarbgb.transients.published import segment_borders
 
@@ -107,7 +107,7 @@ def counts_of(prediction: pl.DataFrame, config: Config) -> Counts:
     least = np.maximum(_LEAST_SHARE * expected.sum(axis=0) / max(len(expected), 1), _LEAST)
     time = usable["unix_time"].to_numpy()
     beyond = rows_beyond(usable["pull"].to_numpy(), config.intervals.sigma, config.intervals.more_than)
-    names = tuple(name for name in NOTED if name in usable.columns)
+    names = tuple(name for name in AUXILIARY if name in usable.columns)
     return Counts(
         row=usable["row"].to_numpy(),
         time=time,

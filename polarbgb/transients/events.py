@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.prediction import NOTED
+from polarbgb.background.prediction import AUXILIARY
 from polarbgb.config import Config
 from polarbgb.data.known_events import known_events
 from polarbgb.transients.match import match_known
@@ -65,7 +65,7 @@ def describe_events(
     rows = prediction[usable["place"].gather(inside)]
     peak = rows[_peaks(rows["pull"].to_numpy(), begins)]
     excess = _excess(rows, begins)
-    noted = [name for name in NOTED if name in prediction.columns and name not in config.intervals.context]
+    auxiliary = [name for name in AUXILIARY if name in prediction.columns and name not in config.intervals.context]
     return pl.concat(
         [
             pl.DataFrame({"id": np.arange(len(first))}),
@@ -94,7 +94,7 @@ def describe_events(
                 (opening[first], first, last, closing[last]),
                 round(BESIDE / config.input.cadence),
             ),
-            peak.select("fold", *noted, *config.intervals.context),
+            peak.select("fold", *auxiliary, *config.intervals.context),
             _matched(t_start, t_stop, config),
         ],
         how="horizontal",

@@ -321,7 +321,12 @@ def _empty_hull(room: int) -> _Hull:
 @_compiled
 def _put(hull: _Hull, place: int, begin: int, height: float, width: float) -> int:
     """Write a corner that is followed by the one before it; return its place."""
-    hull.begin[place], hull.height[place], hull.width[place], hull.follow[place] = begin, height, width, place - 1
+    hull.begin[place], hull.height[place], hull.width[place], hull.follow[place] = (
+        begin,
+        height,
+        width,
+        place - 1,
+    )
     return place
 
 

@@ -25,7 +25,7 @@ _ROUNDS = 200
 
 
 @dataclass(frozen=True)
-class Kinds:
+class HitPatterns:
     """Kinds of count, by the set of bins in which one is counted.
 
     Attributes:
@@ -58,7 +58,7 @@ class Kinds:
         return mean
 
 
-def kinds_of_count(counts: Counts) -> Kinds:
+def find_hit_patterns(counts: Counts) -> HitPatterns:
     """Tell from the counts themselves which are counted in several bins.
 
     Independent counts make bins vary together by what they share: the covariance of two bins is the number of counts
@@ -67,7 +67,7 @@ def kinds_of_count(counts: Counts) -> Kinds:
     """
     bins = counts.n_bins
     mean = counts.expected.sum(axis=0) / max(len(counts.expected), 1)
-    alone = Kinds(np.eye(bins, dtype=bool), mean)
+    alone = HitPatterns(np.eye(bins, dtype=bool), mean)
     calm = counts.quiet[1:] & counts.quiet[:-1] & (np.diff(counts.segment) == 0)
     pull = (counts.observed - counts.expected) / np.sqrt(counts.expected)
     change = np.diff(pull, axis=0)[calm] / np.sqrt(2)
@@ -84,4 +84,4 @@ def kinds_of_count(counts: Counts) -> Kinds:
     weight = np.where(first == second, _EXACT, 1.0) / np.sqrt(mean[first] * mean[second])
     rate, _ = nnls((sets[:, first] * sets[:, second]).T * weight[:, None], common[first, second] * weight)
     kept = rate > 0
-    return Kinds(sets[kept].astype(bool), rate[kept])
+    return HitPatterns(sets[kept].astype(bool), rate[kept])

@@ -18,7 +18,7 @@ from polarbgb.background.cleaning import with_margin
 from polarbgb.config import Config
 from polarbgb.data.quality import Quality
 from polarbgb.transients.counts import Counts, counts_of
-from polarbgb.transients.hit_patterns import Kinds, kinds_of_count
+from polarbgb.transients.hit_patterns import HitPatterns, find_hit_patterns
 
 Array = NDArray[np.float64]
 
@@ -107,7 +107,7 @@ class Population:
     """Transients that injections are drawn from, each property on its own.
 
     Attributes:
-        spectra: by name, counts that a transient adds to each of :class:`polarbgb.transients.hit_patterns.Kinds`.
+        spectra: by name, counts that a transient adds to each of :class:`polarbgb.transients.hit_patterns.HitPatterns`.
         durations: s, the shortest and the longest; evenly in their logarithm.
         oracle: sigma, the faintest and the brightest; evenly in their logarithm.
         profiles: names of profiles.
@@ -136,7 +136,7 @@ class Ground:
     live: Array
     free: NDArray[np.bool_]
     latitude: Array
-    kinds: Kinds
+    kinds: HitPatterns
 
 
 def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
@@ -153,7 +153,7 @@ def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
         usable["l_shell"].to_numpy().astype(np.float64) if "l_shell" in usable.columns else np.full(len(live), np.nan)
     )
     latitude = np.degrees(np.arccos(1 / np.sqrt(np.maximum(shell, 1.0))))
-    return Ground(counts, live, ~near, latitude, kinds_of_count(counts))
+    return Ground(counts, live, ~near, latitude, find_hit_patterns(counts))
 
 
 def configured_population(ground: Ground, config: Config) -> Population:
@@ -191,7 +191,7 @@ def draw(ground: Ground, population: Population, *, number: int, rng: np.random.
 
     Durations and oracle significances are drawn evenly in their logarithms, profiles and spectra evenly, starts
     evenly over the rows and within them. A transient lies in unbroken data. Its counts are drawn hit pattern by hit
-    pattern (:class:`polarbgb.transients.hit_patterns.Kinds`), so that bins share them as they share those of the
+    pattern (:class:`polarbgb.transients.hit_patterns.HitPatterns`), so that bins share them as they share those of the
     background. Counts drawn bin by bin would differ between bins that hold the same counts as nothing real does, and be
     found by that.
 

@@ -14,26 +14,26 @@ from polarbgb.transients.counts import Counts
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_REACH, _SCALES = 60.0, 3.0
+_WINDOW, _SCALES = 60.0, 3.0
 """Least time beside a row that its baseline is taken from, s, and how many of the scale that is searched."""
 
 
 def followed(counts: Counts, scale: float, settings: Trigger) -> Array:
     """Return the (rows, bins) counts expected of windows of a scale (s).
 
-    At scales up to ``trigger.follow`` they follow the counts beside each row: a gap of one scale on either side is left
-    out, and three times as much beyond it, at least 60 s, is compared.
+    At scales up to ``trigger.longest_followed`` they follow the counts beside each row: a gap of one scale on either
+    side is left out, and three times as much beyond it, at least 60 s, is compared.
     """
-    if scale > settings.follow:
+    if scale > settings.longest_followed:
         return counts.expected
     expected = local_baseline(
         counts.time,
         counts.observed,
         counts.expected,
         counts=counts.quiet,
-        hole=max(scale, counts.cadence),
-        reach=max(_REACH, _SCALES * scale),
-        trust=settings.trust,
+        gap=max(scale, counts.cadence),
+        window=max(_WINDOW, _SCALES * scale),
+        prior_width=settings.prior_width,
     )
     expected *= counts.expected  # in place: with millions of rows another copy matters
     return expected
@@ -73,8 +73,8 @@ BASELINES = {"near": Baseline(5.0, 60.0, 0.25, 3.0), "far": Baseline(30.0, 300.0
 def scaled(expected: Array, observed_beside: Array, expected_beside: Array, settings: Trigger) -> Array:
     """Return the counts expected of windows, scaled to what is counted beside them.
 
-    The factor is (N + m) / (P + m) with N counts beside the window, P expected there and m = 1/trust**2
+    The factor is (N + m) / (P + m) with N counts beside the window, P expected there and m = 1/prior_width**2
     (:func:`polarbgb.background.local_baseline.local_baseline`).
     """
-    prior = 1.0 / settings.trust**2
+    prior = 1.0 / settings.prior_width**2
     return np.asarray(expected * (observed_beside + prior) / (expected_beside + prior))

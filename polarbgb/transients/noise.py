@@ -61,7 +61,7 @@ class Noise:
             counts: that hold the windows.
             first: (windows,) first row.
             after: (windows,) row after the last.
-            settings: ``trigger.trust``.
+            settings: ``trigger.prior_width``.
         """
         i_scale = np.abs(np.log(after - first)[:, None] - np.log(self.lengths)).argmin(axis=1)
         stratum = strata(counts)[first]

@@ -26,7 +26,7 @@ _REASONS = 3
 
 
 @dataclass(frozen=True)
-class Triggered:
+class SearchResult:
     """What a search came to.
 
     Attributes:
@@ -47,7 +47,7 @@ class Triggered:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedDetector:
     """A detector with what it was learnt from, to search the same rows again with something added.
 
     Attributes:
@@ -61,7 +61,7 @@ class Trained:
     found: Found
 
 
-def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> Trained:
+def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> TrainedDetector:
     """Learn ranking and control from a prediction.
 
     Args:
@@ -72,12 +72,12 @@ def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = s
     ground = ground_of(prediction, config)
     noise = measure_noise(ground.counts, config.trigger)
     found = search(ground.counts, noise, config.trigger, threads=config.model.threads, track=track)
-    return Trained(learn_detector(ground, noise, found, config, track=track), noise, found)
+    return TrainedDetector(learn_detector(ground, noise, found, config, track=track), noise, found)
 
 
 def find_transients(
     prediction: pl.DataFrame, config: Config, *, detector: Detector | None = None, track: Track = silent
-) -> Triggered:
+) -> SearchResult:
     """List the excesses that the background makes less often than ``trigger.far`` a day.
 
     Args:
@@ -101,8 +101,8 @@ def find_transients(
           strongest);
         - ``ranked_by`` (the features that moved its ranking most, with their SHAP values).
 
-        The ``background`` of events that last no longer than ``trigger.follow``, and what is made from it, follows the
-        local baseline around them, as the search does.
+        The ``background`` of events that last no longer than ``trigger.longest_followed``, and what is made from it,
+        follows the local baseline around them, as the search does.
 
     Raises:
         UserError: if the list of known events cannot be read.
@@ -119,8 +119,8 @@ def find_transients(
 
 
 def search_again(
-    prediction: pl.DataFrame, config: Config, trained: Trained, *, counts: Counts | None = None
-) -> Triggered:
+    prediction: pl.DataFrame, config: Config, trained: TrainedDetector, *, counts: Counts | None = None
+) -> SearchResult:
     """Search the rows that a detector was learnt from, as they are or with something added.
 
     Args:
@@ -139,7 +139,7 @@ def search_again(
 
 def _triggered(
     prediction: pl.DataFrame, counts: Counts, found: Found, detector: Detector, config: Config, *, held_out: bool
-) -> Triggered:
+) -> SearchResult:
     settings, control, candidates = config.trigger, detector.control, found.candidates
     ranking = detector.ranking.score(found.features, found.orbit, held_out=held_out)
     kept = disjoint(candidates, ranking, counts, settings)
@@ -165,7 +165,7 @@ def _triggered(
         ranked_by=pl.Series(_reasons(detector.ranking.names, shap), dtype=pl.String),
     )
     names = detector.ranking.names
-    return Triggered(
+    return SearchResult(
         events=events,
         candidates=_table(counts, found, settings, ranking=ranking, far=far).with_columns(listed=listed),
         contributions=pl.DataFrame({"id": np.arange(len(chosen)), **dict(zip(names, shap.T, strict=True))}),
@@ -216,11 +216,11 @@ def _followed(
 ) -> pl.DataFrame:
     """Return the prediction with the background that short events were found against.
 
-    In and beside events that last no longer than ``trigger.follow`` it follows the local baseline around the shortest
-    scale that is as long, which sees nothing of them; longer ones would be followed themselves.
+    In and beside events that last no longer than ``trigger.longest_followed`` it follows the local baseline around the
+    shortest scale that is as long, which sees nothing of them; longer ones would be followed themselves.
     """
     start, stop = counts.time[first], counts.time[after - 1] + counts.cadence
-    scales = np.array([scale for scale in sorted(config.trigger.scales) if scale <= config.trigger.follow])
+    scales = np.array([scale for scale in sorted(config.trigger.scales) if scale <= config.trigger.longest_followed])
     which = np.searchsorted(scales, stop - start - 0.5 * counts.cadence)
     factor, rows = np.ones_like(counts.expected), np.zeros(len(counts.time), bool)
     for i_scale in np.unique(which[which < len(scales)]):

@@ -52,7 +52,7 @@ def find_windows(
 ) -> Windows:
     """Search by Poisson-FOCuS for excesses no longer than each of ``trigger.scales``.
 
-    Up to ``trigger.follow`` the background first follows what is counted beside the window searched
+    Up to ``trigger.longest_followed`` the background first follows what is counted beside the window searched
     (:func:`followed`). Counts and background of a series are then divided by their dispersion at this scale.
 
     Args:

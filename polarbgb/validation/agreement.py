@@ -32,7 +32,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Stability:
+class ListAgreement:
     """How far the lists of two runs on the same file agree.
 
     Attributes:
@@ -53,7 +53,9 @@ class Stability:
         return asdict(self)
 
 
-def measure_stability(one: pl.DataFrame, other: pl.DataFrame, config: Config, *, track: Track = silent) -> Stability:
+def measure_agreement(
+    one: pl.DataFrame, other: pl.DataFrame, config: Config, *, track: Track = silent
+) -> ListAgreement:
     """List the events of two predictions of the same rows in the same way, and compare.
 
     Args:
@@ -66,7 +68,7 @@ def measure_stability(one: pl.DataFrame, other: pl.DataFrame, config: Config, *,
     first, second = (find_transients(frame, config, track=track).events for frame in (one, other))
     published = (published_excesses(frame, config) for frame in (one, other))
     sure = [events.filter("far_limit") for events in (first, second)]
-    return Stability(
+    return ListAgreement(
         listed=agreement(time, first, second),
         sure=(agreement(time, sure[0], second).again[0], agreement(time, sure[1], first).again[0]),
         published=agreement(time, *published),

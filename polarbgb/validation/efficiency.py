@@ -17,7 +17,7 @@ from polarbgb.transients.counts import with_added
 from polarbgb.transients.fixed_windows import fixed_windows
 from polarbgb.transients.injection import Ground, Injection, configured_population, draw, ground_of, injected
 from polarbgb.transients.published import published_excesses
-from polarbgb.transients.search import Trained, Triggered, search_again, train_detector
+from polarbgb.transients.search import SearchResult, TrainedDetector, search_again, train_detector
 
 Array = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track
 
 
 def _with_bursts(
-    prediction: pl.DataFrame, config: Config, trained: Trained, ground: Ground, bursts: list[Injection]
+    prediction: pl.DataFrame, config: Config, trained: TrainedDetector, ground: Ground, bursts: list[Injection]
 ) -> dict[str, pl.DataFrame]:
     """Return the events of every method where bursts were added."""
     changed = injected(prediction, bursts)
@@ -141,7 +141,7 @@ def _with_bursts(
     return _searched(changed, config, search_again(changed, config, trained, counts=counts))
 
 
-def _searched(prediction: pl.DataFrame, config: Config, found: Triggered) -> dict[str, pl.DataFrame]:
+def _searched(prediction: pl.DataFrame, config: Config, found: SearchResult) -> dict[str, pl.DataFrame]:
     """Return the events of every method."""
     return {
         FOCUS: found.events.with_columns(excess=pl.col("counts") - pl.col("background")),

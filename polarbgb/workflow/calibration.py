@@ -12,7 +12,7 @@ from polarbgb.background.calibration import Calibrated, calibrate
 from polarbgb.background.cleaning import long_runs, non_recurrent, rows_beyond, with_margin
 from polarbgb.background.local_baseline import local_baseline
 from polarbgb.background.model_error import calibrate_by_regime, fit_model_error, noise_cells
-from polarbgb.background.prediction import NOTED, prediction_frame
+from polarbgb.background.prediction import AUXILIARY, prediction_frame
 from polarbgb.config import Baseline, Config
 from polarbgb.data.count_rates import counting_noise
 from polarbgb.features.passages import near_passage, passages
@@ -25,7 +25,7 @@ from polarbgb.workflow.preparation import Prepared
 
 
 @dataclass(frozen=True)
-class Concluded:
+class CalibratedBackground:
     """A prediction as it is written.
 
     Attributes:
@@ -39,7 +39,9 @@ class Concluded:
     widths: tuple[float, ...]
 
 
-def conclude(prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config) -> Concluded:
+def calibrate_background(
+    prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
+) -> CalibratedBackground:
     """Follow the local baseline, if one is configured, calibrate, and lay out.
 
     Args:
@@ -55,15 +57,15 @@ def conclude(prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[
     found = calibrated(prepared, prediction, fold, config)
     frame = prediction_frame(
         prepared.timeline,
-        prepared.measured,
+        prepared.count_rates,
         prediction,
         found,
         baseline=factor,
         fold=fold,
-        noted=prepared.matrix.among(NOTED),
+        auxiliary=prepared.matrix.among(AUXILIARY),
         config=config,
     )
-    return Concluded(frame, prediction, tuple(found.width.tolist()))
+    return CalibratedBackground(frame, prediction, tuple(found.width.tolist()))
 
 
 def _baseline(
@@ -73,24 +75,24 @@ def _baseline(
     config: Config,
     section: Baseline,
 ) -> NDArray[np.float64]:
-    """Return the (usable, bins) factor: 1 in runs beyond the limit that outlast the hole, which are seen without it.
+    """Return the (usable, bins) factor: 1 in runs beyond the limit that outlast the gap, which are seen without it.
 
     Shorter spikes of trapped particles, which are no events but come again orbit after orbit, it follows.
     """
-    timeline, measured, limit = prepared.timeline, prepared.measured, config.intervals
+    timeline, count_rates, limit = prepared.timeline, prepared.count_rates, config.intervals
     time, margin = timeline.usable_time, config.cleaning.margin
     beyond = rows_beyond(calibrated(prepared, prediction, fold, config).pull, limit.sigma, limit.more_than)
     cell = regime_cells(prepared, prediction, config)
     rare = non_recurrent(beyond, cell, timeline.orbit, config.cleaning.max_recurrence)
-    outlasting = with_margin(long_runs(beyond, time, section.hole, config.input.cadence), time, margin)
+    outlasting = with_margin(long_runs(beyond, time, section.gap, config.input.cadence), time, margin)
     factor = local_baseline(
         time,
-        measured.rate * measured.exposure,
-        prediction * measured.exposure,
+        count_rates.rate * count_rates.exposure,
+        prediction * count_rates.exposure,
         counts=~(timeline.known | outlasting | with_margin(rare, time, margin)),
-        hole=section.hole,
-        reach=section.reach,
-        trust=section.trust,
+        gap=section.gap,
+        window=section.window,
+        prior_width=section.prior_width,
     )
     return np.where(outlasting[:, None], 1.0, factor)
 
@@ -98,16 +100,18 @@ def _baseline(
 def calibrated(
     prepared: Prepared, prediction: NDArray[np.float64], fold: NDArray[np.int8], config: Config
 ) -> Calibrated:
-    """Calibrate a prediction; arguments as in :func:`conclude`."""
-    measured, timeline = prepared.measured, prepared.timeline
-    counting = counting_noise(measured, prediction)
+    """Calibrate a prediction; arguments as in :func:`calibrate_background`."""
+    count_rates, timeline = prepared.count_rates, prepared.timeline
+    counting = counting_noise(count_rates, prediction)
     if config.noise.calibration == "bin":
-        return calibrate(measured.rate, prediction, measured.error if config.noise.error == "observed" else counting)
+        return calibrate(
+            count_rates.rate, prediction, count_rates.error if config.noise.error == "observed" else counting
+        )
     cell = regime_cells(prepared, prediction, config)
     # In scheme 'blocks' a part is no fold: its rows are no measure of the others.
     group = np.zeros_like(fold) if config.folds.scheme == "blocks" else fold
     error = fit_model_error(
-        measured.rate,
+        count_rates.rate,
         prediction,
         counting,
         cell=cell,
@@ -115,7 +119,7 @@ def calibrated(
         fair=~timeline.known,
         weighted_means=config.rates.weighted_means,
     )
-    return calibrate_by_regime(measured.rate, prediction, counting, error)
+    return calibrate_by_regime(count_rates.rate, prediction, counting, error)
 
 
 def regime_cells(
@@ -132,7 +136,7 @@ def regime_cells(
     timeline = prepared.timeline
     chosen = slice(None) if rows is None else rows
     time = timeline.usable_time[chosen]
-    near = near_passage(time, passages(timeline.usable_time, *config.features.passage), config.noise.reach)
+    near = near_passage(time, passages(timeline.usable_time, *config.features.passage), config.noise.passage_window)
     latitude = (
         None
         if config.position is None

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.checkpoints import UNKEPT, Parts
+from polarbgb.background.checkpoints import NO_CHECKPOINTS, Checkpoints
 from polarbgb.background.cleaning import Round, non_recurrent, rows_above, with_margin
 from polarbgb.background.cross_fit import Scheduler, cross_fit, here
 from polarbgb.background.folds import make_folds
 from polarbgb.config import Config, Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.progress import Track, silent
 from polarbgb.workflow.calibration import regime_cells
 from polarbgb.workflow.preparation import Prepared
@@ -28,7 +28,7 @@ def clean_training_set(
     prepared: Prepared,
     config: Config,
     *,
-    parts: Parts = UNKEPT,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
     scheduler: Scheduler = here,
 ) -> tuple[NDArray[np.bool_], list[Round]]:
@@ -41,7 +41,7 @@ def clean_training_set(
     Args:
         prepared: the file.
         config: its section cleaning.
-        parts: of the work: boosters are kept there.
+        checkpoints: of the work: boosters are kept there.
         track: watches the fits.
         scheduler: does them.
 
@@ -53,7 +53,7 @@ def clean_training_set(
     start = block_starts(timeline.segment, length)
     size = np.diff(start, append=len(timeline.segment))
     centre = start + size // 2
-    summed = in_blocks(summed_rate(prepared.measured, config.rates.searched), start)
+    summed = in_blocks(summed_rate(prepared.count_rates, config.rates.searched), start)
     matrix = replace(prepared.matrix, values=prepared.matrix.values[centre])
     segment, orbit, time = timeline.segment[centre], timeline.orbit[centre], timeline.usable_time[centre]
     known = np.logical_or.reduceat(timeline.known, start)
@@ -70,7 +70,7 @@ def clean_training_set(
             model,
             label=f"cleaning, round {i_round}",
             memory=config.memory,
-            parts=parts,
+            checkpoints=checkpoints,
             track=track,
             scheduler=scheduler,
         ).prediction
@@ -99,8 +99,8 @@ def _coarser(model: Model, rows: int) -> Model:
     return model.model_copy(
         update={
             "rows": min(rows, model.rows),
-            "trees": -(-model.trees // 2),
-            "trees_per_bin": 1,
+            "n_estimators": -(-model.n_estimators // 2),
+            "n_estimators_per_bin": 1,
             "learning_rate": min(1.0, 2 * model.learning_rate),
         }
     )
@@ -118,26 +118,26 @@ def block_starts(segment: NDArray[np.integer], length: int) -> NDArray[np.int64]
     return np.flatnonzero(place % length == 0)
 
 
-def in_blocks(measured: Measured, start: NDArray[np.int64]) -> Measured:
+def in_blocks(count_rates: CountRates, start: NDArray[np.int64]) -> CountRates:
     """Return the rates of blocks of rows: all counts over all live time.
 
     Args:
-        measured: (rows, bins) rates.
+        count_rates: (rows, bins) rates.
         start: (blocks,) first row of each.
     """
-    exposure = np.add.reduceat(measured.exposure, start)
-    counts = np.add.reduceat(measured.rate * measured.exposure, start)
-    variance = np.add.reduceat((measured.error * measured.exposure) ** 2, start)
-    return Measured(counts / exposure, np.sqrt(variance) / exposure, exposure)
+    exposure = np.add.reduceat(count_rates.exposure, start)
+    counts = np.add.reduceat(count_rates.rate * count_rates.exposure, start)
+    variance = np.add.reduceat((count_rates.error * count_rates.exposure) ** 2, start)
+    return CountRates(counts / exposure, np.sqrt(variance) / exposure, exposure)
 
 
-def summed_rate(measured: Measured, bins: tuple[int, ...]) -> Measured:
+def summed_rate(count_rates: CountRates, bins: tuple[int, ...]) -> CountRates:
     """Return the rate of the summed counts of some bins, as one bin.
 
     Its exposure is the mean of theirs.
     """
     chosen = list(bins)
-    exposure = measured.exposure[:, chosen].mean(axis=1, keepdims=True)
-    counts = (measured.rate * measured.exposure)[:, chosen].sum(axis=1, keepdims=True)
-    variance = ((measured.error * measured.exposure)[:, chosen] ** 2).sum(axis=1, keepdims=True)
-    return Measured(counts / exposure, np.sqrt(variance) / exposure, exposure)
+    exposure = count_rates.exposure[:, chosen].mean(axis=1, keepdims=True)
+    counts = (count_rates.rate * count_rates.exposure)[:, chosen].sum(axis=1, keepdims=True)
+    variance = ((count_rates.error * count_rates.exposure)[:, chosen] ** 2).sum(axis=1, keepdims=True)
+    return CountRates(counts / exposure, np.sqrt(variance) / exposure, exposure)

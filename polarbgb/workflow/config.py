@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polarbgb.config import shipped
-from polarbgb.config.text import begun
+from polarbgb.config.text import new_configuration
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
 from polarbgb.io.root_input import Branch, list_branches, list_trees
@@ -25,7 +25,7 @@ _PLACEHOLDERS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Begun:
+class InitResult:
     """A configuration to be edited.
 
     Attributes:
@@ -39,7 +39,9 @@ class Begun:
     branches: tuple[Branch, ...]
 
 
-def init_config(path: Path, *, base: str | None = None, source: Path | None = None, overwrite: bool = False) -> Begun:
+def init_config(
+    path: Path, *, base: str | None = None, source: Path | None = None, overwrite: bool = False
+) -> InitResult:
     """Write a configuration for another detector, each key under a comment that says what it is.
 
     Args:
@@ -69,8 +71,8 @@ def init_config(path: Path, *, base: str | None = None, source: Path | None = No
         remarks += ["", f"Branches of tree {tree} in {source}:"]
         remarks += [f"  {branch.name}: {branch.type}" for branch in branches]
     with atomic(path) as temporary:
-        temporary.write_text(begun(raw, remarks=remarks), encoding="utf-8")
-    return Begun(path, tree, branches)
+        temporary.write_text(new_configuration(raw, remarks=remarks), encoding="utf-8")
+    return InitResult(path, tree, branches)
 
 
 def _largest_tree(path: Path) -> tuple[str, tuple[Branch, ...]]:

@@ -9,14 +9,14 @@ from polarbgb.config import load
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.runs.folder import RunFolder
-from polarbgb.workflow.export import Exported
+from polarbgb.workflow.export import ExportResult
 from polarbgb.workflow.run import run
 from polarbgb.workflow.simulate import simulate
 from polarbgb.workflow.tune import STUDY
 
 SETTINGS = (
     "name=POLAR, simulated",
-    "model.trees=100",
+    "model.n_estimators=100",
     "model.learning_rate=0.2",
     "tune.trials=6",
     "tune.rows=30_000",
@@ -35,7 +35,7 @@ def demo(
     tell: Callable[[object], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
-) -> Exported:
+) -> ExportResult:
     """Simulate a short POLAR mission and run everything on it.
 
     Args:

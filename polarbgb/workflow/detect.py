@@ -32,7 +32,7 @@ Method = Literal["focus", "published"]
 
 
 @dataclass(frozen=True)
-class Detected:
+class DetectResult:
     """What a search came to.
 
     Attributes:
@@ -69,7 +69,7 @@ def detect(
     method: Method = "focus",
     overrides: Sequence[str] = (),
     track: Track = silent,
-) -> Detected:
+) -> DetectResult:
     """Find what the background does not explain in a fitted or predicted run.
 
     Args:
@@ -107,7 +107,7 @@ def _detect(
     asked: Mapping[str, object],
     started: float,
     track: Track,
-) -> Detected:
+) -> DetectResult:
     with watched(track, "published intervals"):
         prediction = run.read_frame("prediction.parquet")
         clusters = find_clusters(prediction, config)
@@ -145,7 +145,7 @@ def _detect(
         negative=int(intervals["negative"].sum()),
     )
     far = config.trigger.far if method == "focus" else None
-    return Detected(run, method, events, far, ranking, least_far, days, intervals, event_set(config), known, files)
+    return DetectResult(run, method, events, far, ranking, least_far, days, intervals, event_set(config), known, files)
 
 
 def fitted_detector(run: RunFolder) -> Detector | None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from polarbgb.background.folds import BLOCK_PARTS
 from polarbgb.background.metrics import Performance, Score, performance, score
-from polarbgb.background.reference import read_peer
+from polarbgb.background.reference import read_reference
 from polarbgb.background.regimes import regimes
 from polarbgb.background.simple_models import climatology, fold_means, ground_track, polynomial, same_ground
 from polarbgb.config import Config
-from polarbgb.data.count_rates import Measured, measured
+from polarbgb.data.count_rates import CountRates, count_rates
 from polarbgb.data.quality import Timeline
 from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
@@ -28,7 +28,7 @@ from polarbgb.plotting.evaluation import evaluation_plot
 from polarbgb.plotting.saving import save
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
-from polarbgb.validation.agreement import Stability, measure_stability
+from polarbgb.validation.agreement import ListAgreement, measure_agreement
 from polarbgb.validation.efficiency import Efficiency, measure_efficiency
 from polarbgb.workflow.overrides import overridden
 from polarbgb.workflow.preparation import read_timeline, require_same_file
@@ -39,14 +39,14 @@ BASELINES = (CLIMATOLOGY, SAME_GROUND, POLYNOMIAL)
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluateResult:
     """What an evaluation came to.
 
     Attributes:
         names: (bins,) names of the rates.
         errors: (bins,) scores by method: the model's, then those of the peers and of the baselines. All are scored on
             the same rows: the held-out ones that every peer predicts.
-        peers: names of the methods that came from files.
+        references: names of the methods that came from files.
         regimes: (bins,) performance of the model by regime; the first is all held-out rows. Empty regimes are left out.
         missing: a line on each baseline that could not be made, and why.
         efficiency: which bursts are found, where that was asked for.
@@ -56,11 +56,11 @@ class Evaluated:
 
     names: tuple[str, ...]
     errors: Mapping[str, list[Score]]
-    peers: tuple[str, ...]
+    references: tuple[str, ...]
     regimes: Mapping[str, list[Performance]]
     missing: tuple[str, ...]
     efficiency: Efficiency | None
-    stability: Stability | None
+    stability: ListAgreement | None
     files: tuple[Path, ...]
 
 
@@ -68,12 +68,12 @@ def evaluate(
     run: RunFolder,
     *,
     path: Path | None = None,
-    peers: Sequence[Path] = (),
+    references: Sequence[Path] = (),
     inject: bool = False,
     stability: RunFolder | None = None,
     overrides: Sequence[str] = (),
     track: Track = silent,
-) -> Evaluated:
+) -> EvaluateResult:
     """Judge the prediction of a fit on rows that their models never saw, known events left out.
 
     In scheme 'blocks' the rows are those of the test part; bursts are injected into all rows.
@@ -81,12 +81,12 @@ def evaluate(
     Args:
         run: a fitted run.
         path: the file that was fitted, where it is no longer at its place.
-        peers: files of other predictions of the same rows, each named by its stem; see
-            :func:`polarbgb.background.reference.read_peer`.
+        references: files of other predictions of the same rows, each named by its stem; see
+            :func:`polarbgb.background.reference.read_reference`.
         inject: also add bursts to the counts and count those that are found:
             :func:`polarbgb.validation.efficiency.measure_efficiency`.
         stability: another run on the same file, with another seed, say: its list of events is compared with this run's,
-            by :func:`polarbgb.validation.agreement.measure_stability`.
+            by :func:`polarbgb.validation.agreement.measure_agreement`.
         overrides: ``inject.key=value`` and ``trigger.key=value`` settings that replace those of the fit.
         track: watches reading, baselines, regimes and injections.
 
@@ -103,7 +103,7 @@ def evaluate(
     asked = {"inject": inject, "overrides": list(overrides)}
     with run.hold():
         return _evaluate(
-            run, config, path=path or run.source(), peers=peers, stability=stability, asked=asked, track=track
+            run, config, path=path or run.source(), references=references, stability=stability, asked=asked, track=track
         )
 
 
@@ -112,23 +112,23 @@ def _evaluate(
     config: Config,
     *,
     path: Path,
-    peers: Sequence[Path],
+    references: Sequence[Path],
     stability: RunFolder | None,
     asked: Mapping[str, object],
     track: Track,
-) -> Evaluated:
+) -> EvaluateResult:
     fitted = run.require("fit")
     started = time.monotonic()
     require_same_file(path, file_digest(path), fitted["input"]["sha256"])
     if stability is not None:
         _require_same_rows(stability, run, fitted)
-    judged = _judge(run, path, peers, config, track)
+    judged = _judge(run, path, references, config, track)
     inject = bool(asked["inject"])
     whole = run.read_frame("prediction.parquet") if inject or stability is not None else pl.DataFrame()
     efficiency = measure_efficiency(whole, config, track=track) if inject else None
     again = None
     if stability is not None:
-        again = measure_stability(whole, stability.read_frame("prediction.parquet"), config, track=track)
+        again = measure_agreement(whole, stability.read_frame("prediction.parquet"), config, track=track)
     draft = run.draft("evaluate")
     told: dict[str, object] = {
         "errors": {name: [one.as_dict() for one in scores] for name, scores in judged.errors.items()},
@@ -150,10 +150,10 @@ def _evaluate(
         rows=judged.rows,
         **({} if efficiency is None and again is None else _sections(config)),
     )
-    return Evaluated(
+    return EvaluateResult(
         names=config.rates.names,
         errors=judged.errors,
-        peers=judged.peers,
+        references=judged.references,
         regimes=judged.regimes,
         missing=judged.missing,
         efficiency=efficiency,
@@ -164,22 +164,22 @@ def _evaluate(
 
 @dataclass(frozen=True)
 class _Judged:
-    """How good a prediction is: as of :class:`Evaluated`, and the number of rows that were judged."""
+    """How good a prediction is: as of :class:`EvaluateResult`, and the number of rows that were judged."""
 
     errors: dict[str, list[Score]]
-    peers: tuple[str, ...]
+    references: tuple[str, ...]
     regimes: dict[str, list[Performance]]
     missing: tuple[str, ...]
     rows: int
 
 
-def _judge(run: RunFolder, path: Path, peers: Sequence[Path], config: Config, track: Track) -> _Judged:
+def _judge(run: RunFolder, path: Path, references: Sequence[Path], config: Config, track: Track) -> _Judged:
     """Score the prediction beside the peers and the baselines, and by regime.
 
     What it takes for that, several copies of all rates, is gone when the searches begin.
     """
     timeline = read_timeline(config, path, track=track)
-    rates = measured(timeline, config)
+    rates = count_rates(timeline, config)
     place = () if config.position is None else (config.position.latitude, config.position.longitude)
     timeline = replace(timeline, frame=timeline.frame.select(place))
     frame = run.scan_frame("prediction.parquet").filter(pl.col("segment") >= 0).select("fold", "pred", "pull").collect()
@@ -188,7 +188,7 @@ def _judge(run: RunFolder, path: Path, peers: Sequence[Path], config: Config, tr
     fair = ~timeline.known
     if config.folds.scheme == "blocks":
         fair &= fold == BLOCK_PARTS.index("test")
-    others = _peers(peers, timeline, config)
+    others = _references(references, timeline, config)
     scored = _predicted_by_all(others, fair)
     made, missing = _baselines(rates, timeline, fold, config, track)
     names = config.rates.names
@@ -213,21 +213,21 @@ def _sections(config: Config) -> dict[str, object]:
     return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 
 
-def _peers(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+def _references(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
     """Read other predictions of the usable rows: (rows, bins) Hz by the file's stem, NaN where there is none."""
     found: dict[str, NDArray[np.float64]] = {}
     for path in paths:
         if path.stem in {MODEL, *BASELINES, *found}:
             raise UserError(f"{path}: a method is called '{path.stem}' already; rename the file")
         entries, bins = len(timeline.time), len(config.rates.names)
-        found[path.stem] = read_peer(path, config.input.tree, entries=entries, bins=bins)[timeline.row]
+        found[path.stem] = read_reference(path, config.input.tree, entries=entries, bins=bins)[timeline.row]
     return found
 
 
-def _predicted_by_all(peers: Mapping[str, NDArray[np.float64]], fair: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _predicted_by_all(references: Mapping[str, NDArray[np.float64]], fair: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the (rows,) held-out rows that every peer predicts."""
     scored = fair
-    for name, values in peers.items():
+    for name, values in references.items():
         scored = scored & np.isfinite(values).all(axis=1)
         if not scored.any():
             raise UserError(f"{name} predicts none of the held-out rows that are to be compared")
@@ -235,7 +235,7 @@ def _predicted_by_all(peers: Mapping[str, NDArray[np.float64]], fair: NDArray[np
 
 
 def _baselines(
-    rates: Measured, timeline: Timeline, fold: NDArray[np.int8], config: Config, track: Track
+    rates: CountRates, timeline: Timeline, fold: NDArray[np.int8], config: Config, track: Track
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Make every baseline that the columns allow: (rows, bins) Hz by name, and a line on each that they do not."""
     time, learn = timeline.usable_time, ~timeline.known
@@ -257,12 +257,12 @@ def _baselines(
                 rates.rate, time, course, fold, learn, period=config.orbit.period, otherwise=fallback
             )
     with watched(track, POLYNOMIAL):
-        made[POLYNOMIAL] = polynomial(rates.rate, time, learn, hole=config.intervals.longest / 2, otherwise=fallback)
+        made[POLYNOMIAL] = polynomial(rates.rate, time, learn, gap=config.intervals.longest / 2, otherwise=fallback)
     return made, missing
 
 
 def _regimes(
-    rates: Measured,
+    rates: CountRates,
     prediction: NDArray[np.float64],
     frame: pl.DataFrame,
     timeline: Timeline,
@@ -273,7 +273,7 @@ def _regimes(
 ) -> dict[str, list[Performance]]:
     """Judge every bin in its own regimes."""
     time = timeline.usable_time
-    near = near_passage(time, passages(time, *config.features.passage), config.noise.reach)
+    near = near_passage(time, passages(time, *config.features.passage), config.noise.passage_window)
     latitude = None
     if config.position is not None:
         latitude = timeline.frame[config.position.latitude].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -282,7 +282,7 @@ def _regimes(
     names = config.rates.names
     for number, name in track(enumerate(names), label="regimes", total=len(names)):
         one = slice(number, number + 1)
-        of_bin = Measured(rates.rate[:, one], rates.error[:, one], rates.exposure[:, one])
+        of_bin = CountRates(rates.rate[:, one], rates.error[:, one], rates.exposure[:, one])
         for regime, rows in regimes(prediction[:, number], near, latitude, fair).items():
             found.setdefault(regime, []).extend(
                 performance(

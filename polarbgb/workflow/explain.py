@@ -18,8 +18,8 @@ from polarbgb.attribution.groups import feature_groups, in_groups
 from polarbgb.attribution.shap_export import SUFFIXES, shap_frame, write_shap
 from polarbgb.attribution.shap_values import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
 from polarbgb.attribution.slopes import estimate_slopes, mean_slopes
-from polarbgb.attribution.stability import Steadiness, fold_shares, shares, steadiness
-from polarbgb.background.checkpoints import Parts
+from polarbgb.attribution.stability import AttributionStability, compare_attributions, fold_shares, shares
+from polarbgb.background.checkpoints import Checkpoints
 from polarbgb.background.fold_model import FoldModel
 from polarbgb.config import Config, Device
 from polarbgb.data.segments import orbit_phase
@@ -51,7 +51,7 @@ _EVENT_SHAP = "event_shap.parquet"
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainResult:
     """What an explanation came to.
 
     Attributes:
@@ -71,8 +71,8 @@ class Explained:
     importance: pl.DataFrame
     groups: pl.DataFrame
     slopes: pl.DataFrame
-    folds: Steadiness | None
-    stability: Steadiness | None
+    folds: AttributionStability | None
+    stability: AttributionStability | None
     rows: int
     events: int
     residue: float
@@ -135,7 +135,7 @@ def explain(
     overwrite: bool = False,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
-) -> Explained:
+) -> ExplainResult:
     """Explain a stratified sample of rows, each by the models that never saw its orbit.
 
     The sample is drawn by fold and by tenths of the first bin's predicted rate, so that every model and both quiet and
@@ -189,7 +189,7 @@ def _explain(
     overwrite: bool,
     announce: Callable[[int, float], None],
     track: Track,
-) -> Explained:
+) -> ExplainResult:
     fitted = run.require("fit")
     config = on_device(run.config(), device)
     started = time.monotonic()
@@ -218,15 +218,15 @@ def _explain(
     draft = run.draft(
         "explain", *made_from(config, prepared.sha256), fitted["finished"], searched.get("finished"), rows
     )
-    shap = _explained(fit, sample, draft.parts.of("shap"), track)
+    shap = _explained(fit, sample, draft.checkpoints.of("shap"), track)
     slopes = mean_slopes(
         *models,
         moved,
         orbit=fit.frame["orbit"].to_numpy()[moved],
-        parts=draft.parts.of("slopes"),
+        checkpoints=draft.checkpoints.of("slopes"),
         track=track,
     )
-    of_events = None if peaks is None else _of_events(peaks, fit, draft.parts.of("events"), track)
+    of_events = None if peaks is None else _of_events(peaks, fit, draft.checkpoints.of("events"), track)
     names, bins = fit.matrix.names, config.rates.names
     tables = {**_tables(fit, shap), "slopes.parquet": slopes.table(names, bins)}
     if of_events is not None:
@@ -234,7 +234,7 @@ def _explain(
     for name, table in tables.items():
         draft.write_frame(name, table)
     by_fold = fold_shares(shap.features, fit.fold[sample])
-    folds = steadiness([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
+    folds = compare_attributions([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
     other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
     agreement = {"folds": folds, "run": other}
     told = {what: None if one is None else one.summary() for what, one in agreement.items()}
@@ -243,7 +243,7 @@ def _explain(
     named = () if export is None else (write_shap(export, shap.features, fit.told(sample), names, config),)
     drawings = _drawings(fit, shap, tables)
     for name, drawn in track(drawings.items(), label="draw", total=len(drawings)):
-        draft.parts.file(draft / f"plots/{name}.png", partial(save_drawn, drawn))
+        draft.checkpoints.file(draft / f"plots/{name}.png", partial(save_drawn, drawn))
     events = 0 if of_events is None else of_events["id"].n_unique()
     files = draft.publish(
         started,
@@ -254,7 +254,7 @@ def _explain(
         events=events,
         residue=shap.features.residue,
     )
-    return Explained(
+    return ExplainResult(
         importance=tables["importance.parquet"],
         groups=tables["groups.parquet"],
         slopes=tables["slopes.parquet"],
@@ -280,11 +280,13 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(edges, rate).astype(np.int64)
 
 
-def _explained(fit: _Fit, sample: NDArray[np.int64], parts: Parts, track: Track) -> _Shap:
+def _explained(fit: _Fit, sample: NDArray[np.int64], checkpoints: Checkpoints, track: Track) -> _Shap:
     names = fit.matrix.names
     room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
     on_disk = not room_for(room, fit.config.memory)
-    features = explain_rows(fit.matrix, fit.models, fit.fold, sample, on_disk=on_disk, parts=parts, track=track)
+    features = explain_rows(
+        fit.matrix, fit.models, fit.fold, sample, on_disk=on_disk, checkpoints=checkpoints, track=track
+    )
     if features.residue > _ADDITIVE:
         raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
     members = feature_groups(fit.config)
@@ -304,9 +306,11 @@ def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
     return events.select("id", pl.Series("row", row))
 
 
-def _of_events(peaks: pl.DataFrame, fit: _Fit, parts: Parts, track: Track) -> pl.DataFrame:
+def _of_events(peaks: pl.DataFrame, fit: _Fit, checkpoints: Checkpoints, track: Track) -> pl.DataFrame:
     """Explain the background at the peak of each event."""
-    explanation = explain_rows(fit.matrix, fit.models, fit.fold, peaks["row"].to_numpy(), parts=parts, track=track)
+    explanation = explain_rows(
+        fit.matrix, fit.models, fit.fold, peaks["row"].to_numpy(), checkpoints=checkpoints, track=track
+    )
     return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config)
 
 
@@ -368,11 +372,13 @@ def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
     return other.read_frame("importance.parquet")
 
 
-def _compared(ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], bins: tuple[str, ...]) -> Steadiness:
+def _compared(
+    ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], bins: tuple[str, ...]
+) -> AttributionStability:
     """Compare two tables of importances, whatever the order of their rows."""
     order = pl.DataFrame({"feature": names})
     both = (order.join(table, on="feature", maintain_order="left").select(bins).to_numpy() for table in (ours, theirs))
-    return steadiness([shares(table) for table in both], names, bins)
+    return compare_attributions([shares(table) for table in both], names, bins)
 
 
 def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:

@@ -42,7 +42,7 @@ _OF_ONE_TABLE = ("csv", "ecsv", "parquet")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What an export came to.
 
     Attributes:
@@ -66,7 +66,7 @@ def export(
     table: TableName | None = None,
     overwrite: bool = False,
     track: Track = silent,
-) -> Exported:
+) -> ExportResult:
     """Write the results of a run for one kind of reader; runs ``detect`` first if it was not run.
 
     Args:
@@ -102,7 +102,7 @@ def export(
         events = run.read_frame("events.parquet")
         with watched(track, f"write {path.name}"):
             tables = _write(run, path, format, table or "events", events=events, config=config)
-    return Exported(path, format, tables, len(events))
+    return ExportResult(path, format, tables, len(events))
 
 
 def _write(

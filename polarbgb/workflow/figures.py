@@ -93,7 +93,7 @@ def draw(
         draft = run.draft(f"plot-{format}", run.manifest(), versions(), bins)
         drawings = _Results(run, bins).drawings()
         for name, drawn in track(drawings, label="draw", total=len(drawings)):
-            draft.parts.file(draft / f"plots/{name}.{format}", partial(save_drawn, drawn))
+            draft.checkpoints.file(draft / f"plots/{name}.{format}", partial(save_drawn, drawn))
         draft.deliver()
     return tuple(run / f"plots/{name}.{format}" for name, _ in drawings)
 

@@ -28,7 +28,7 @@ from polarbgb.io.root_input import input_path
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
-from polarbgb.workflow.calibration import conclude, write_prediction
+from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.cleaning import clean_training_set
 from polarbgb.workflow.preparation import Prepared, made_from, prepare, reading
 from polarbgb.workflow.tune import BEST
@@ -38,7 +38,7 @@ FAIR_PARTS = ("held-out orbits", "held-out days", "test")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """What a fit came to.
 
     Attributes:
@@ -78,7 +78,7 @@ def fit(
     parameters: Path | None = None,
     scheduler: str | None = None,
     track: Track = silent,
-) -> Fitted:
+) -> FitResult:
     """Predict the background of every row by models that never saw its orbit.
 
     Args:
@@ -112,7 +112,7 @@ def _fit(
     address: str | None,
     elsewhere: Scheduler,
     track: Track,
-) -> Fitted:
+) -> FitResult:
     """Do it where the scheduler says; arguments as in :func:`fit`."""
     model, told = _tuned(config.model, run, parameters)
     started = time.monotonic()
@@ -123,24 +123,26 @@ def _fit(
         told += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     draft = run.draft("fit", *made_from(config, prepared.sha256), address)
-    timeline, measured = prepared.timeline, prepared.measured
-    masked, rounds = clean_training_set(prepared, config, parts=draft.parts, track=track, scheduler=elsewhere)
+    timeline, count_rates = prepared.timeline, prepared.count_rates
+    masked, rounds = clean_training_set(
+        prepared, config, checkpoints=draft.checkpoints, track=track, scheduler=elsewhere
+    )
     prepared = replace(prepared, timeline=timeline.marked(masked, Quality.KEPT_OUT))
     folds = make_folds(timeline.usable_time, timeline.known | masked, config)
     crossed = cross_fit(
         prepared.matrix,
-        measured,
+        count_rates,
         folds,
         model,
         memory=config.memory,
-        parts=draft.parts,
+        checkpoints=draft.checkpoints,
         track=track,
         scheduler=elsewhere,
     )
     with watched(track, "calibrate"):
-        concluded = conclude(prepared, crossed.prediction, folds.fold, config)
-    scatter = tuple(scatter_over_error(measured, timeline.segment, ~timeline.known).tolist())
-    scores = _scores(prepared, concluded.prediction, folds, config)
+        calibrated_background = calibrate_background(prepared, crossed.prediction, folds.fold, config)
+    scatter = tuple(scatter_over_error(count_rates, timeline.segment, ~timeline.known).tolist())
+    scores = _scores(prepared, calibrated_background.prediction, folds, config)
     trees = [[booster.trees for booster in fitted.boosters] for fitted in crossed.models]
     draft.write_config(config)
     draft.write_json(LOCAL, {"input": str(prepared.path)})
@@ -149,26 +151,26 @@ def _fit(
     draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
     draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
     draft.write_json("metrics.json", {"scores": [one.as_dict() for one in scores]})
-    write_prediction(draft, concluded.frame, config, track)
+    write_prediction(draft, calibrated_background.frame, config, track)
     files = draft.publish(
         started,
         **prepared.provenance(config),
         parameters=told,
         device={"asked": model.device, "got": devices(crossed.models)},
         scheduler=address,
-        widths=concluded.widths,
+        widths=calibrated_background.widths,
         scatter=[None if np.isnan(ratio) else ratio for ratio in scatter],
         cleaning=[asdict(one) for one in rounds],
         trees=trees,
     )
-    return Fitted(
+    return FitResult(
         run=run,
         rows=len(timeline.row),
         features=len(prepared.matrix.names),
         folds=len(folds.splits),
         parameters=told,
         scores=tuple(scores),
-        widths=concluded.widths,
+        widths=calibrated_background.widths,
         scatter=scatter,
         weighted_means=config.rates.weighted_means,
         rounds=tuple(rounds),
@@ -250,9 +252,9 @@ def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Co
     names = config.rates.names
     fair = ~prepared.timeline.known
     if config.folds.scheme != "blocks":
-        return score(prepared.measured, prediction, fair, names, f"held-out {config.folds.scheme}")
+        return score(prepared.count_rates, prediction, fair, names, f"held-out {config.folds.scheme}")
     return [
         one
         for number, part in enumerate(BLOCK_PARTS)
-        for one in score(prepared.measured, prediction, fair & (folds.fold == number), names, part)
+        for one in score(prepared.count_rates, prediction, fair & (folds.fold == number), names, part)
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.data.count_rates import measured
+from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
 from polarbgb.io.root_input import Branch, input_path, list_branches
@@ -27,7 +27,7 @@ _GAP_CLASSES = (
 
 
 @dataclass(frozen=True)
-class Inspection:
+class InspectResult:
     """A file as the configuration sees it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Inspection:
     rates: dict[str, tuple[float, float, float, float]]
 
 
-def inspect(config: Config, *, path: Path | None = None, track: Track = silent) -> Inspection:
+def inspect(config: Config, *, path: Path | None = None, track: Track = silent) -> InspectResult:
     """Look at a file through a configuration; nothing is written.
 
     Args:
@@ -89,9 +89,9 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
     timeline = read_timeline(config, path, track=track)
     intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
     with watched(track, "rates"):
-        rates = measured(timeline, config)
+        rates = count_rates(timeline, config)
         quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
-    return Inspection(
+    return InspectResult(
         path=str(path),
         tree=config.input.tree,
         entries=entries,

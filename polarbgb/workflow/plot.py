@@ -12,7 +12,7 @@ from polarbgb.workflow.figures import Format, draw
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PlotResult:
     """What was drawn.
 
     Attributes:
@@ -28,6 +28,6 @@ def plot(
     format: Format = "png",  # noqa: A002 - as the option
     bins: Sequence[int] | None = None,
     track: Track = silent,
-) -> Drawn:
+) -> PlotResult:
     """Draw what a run holds; see :func:`polarbgb.workflow.figures.draw`."""
-    return Drawn(draw(run, format, bins=bins, track=track))
+    return PlotResult(draw(run, format, bins=bins, track=track))

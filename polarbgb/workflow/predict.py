@@ -16,14 +16,14 @@ from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import FITTED_RANKING, LOCAL, RANKING
-from polarbgb.workflow.calibration import conclude, write_prediction
+from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.detect import read_detector
 from polarbgb.workflow.fit import devices, load_contract, load_models, on_device
 from polarbgb.workflow.preparation import made_from, prepare
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictResult:
     """What a prediction came to.
 
     Attributes:
@@ -45,7 +45,7 @@ class Predicted:
 
 def predict(
     models: RunFolder, run: RunFolder, *, path: Path, device: Device = "cpu", track: Track = silent
-) -> Predicted:
+) -> PredictResult:
     """Predict a file that the models have not seen: the mean of all folds' rates.
 
     Rows of the file that was fitted belong in ``fit``: there every row is predicted by a model that never saw its
@@ -87,14 +87,14 @@ def predict(
             prediction = predict_mean(fold_models, prepared.matrix.values, config.model)
         nobody = np.full(len(prediction), -1, np.int8)
         with watched(track, "calibrate"):
-            concluded = conclude(prepared, prediction, nobody, config)
+            calibrated_background = calibrate_background(prepared, prediction, nobody, config)
         draft = run.draft("predict", *made_from(config, prepared.sha256), fitted["finished"])
         draft.write_config(config)
         draft.write_json(LOCAL, {"input": str(prepared.path), "models": str(models.path.resolve())})
         draft.write_frame("drift.parquet", drift.table)
         if (models / RANKING).exists():  # so that events of the new file are ranked as those of the fitted one
             draft.write_json(FITTED_RANKING, read_detector(models, RANKING).as_dict())
-        write_prediction(draft, concluded.frame, config, track)
+        write_prediction(draft, calibrated_background.frame, config, track)
         outside = int(drift.rows.sum())
         files = draft.publish(
             started,
@@ -106,6 +106,6 @@ def predict(
             },
             device={"asked": device, "got": devices(fold_models)},
             outside=outside,
-            widths=concluded.widths,
+            widths=calibrated_background.widths,
         )
-    return Predicted(run, len(prediction), outside, drift.table, concluded.widths, files)
+    return PredictResult(run, len(prediction), outside, drift.table, calibrated_background.widths, files)

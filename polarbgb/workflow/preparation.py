@@ -9,7 +9,7 @@ from typing import Any
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
-from polarbgb.data.count_rates import Measured, measured
+from polarbgb.data.count_rates import CountRates, count_rates
 from polarbgb.data.known_events import known_events
 from polarbgb.data.quality import Timeline, clean
 from polarbgb.data.segments import require_cadence
@@ -33,14 +33,14 @@ class Prepared:
         sha256: of the file as it was read.
         timeline: its rows, judged; of its columns the context of events and the latitude are left.
         matrix: features of the usable rows.
-        measured: rates of the usable rows.
+        count_rates: rates of the usable rows.
     """
 
     path: Path
     sha256: str
     timeline: Timeline
     matrix: Matrix
-    measured: Measured
+    count_rates: CountRates
 
     def as_read(self, config: Config) -> Config:
         """Return the configuration with the file that was read as its input."""
@@ -125,7 +125,7 @@ def prepare(config: Config, path: Path | None, *, track: Track = silent) -> Prep
     path = input_path(config, path).resolve()
     sha256 = file_digest(path) if path.is_file() else ""  # what is not a file the reader refuses, in its own words
     timeline = read_timeline(config, path, track=track)
-    rates = measured(timeline, config)
+    rates = count_rates(timeline, config)
     each = 4 * features + _BESIDE * len(config.rates.names)
     on_disk = not room_for(each * len(timeline.row), config.memory)
     with watched(track, "features"):

@@ -53,7 +53,7 @@ _FEATURES = 20
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportResult:
     """What a report came to.
 
     Attributes:
@@ -80,7 +80,7 @@ def report(
     plots: Format | None = None,
     overwrite: bool = False,
     track: Track = silent,
-) -> Reported:
+) -> ReportResult:
     """Write what a run found as one HTML page that needs no network; runs ``detect`` first if it was not run.
 
     Args:
@@ -115,7 +115,7 @@ def report(
             page = render(_page(run, found, drawn, files, bins))
         with atomic(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
-    return Reported(path, len(found), len(drawn), path.stat().st_size, asked)
+    return ReportResult(path, len(found), len(drawn), path.stat().st_size, asked)
 
 
 def _page(

@@ -24,7 +24,7 @@ from polarbgb.workflow.tune import tune
 
 
 @dataclass(frozen=True)
-class Repeated:
+class ReproduceResult:
     """How a run compares with the one that it repeats.
 
     Attributes:
@@ -50,10 +50,10 @@ def reproduce(
     tell: Callable[[object], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
-) -> Repeated:
+) -> ReproduceResult:
     """Repeat the stages of a manifest with their settings, then export and report, in another run folder.
 
-    Fits are done in this process, whatever did them first. What a stage was compared with (``--peer``,
+    Fits are done in this process, whatever did them first. What a stage was compared with (``--reference``,
     ``--stability``) is left out.
 
     Args:
@@ -145,7 +145,7 @@ def _config(stage: Mapping[str, Any], first: RunFolder) -> Config:
     return config.model_copy(update={"known_events": known.model_copy(update={"file": found.resolve()})})
 
 
-def _compared(before: Mapping[str, Any], run: RunFolder) -> Repeated:
+def _compared(before: Mapping[str, Any], run: RunFolder) -> ReproduceResult:
     after, now = run.manifest()["stages"], versions()
     stages = tuple(name for name in before if name in after)
     same: list[str] = []
@@ -156,4 +156,4 @@ def _compared(before: Mapping[str, Any], run: RunFolder) -> Repeated:
             (same if theirs.get(file) == ours.get(file) else different).append(file)
     then = [pair for name in stages for pair in before[name]["versions"].items()]
     changed = {key: (value, now.get(key, "none")) for key, value in then if now.get(key) != value}
-    return Repeated(run, stages, tuple(same), tuple(different), changed)
+    return ReproduceResult(run, stages, tuple(same), tuple(different), changed)

@@ -12,7 +12,7 @@ from polarbgb.progress import Track, silent
 from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.detect import detect
 from polarbgb.workflow.explain import explain
-from polarbgb.workflow.export import Exported, export
+from polarbgb.workflow.export import ExportResult, export
 from polarbgb.workflow.fit import fit, is_fitted
 from polarbgb.workflow.inspect import inspect
 from polarbgb.workflow.report import report
@@ -41,7 +41,7 @@ def run(
     tell: Callable[[object], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
-) -> Exported:
+) -> ExportResult:
     """Inspect, tune, fit, detect, explain, export and report, one after the other.
 
     What was killed goes on where it was: a fit that the folder holds already, of the same file with the same settings,

@@ -9,7 +9,7 @@ from polarbgb.config import load
 from polarbgb.data.known_events import known_events
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
-from polarbgb.simulation.mission import Simulated, truth_path
+from polarbgb.simulation.mission import SimulateResult, truth_path
 from polarbgb.simulation.mission import simulate as simulate_mission
 from polarbgb.simulation.recipe import Quirks, recipe
 
@@ -24,7 +24,7 @@ def simulate(
     settings: Sequence[str] = (),
     overwrite: bool = False,
     track: Track = silent,
-) -> Simulated:
+) -> SimulateResult:
     """Write a POLAR-like ``nf1rate`` file, the known bursts of its days included, and its truth table.
 
     Args:

@@ -13,7 +13,7 @@ from polarbgb.background.boosters import require_device
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 from polarbgb.io.provenance import digest
 from polarbgb.progress import Track, silent
@@ -28,7 +28,7 @@ STUDY = "study.journal"
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuneResult:
     """What a search came to.
 
     Attributes:
@@ -47,7 +47,7 @@ def tune(
     path: Path | None = None,
     storage: str | None = None,
     track: Track = silent,
-) -> Tuned:
+) -> TuneResult:
     """Search hyperparameters and leave the best in ``best.toml`` of the run folder.
 
     Args:
@@ -69,10 +69,10 @@ def tune(
         pass
     prepared = prepare(config, path, track=track)
     search = prepared.search(config)
-    matrix, measured, folds, known = _sample(prepared, config)
+    matrix, count_rates, folds, known = _sample(prepared, config)
     tuning = tune_model(
         matrix,
-        measured,
+        count_rates,
         folds,
         config.model,
         storage=storage or run / STUDY,
@@ -99,18 +99,18 @@ def tune(
             pruned_trials=tuning.pruned,
             rows=len(matrix.values),
         )
-    return Tuned(tuning, best)
+    return TuneResult(tuning, best)
 
 
-def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, Measured, Folds, NDArray[np.bool_]]:
+def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, CountRates, Folds, NDArray[np.bool_]]:
     """Thin the rows out evenly to what the study may use, and keep as many folds as it scores on."""
     rows = len(prepared.matrix.values)
     kept = np.unique(np.linspace(0, rows - 1, min(rows, config.tune.rows)).astype(np.int64))
-    timeline, measured = prepared.timeline, prepared.measured
+    timeline, count_rates = prepared.timeline, prepared.count_rates
     known = timeline.known[kept]
     folds = make_folds(timeline.usable_time[kept], known, config)
     matrix = replace(prepared.matrix, values=prepared.matrix.values[kept])
-    thinned = Measured(measured.rate[kept], measured.error[kept], measured.exposure[kept])
+    thinned = CountRates(count_rates.rate[kept], count_rates.error[kept], count_rates.exposure[kept])
     return matrix, thinned, replace(folds, splits=folds.splits[: config.tune.folds]), known
 
 

@@ -10,7 +10,7 @@ from polarbgb.background.boosters import quantise
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 
 NAMES = ("a", "b", "c")
@@ -59,10 +59,12 @@ def train(backend, slopes, seed):
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(600, 3)).astype(np.float32)
     rate = 200 + values @ np.column_stack(slopes)
-    model = Model(backend=backend, threads=1, trees=15, trees_per_bin=15, min_rows=1, l2=0)
+    model = Model(
+        backend=backend, threads=1, n_estimators=15, n_estimators_per_bin=15, min_child_weight=1, reg_lambda=0
+    )
     rows = np.ones(600, bool)
     training = quantise(values, rows, rows, NAMES, model)
-    return train_fold(training, Measured(rate, rate**0, rate**0), Split(rows, rows, rows), model)
+    return train_fold(training, CountRates(rate, rate**0, rate**0), Split(rows, rows, rows), model)
 
 
 @pytest.fixture(scope="module", params=["xgboost", "lightgbm"])

@@ -10,7 +10,7 @@ from polarbgb.background.boosters import quantise
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 
 NAMES = ("a", "b", "flag", "constant")
@@ -91,10 +91,18 @@ def test_trees_grown_on_a_linear_rate_have_its_slopes(backend):
     rng = np.random.default_rng(1)
     values = rng.uniform(0, 10, size=(6000, 2)).astype(np.float32)
     rate = (300 + values @ np.array([12.0, -5.0]))[:, None]
-    model = Model(backend=backend, objective="squared", threads=1, trees=150, depth=4, min_rows=5, learning_rate=0.2)
+    model = Model(
+        backend=backend,
+        objective="squared",
+        threads=1,
+        n_estimators=150,
+        max_depth=4,
+        min_child_weight=5,
+        learning_rate=0.2,
+    )
     rows = np.ones(6000, bool)
     training = quantise(values, rows, rows, NAMES[:2], model)
-    fitted = train_fold(training, Measured(rate, rate**0, rate**0), Split(rows, rows, rows), model)
+    fitted = train_fold(training, CountRates(rate, rate**0, rate**0), Split(rows, rows, rows), model)
     inner = Matrix(rng.uniform(1, 9, size=(800, 2)).astype(np.float32), NAMES[:2])
     found = slopes_of(inner, [fitted])
     np.testing.assert_allclose(found.slope[:, 0], [12.0, -5.0], rtol=0.05)

@@ -11,7 +11,7 @@ import pytest
 from polarbgb.background.boosters import SUFFIX, load_booster, quantise, require_device, xgboost_shape
 from polarbgb.background.targets import Targets, levels, make_targets
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 
 BACKENDS = ["xgboost", "lightgbm"]
@@ -38,7 +38,7 @@ def observe(rows=6000, seed=0):
     counts = rng.poisson(truth_of(values) * exposure)
     rate = counts / exposure
     error = np.sqrt(np.maximum(counts, 1)) / exposure
-    return values, Measured(rate[:, None], error[:, None], exposure[:, None])
+    return values, CountRates(rate[:, None], error[:, None], exposure[:, None])
 
 
 def both_targets(data, grow, stop, objective):
@@ -84,7 +84,7 @@ NEW = np.random.default_rng(99).normal(size=(500, 3)).astype(np.float32)
 
 @all_kinds
 def test_a_known_rate_is_learned_to_a_fraction_of_the_counting_noise(backend, objective):
-    model = make_model(backend, objective, trees=150, depth=4, min_rows=20)
+    model = make_model(backend, objective, n_estimators=150, max_depth=4, min_child_weight=20)
     booster = train(model, rows=20_000)
     values = np.random.default_rng(1).normal(size=(5000, 3)).astype(np.float32)
     truth = truth_of(values)
@@ -101,11 +101,11 @@ def test_without_anything_to_split_by_the_rate_is_the_weighted_mean(backend, obj
     counts, live = rng.poisson(30, 500), rng.uniform(0.5, 1.5, 500)
     rate, error = counts / live, np.sqrt(counts) / live
     rows = np.ones(500, bool)
-    data = Measured(rate[:, None], error[:, None], live[:, None])
+    data = CountRates(rate[:, None], error[:, None], live[:, None])
     targets = both_targets(data, rows, rows, objective)
     same = np.ones((500, 1), np.float32)
     booster = quantise(same, rows, rows, ("a",), make_model(backend, objective)).train(
-        *targets, make_model(backend, objective, trees=30)
+        *targets, make_model(backend, objective, n_estimators=30)
     )
     # the maximum of the Poisson likelihood is all counts over all live time
     expected = counts.sum() / live.sum() if objective == "poisson" else np.sum(rate / error**2) / np.sum(1 / error**2)
@@ -121,7 +121,16 @@ def test_each_side_of_a_split_comes_to_its_own_weighted_mean(backend, objective)
     values = side[:, None].astype(np.float32)
     start = np.log(70) if objective == "poisson" else 70
     targets = exact(label, weight, start)
-    model = make_model(backend, objective, trees=60, learning_rate=0.5, depth=1, min_rows=0, l2=0, patience=60)
+    model = make_model(
+        backend,
+        objective,
+        n_estimators=60,
+        learning_rate=0.5,
+        max_depth=1,
+        min_child_weight=0,
+        reg_lambda=0,
+        early_stopping_rounds=60,
+    )
     booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
     expected = [np.average(label[side == s], weights=weight[side == s]) for s in (0, 1)]
     margin = start + booster.margin(np.array([[0], [1]], np.float32))
@@ -136,7 +145,9 @@ def test_one_tree_takes_one_damped_newton_step(backend, objective):
     values = side[:, None].astype(np.float32)
     start = 1.1
     targets = exact(label, base=np.log(start) if objective == "poisson" else start)
-    model = make_model(backend, objective, trees=1, learning_rate=0.25, depth=1, min_rows=0, l2=50)
+    model = make_model(
+        backend, objective, n_estimators=1, learning_rate=0.25, max_depth=1, min_child_weight=0, reg_lambda=50
+    )
     booster = quantise(values, *all_of(values), ("side",), model).train(targets, targets, model)
     for s in (0, 1):
         own = label[side == s]
@@ -146,14 +157,14 @@ def test_one_tree_takes_one_damped_newton_step(backend, objective):
 
 
 @all_kinds
-@pytest.mark.parametrize(("min_rows", "splits"), [(30, True), (50, False)])
-def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_rows, splits):
+@pytest.mark.parametrize(("min_child_weight", "splits"), [(30, True), (50, False)])
+def test_a_leaf_holds_the_asked_number_of_rows(backend, objective, min_child_weight, splits):
     side = np.repeat([0, 1], [960, 40])
     values = side[:, None].astype(np.float32)
     rate = np.where(side, 1.3, 1.0)[:, None] * 100
     rows = np.ones(1000, bool)
-    targets = both_targets(Measured(rate, np.full_like(rate, 10.0), np.ones_like(rate)), rows, rows, objective)
-    model = make_model(backend, objective, trees=1, depth=1, l2=0, min_rows=min_rows)
+    targets = both_targets(CountRates(rate, np.full_like(rate, 10.0), np.ones_like(rate)), rows, rows, objective)
+    model = make_model(backend, objective, n_estimators=1, max_depth=1, reg_lambda=0, min_child_weight=min_child_weight)
     margin = quantise(values, *all_of(values), ("side",), model).train(*targets, model).margin(values)
     assert (margin[0] != margin[-1]) is np.bool_(splits)
 
@@ -168,7 +179,7 @@ def test_swapped_labels_weights_and_bases_give_what_a_fresh_set_gives(backend, o
     second = exact(rng.permuted(rate[:1600])), exact(rate[1600:])
     if order == "ones first":
         first, second = second, first
-    model = make_model(backend, objective, trees=15, patience=15)
+    model = make_model(backend, objective, n_estimators=15, early_stopping_rounds=15)
 
     def fresh():
         return quantise(values, *parted(values, 1600), NAMES, model)
@@ -183,7 +194,7 @@ def test_swapped_labels_weights_and_bases_give_what_a_fresh_set_gives(backend, o
 @all_kinds
 def test_weights_count(backend, objective):
     values, data = observe(2000)
-    model = make_model(backend, objective, trees=15, patience=15)
+    model = make_model(backend, objective, n_estimators=15, early_stopping_rounds=15)
     heavy = np.where(values[:1600, 0] > 0, 10.0, 0.1)
     shared = quantise(values, *parted(values, 1600), NAMES, model)
     rate = data.rate[:, 0] / 400
@@ -195,7 +206,7 @@ def test_weights_count(backend, objective):
 
 @all_kinds
 def test_a_saved_model_predicts_the_same_bits(backend, objective, tmp_path):
-    model = make_model(backend, objective, trees=20)
+    model = make_model(backend, objective, n_estimators=20)
     booster = train(model)
     path = tmp_path / f"model{SUFFIX[backend]}"
     booster.save(path)
@@ -209,7 +220,7 @@ def test_a_saved_model_predicts_the_same_bits(backend, objective, tmp_path):
 def test_a_saved_xgboost_model_is_xgboosts_own(objective, tmp_path):
     import xgboost
 
-    model = make_model("xgboost", objective, trees=20)
+    model = make_model("xgboost", objective, n_estimators=20)
     booster = train(model)
     booster.save(tmp_path / "model.ubj")
     own = xgboost.Booster(model_file=tmp_path / "model.ubj")
@@ -223,7 +234,7 @@ def test_a_saved_xgboost_model_is_xgboosts_own(objective, tmp_path):
 def test_a_saved_lightgbm_model_is_lightgbms_own(objective, tmp_path):
     import lightgbm
 
-    model = make_model("lightgbm", objective, trees=20)
+    model = make_model("lightgbm", objective, n_estimators=20)
     booster = train(model)
     booster.save(tmp_path / "model.txt")
     own = lightgbm.Booster(model_file=tmp_path / "model.txt")
@@ -250,7 +261,7 @@ def cut(part, raw):
     ids=["empty", "text", "cut early", "cut in half", "cut late", "a block of zeros"],
 )
 def test_a_damaged_model_is_refused_in_one_line(backend, damage, tmp_path):
-    model = make_model(backend, trees=20)
+    model = make_model(backend, n_estimators=20)
     path = tmp_path / f"model{SUFFIX[backend]}"
     train(model, rows=2000).save(path)
     path.write_bytes(damage(path.read_bytes()))
@@ -265,7 +276,7 @@ def test_a_model_of_the_other_library_is_refused(backend, tmp_path):
     (other,) = set(BACKENDS) - {backend}
     path = tmp_path / f"model{SUFFIX[backend]}"
     stranger = tmp_path / f"model{SUFFIX[other]}"
-    train(make_model(other, trees=3), rows=1000).save(stranger)
+    train(make_model(other, n_estimators=3), rows=1000).save(stranger)
     stranger.rename(path)
     with pytest.raises(UserError, match="not a readable"):
         load_booster(path, make_model(backend))
@@ -282,7 +293,7 @@ def test_noise_stops_the_trees(backend, objective):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(3000, 3)).astype(np.float32)
     label = rng.poisson(50, 3000)
-    model = make_model(backend, objective, trees=300, patience=10)
+    model = make_model(backend, objective, n_estimators=300, early_stopping_rounds=10)
     booster = quantise(values, *parted(values, 2000), NAMES, model).train(
         *(exact(part / 50, base=0.0 if objective == "poisson" else 1.0) for part in (label[:2000], label[2000:])), model
     )
@@ -293,7 +304,7 @@ def test_noise_stops_the_trees(backend, objective):
 def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
     values, data = observe(4000)
     rate = data.rate[:, 0] / data.rate[:3000, 0].mean()
-    model = make_model(backend, objective, trees=40, patience=5)
+    model = make_model(backend, objective, n_estimators=40, early_stopping_rounds=5)
     training = quantise(values, *parted(values, 3000), NAMES, model)
     base = 0.0 if objective == "poisson" else 1.0
     grow = exact(rate[:3000], base=base)
@@ -307,11 +318,11 @@ def test_the_stopping_rows_decide_the_number_of_trees(backend, objective):
 def test_training_stops_at_the_least_loss_of_the_stopping_rows(backend, objective):
     values, data = observe(2000)
     grow = np.arange(2000) < 1600
-    settings = {"learning_rate": 0.3, "depth": 4, "min_rows": 5}
+    settings = {"learning_rate": 0.3, "max_depth": 4, "min_child_weight": 5}
     _, stop = both_targets(data, grow, ~grow, objective)
 
     def grown(trees, patience):
-        model = make_model(backend, objective, trees=trees, patience=patience, **settings)
+        model = make_model(backend, objective, n_estimators=trees, early_stopping_rounds=patience, **settings)
         training = quantise(values, grow, ~grow, NAMES, model)
         return training.train(*both_targets(data, grow, ~grow, objective), model)
 
@@ -329,7 +340,7 @@ def test_training_stops_at_the_least_loss_of_the_stopping_rows(backend, objectiv
 
 @all_kinds
 def test_seed_and_data_decide_whatever_the_threads(backend, objective):
-    draws = {"trees": 20, "row_fraction": 0.6, "column_fraction": 0.7}
+    draws = {"n_estimators": 20, "subsample": 0.6, "colsample_bytree": 0.7}
     margins = [
         train(make_model(backend, objective, seed=seed, threads=threads, **draws), rows=3000).margin(NEW)
         for seed, threads in ((1, 1), (1, 1), (1, 2), (2, 1))
@@ -345,7 +356,7 @@ def test_missing_values_are_taken(backend, objective):
     values[::3, 0] = np.nan
     values[::7] = np.nan
     grow = np.arange(4000) < 3000
-    model = make_model(backend, objective, trees=30)
+    model = make_model(backend, objective, n_estimators=30)
     targets = both_targets(data, grow, ~grow, objective)
     booster = quantise(values, grow, ~grow, NAMES, model).train(*targets, model)
     rate = rate_of(booster, np.full((1, 3), np.nan, np.float32), data, grow, objective)
@@ -359,8 +370,8 @@ def test_a_bin_without_counts_is_predicted_to_have_none(backend, objective):
     values, _ = observe(1000)
     zero = np.zeros((1000, 1))
     grow = np.arange(1000) < 800
-    model = make_model(backend, objective, trees=5)
-    data = Measured(zero, zero + 1, zero + 1)
+    model = make_model(backend, objective, n_estimators=5)
+    data = CountRates(zero, zero + 1, zero + 1)
     booster = quantise(values, grow, ~grow, NAMES, model).train(*both_targets(data, grow, ~grow, objective), model)
     np.testing.assert_allclose(rate_of(booster, values, data, grow, objective), 0, atol=1e-5)
 
@@ -372,12 +383,12 @@ def test_pieces_make_the_trees_that_xgboost_grows_from_one_array(on_disk, monkey
     monkeypatch.setattr("polarbgb.background.boosters.PIECE", 700)
     values, data = observe(6000)
     grow = np.arange(6000) % 5 > 0
-    model = make_model("xgboost", "gamma", trees=30, depth=5, patience=30)
+    model = make_model("xgboost", "gamma", n_estimators=30, max_depth=5, early_stopping_rounds=30)
     grown, stopping = both_targets(data, grow, ~grow, "gamma")
     found = quantise(values, grow, ~grow, NAMES, model, on_disk=on_disk).train(grown, stopping, model)
-    whole = xgboost.QuantileDMatrix(values[grow], grown.label, max_bin=model.bins)
+    whole = xgboost.QuantileDMatrix(values[grow], grown.label, max_bin=model.max_bin)
     shape = xgboost_shape(model) | {"objective": "reg:gamma", "base_score": 1.0, "max_delta_step": 0}
-    expected = xgboost.train(shape, whole, model.trees)
+    expected = xgboost.train(shape, whole, model.n_estimators)
     np.testing.assert_array_equal(
         found.margin(NEW), expected[: found.trees].inplace_predict(NEW, predict_type="margin").astype(float)
     )
@@ -389,7 +400,7 @@ def test_pieces_make_the_trees_that_lightgbm_grows_from_one_array(monkeypatch):
     monkeypatch.setattr("polarbgb.background.boosters.PIECE", 700)
     values, data = observe(6000)
     grow = np.arange(6000) % 5 > 0
-    model = make_model("lightgbm", "squared", trees=30, depth=5, patience=30, learning_rate=0.1)
+    model = make_model("lightgbm", "squared", n_estimators=30, max_depth=5, early_stopping_rounds=30, learning_rate=0.1)
     grown, stopping = both_targets(data, grow, ~grow, "squared")
     found = quantise(values, grow, ~grow, NAMES, model).train(grown, stopping, model)
     shape = {
@@ -414,7 +425,7 @@ def test_the_files_of_rows_on_disk_go_with_them(tmp_path, monkeypatch):
 
 @all_kinds
 def test_shap_values_add_up_to_the_margin(backend, objective):
-    booster = train(make_model(backend, objective, trees=40))
+    booster = train(make_model(backend, objective, n_estimators=40))
     shap = booster.shap(NEW)
     assert shap.shape == (len(NEW), 4)
     margin = booster.margin(NEW)
@@ -427,7 +438,7 @@ def test_shap_values_of_one_split_are_the_distance_from_the_mean_leaf(backend, o
     values = np.zeros((1000, 2), np.float32)
     values[300:, 1] = 1
     targets = exact(np.where(values[:, 1], 1.4, 0.8))
-    model = make_model(backend, objective, trees=1, depth=1, min_rows=0)
+    model = make_model(backend, objective, n_estimators=1, max_depth=1, min_child_weight=0)
     booster = quantise(values, *all_of(values), ("dull", "side"), model).train(targets, targets, model)
     low, high = booster.margin(values[[0, -1]])
     mean = 0.3 * low + 0.7 * high
@@ -443,7 +454,7 @@ def test_shap_values_are_those_of_the_shap_package(backend, objective, tmp_path)
     import shap
     import xgboost
 
-    booster = train(make_model(backend, objective, trees=10, depth=3), rows=2000)
+    booster = train(make_model(backend, objective, n_estimators=10, max_depth=3), rows=2000)
     path = tmp_path / f"model{SUFFIX[backend]}"
     booster.save(path)
     library = {"xgboost": xgboost.Booster, "lightgbm": lightgbm.Booster}[backend]

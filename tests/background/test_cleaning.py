@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polarbgb.background.cleaning import Round, non_recurrent, rows_above, rows_beyond, with_margin
 from polarbgb.config import validate
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 from polarbgb.workflow.cleaning import block_starts, clean_training_set, in_blocks, summed_rate
 
@@ -146,7 +146,7 @@ def test_the_mask_is_stable_when_hardly_a_row_is_added():
 def test_the_summed_rate_is_that_of_the_counts_of_all_chosen_bins():
     rng = np.random.default_rng(4)
     counts, exposure = rng.poisson(50.0, (30, 4)), rng.uniform(0.5, 1.0, (30, 4))
-    data = Measured(counts / exposure, np.sqrt(counts) / exposure, exposure)
+    data = CountRates(counts / exposure, np.sqrt(counts) / exposure, exposure)
     summed = summed_rate(data, (0, 2, 3))
     chosen = counts[:, [0, 2, 3]].sum(axis=1)
     np.testing.assert_allclose(summed.exposure[:, 0], exposure[:, [0, 2, 3]].mean(axis=1))
@@ -179,14 +179,14 @@ def toy_mission(*, share=0.0, deficit=False, spikes=False, burst=None, seed=0):
         factor[burst] = 2.0
     counts = rng.poisson(background * factor[:, None] * CADENCE)
     exposure = np.full(counts.shape, CADENCE)
-    measured = Measured(counts / exposure, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
+    count_rates = CountRates(counts / exposure, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
     timeline = SimpleNamespace(
         usable_time=1e9 + time, known=np.zeros(len(time), bool), segment=np.zeros(len(time), np.int32), orbit=orbit
     )
     matrix = Matrix(
         np.column_stack([np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)]).astype(np.float32), ("c", "s")
     )
-    return SimpleNamespace(timeline=timeline, matrix=matrix, measured=measured), flaring
+    return SimpleNamespace(timeline=timeline, matrix=matrix, count_rates=count_rates), flaring
 
 
 def cleaned(prepared, **cleaning):
@@ -197,7 +197,7 @@ def cleaned(prepared, **cleaning):
         "features": {"columns": ["c", "s"]},
         "orbit": {"period": PERIOD, "epoch": 1e9},
         "intervals": {"more_than": 0},
-        "model": {"threads": 1, "trees": 60, "learning_rate": 0.1, "depth": 4, "min_rows": 20},
+        "model": {"threads": 1, "n_estimators": 60, "learning_rate": 0.1, "max_depth": 4, "min_child_weight": 20},
         "folds": {"embargo": 0.0, "count": 3},
         "cleaning": {"margin": 20.0} | cleaning,
     }
@@ -271,7 +271,7 @@ def test_spikes_that_come_orbit_after_orbit_are_learnt_from_unless_told_otherwis
     prepared, _ = toy_mission(spikes=True)
     phase = prepared.timeline.usable_time % PERIOD / PERIOD
     spiky = (phase > 0.3) & (phase < 0.34)
-    high = spiky & (prepared.measured.rate.sum(axis=1) > 150)
+    high = spiky & (prepared.count_rates.rate.sum(axis=1) > 150)
     kept, rounds = cleaned(prepared)
     assert kept[high].mean() < 0.1
     assert rounds[-1].recurrent > 0.5 * high.sum()
@@ -307,7 +307,7 @@ def test_blocks_hold_every_row_once_and_end_with_their_segment(lengths, length):
 def test_the_rate_of_a_block_is_that_of_its_counts():
     rng = np.random.default_rng(6)
     counts, exposure = rng.poisson(50.0, (7, 2)), rng.uniform(0.5, 1.0, (7, 2))
-    data = Measured(counts / exposure, np.sqrt(counts) / exposure, exposure)
+    data = CountRates(counts / exposure, np.sqrt(counts) / exposure, exposure)
     found = in_blocks(data, np.array([0, 3]))
     together = np.array([counts[:3].sum(axis=0), counts[3:].sum(axis=0)])
     live = np.array([exposure[:3].sum(axis=0), exposure[3:].sum(axis=0)])

@@ -9,7 +9,7 @@ from polarbgb.background.cross_fit import cross_fit
 from polarbgb.background.fold_model import predict_mean
 from polarbgb.background.folds import make_folds
 from polarbgb.config import Model, validate
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 
 ORBITS, PER_ORBIT = 20, 100
@@ -17,7 +17,14 @@ PERIOD = 1000.0
 
 
 def make_model(**values):
-    settings = {"threads": 1, "trees": 60, "learning_rate": 0.3, "depth": 5, "min_rows": 5, "patience": 60}
+    settings = {
+        "threads": 1,
+        "n_estimators": 60,
+        "learning_rate": 0.3,
+        "max_depth": 5,
+        "min_child_weight": 5,
+        "early_stopping_rounds": 60,
+    }
     return Model(**settings | values)
 
 
@@ -42,7 +49,7 @@ def observe(bins=2, offset=0.3):
     truth = 5000 * np.exp(offset * rng.choice([-1.0, 1.0], ORBITS))[orbit][:, None] * np.linspace(1, 2, bins)
     rate = rng.poisson(truth).astype(float)
     values = np.column_stack([orbit, rng.random(len(orbit))]).astype(np.float32)
-    data = Measured(rate, np.sqrt(rate), np.ones_like(rate))
+    data = CountRates(rate, np.sqrt(rate), np.ones_like(rate))
     return Matrix(values, ("orbit", "dull")), data, make_folds_of(time), truth
 
 
@@ -50,7 +57,7 @@ def observe(bins=2, offset=0.3):
 def test_what_only_its_own_orbit_tells_is_unknown_to_a_held_out_prediction(backend):
     matrix, data, folds, truth = observe()
     # Stopped by their own rows the trees learn all they can; by other orbits they would stop at once.
-    folds = replace(folds, splits=tuple(replace(split, stop=split.train) for split in folds.splits))
+    folds = replace(folds, splits=tuple(replace(split, validation=split.train) for split in folds.splits))
     model = make_model(backend=backend)
     crossed = cross_fit(matrix, data, folds, model)
     assert np.isfinite(crossed.prediction).all()
@@ -69,11 +76,11 @@ def test_what_only_its_own_orbit_tells_is_unknown_to_a_held_out_prediction(backe
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
 def test_no_prediction_moves_with_the_rates_of_its_own_fold(backend, objective):
     matrix, data, folds, _ = observe()
-    model = make_model(backend=backend, objective=objective, trees=10)
+    model = make_model(backend=backend, objective=objective, n_estimators=10)
     before = cross_fit(matrix, data, folds, model).prediction
     own = folds.splits[2].predicted
     rate = np.where(own[:, None], 3 * data.rate, data.rate)
-    after = cross_fit(matrix, Measured(rate, np.sqrt(rate), data.exposure), folds, model).prediction
+    after = cross_fit(matrix, CountRates(rate, np.sqrt(rate), data.exposure), folds, model).prediction
     np.testing.assert_array_equal(after[own], before[own])
     assert (after[~own] != before[~own]).mean() > 0.9
 
@@ -81,7 +88,7 @@ def test_no_prediction_moves_with_the_rates_of_its_own_fold(backend, objective):
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
 def test_each_row_is_predicted_by_the_model_of_its_fold(objective):
     matrix, data, folds, truth = observe(bins=3, offset=0.0)
-    crossed = cross_fit(matrix, data, folds, make_model(objective=objective, trees=10))
+    crossed = cross_fit(matrix, data, folds, make_model(objective=objective, n_estimators=10))
     assert [len(fitted.per_bin) for fitted in crossed.models] == [3] * len(folds.splits)
     for row in range(0, len(truth), 97):
         own = crossed.models[folds.fold[row]].rates(matrix.values[row : row + 1])[0]
@@ -92,7 +99,7 @@ def test_each_row_is_predicted_by_the_model_of_its_fold(objective):
 @pytest.mark.parametrize("objective", ["poisson", "squared"])
 def test_rows_of_another_file_are_given_the_mean_rate_of_all_splits(objective):
     matrix, data, folds, _ = observe()
-    model = make_model(objective=objective, trees=10)
+    model = make_model(objective=objective, n_estimators=10)
     models = cross_fit(matrix, data, folds, model).models
     new = matrix.values[:50] + np.float32(0.5)
     found = predict_mean(models, new, model)
@@ -109,5 +116,5 @@ def test_every_fit_is_announced():
             told.append((label, total, step))
             yield step
 
-    cross_fit(matrix, data, folds, make_model(trees=2), track=track)
+    cross_fit(matrix, data, folds, make_model(n_estimators=2), track=track)
     assert told == [("fit", 4, fold) for fold in range(4)]

@@ -9,7 +9,7 @@ from polarbgb.background.boosters import HeldOut, quantise
 from polarbgb.background.fold_model import FoldModel, load_fold_model, predict_mean, save_fold_model, train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 
 NAMES = ("a", "b", "c")
@@ -31,17 +31,25 @@ def observe(seed=0):
     values = rng.uniform(-1, 1, size=(ROWS, 3)).astype(np.float32)
     exposure = rng.uniform(0.5, 1.5, (ROWS, 3))
     counts = np.maximum(rng.poisson(truth_of(values) * exposure), 1)
-    return values, Measured(counts / exposure, np.sqrt(counts) / exposure, exposure)
+    return values, CountRates(counts / exposure, np.sqrt(counts) / exposure, exposure)
 
 
 def train(backend, objective, *, bins=None, **settings):
-    values, measured = observe()
+    values, count_rates = observe()
     grow = np.arange(ROWS) % 5 > 0
     model = Model(
-        **{"backend": backend, "objective": objective, "threads": 1, "trees": 60, "depth": 4, "min_rows": 20} | settings
+        **{
+            "backend": backend,
+            "objective": objective,
+            "threads": 1,
+            "n_estimators": 60,
+            "max_depth": 4,
+            "min_child_weight": 20,
+        }
+        | settings
     )
     split = Split(grow, ~grow, ~grow)
-    return train_fold(quantise(values, grow, ~grow, NAMES, model), measured, split, model, bins=bins), model
+    return train_fold(quantise(values, grow, ~grow, NAMES, model), count_rates, split, model, bins=bins), model
 
 
 NEW = np.random.default_rng(99).uniform(-1, 1, size=(500, 3)).astype(np.float32)
@@ -54,7 +62,7 @@ def test_bins_are_learned_together_and_each_by_what_distinguishes_it(backend, ob
     def error(fitted):
         return np.sqrt(np.mean((fitted.rates(NEW) / truth - 1) ** 2, axis=0)).max()
 
-    fitted, shared_alone = train(backend, objective)[0], train(backend, objective, trees_per_bin=1)[0]
+    fitted, shared_alone = train(backend, objective)[0], train(backend, objective, n_estimators_per_bin=1)[0]
     assert error(fitted) < (0.06 if objective == "squared" else 0.03)  # observed errors favour low counts
     assert error(shared_alone) > 2 * error(fitted)
     assert fitted.rates(NEW).shape == (500, 3)
@@ -81,7 +89,7 @@ def test_shap_values_add_up_to_the_margin_of_each_bin(backend, objective):
 
 def test_shap_values_are_those_of_the_library_shap():
     shap = pytest.importorskip("shap")
-    fitted, _ = train("xgboost", "gamma", trees=10, trees_per_bin=5)
+    fitted, _ = train("xgboost", "gamma", n_estimators=10, n_estimators_per_bin=5)
     explained = [shap.TreeExplainer(booster._booster).shap_values(NEW[:50]) for booster in fitted.boosters]
     for i_bin in range(3):
         np.testing.assert_allclose(
@@ -90,10 +98,10 @@ def test_shap_values_are_those_of_the_library_shap():
 
 
 def test_one_bin_is_a_model_like_any_other():
-    values, measured = observe()
+    values, count_rates = observe()
     grow = np.arange(ROWS) % 5 > 0
-    model = Model(threads=1, trees=60, depth=4)
-    only = Measured(*(part[:, :1] for part in (measured.rate, measured.error, measured.exposure)))
+    model = Model(threads=1, n_estimators=60, max_depth=4)
+    only = CountRates(*(part[:, :1] for part in (count_rates.rate, count_rates.error, count_rates.exposure)))
     fitted = train_fold(quantise(values, grow, ~grow, NAMES, model), only, Split(grow, ~grow, ~grow), model)
     assert fitted.rates(NEW).shape == (500, 1)
     assert np.mean(np.abs(fitted.rates(NEW) / truth_of(NEW)[:, :1] - 1)) < 0.05
@@ -107,7 +115,7 @@ def test_chosen_bins_are_predicted_as_with_all():
 
 @kinds
 def test_a_saved_model_predicts_the_same_bits(backend, objective, tmp_path):
-    fitted, model = train(backend, objective, trees=10)
+    fitted, model = train(backend, objective, n_estimators=10)
     save_fold_model(fitted, tmp_path, 3, model)
     again = load_fold_model(tmp_path, 3, model)
     np.testing.assert_array_equal(again.rates(NEW), fitted.rates(NEW))
@@ -117,7 +125,7 @@ def test_a_saved_model_predicts_the_same_bits(backend, objective, tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"level": [1.0]}', '{"level": "x", "losses": []}'])
 def test_damaged_levels_are_refused_in_one_line(damage, tmp_path):
-    fitted, model = train("xgboost", "gamma", trees=3)
+    fitted, model = train("xgboost", "gamma", n_estimators=3)
     save_fold_model(fitted, tmp_path, 0, model)
     (tmp_path / "fold0.json").write_text(damage)
     with pytest.raises(UserError, match=r"fold0\.json: not a readable model; run 'polarbgb fit' again"):
@@ -125,7 +133,7 @@ def test_damaged_levels_are_refused_in_one_line(damage, tmp_path):
 
 
 def test_missing_files_are_named(tmp_path):
-    fitted, model = train("xgboost", "gamma", trees=3)
+    fitted, model = train("xgboost", "gamma", n_estimators=3)
     save_fold_model(fitted, tmp_path, 0, model)
     (tmp_path / "fold0_bin1.ubj").unlink()
     with pytest.raises(UserError, match=r"no model .*fold0_bin1\.ubj"):
@@ -136,7 +144,7 @@ def test_missing_files_are_named(tmp_path):
 
 
 def test_levels_are_written_last(tmp_path, monkeypatch):
-    fitted, model = train("xgboost", "gamma", trees=3)
+    fitted, model = train("xgboost", "gamma", n_estimators=3)
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -149,14 +157,14 @@ def test_levels_are_written_last(tmp_path, monkeypatch):
 
 def test_rows_of_another_file_have_the_mean_rate_of_the_folds():
     first, model = train("xgboost", "gamma")
-    second, _ = train("xgboost", "gamma", seed=1, row_fraction=0.5)
+    second, _ = train("xgboost", "gamma", seed=1, subsample=0.5)
     expected = (first.rates(NEW) + second.rates(NEW)) / 2
     np.testing.assert_allclose(predict_mean([first, second], NEW, model), expected, rtol=1e-12)
 
 
 def test_pieces_are_predicted_in_their_order(monkeypatch):
     monkeypatch.setattr("polarbgb.background.boosters.PIECE", 70)
-    fitted, model = train("xgboost", "gamma", trees=5)
+    fitted, model = train("xgboost", "gamma", n_estimators=5)
     rows = np.arange(500) % 3 > 0
     np.testing.assert_array_equal(fitted.predict(HeldOut(NEW, rows, model)), fitted.rates(NEW[rows]))
 

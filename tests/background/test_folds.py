@@ -91,9 +91,9 @@ def test_every_row_is_predicted_by_one_split_that_learns_nothing_within_the_emba
     for number, split in enumerate(folds.splits):
         np.testing.assert_array_equal(folds.fold == number, split.predicted)
         held_out = set(group[split.predicted])
-        learns = split.train | split.stop
+        learns = split.train | split.validation
         assert not held_out & set(group[learns])
-        assert not (split.train & split.stop).any()
+        assert not (split.train & split.validation).any()
         assert not (learns & excluded).any()
         distance = seconds_from(time[learns], [borders[g] for g in held_out])
         assert distance.min() >= config.folds.embargo - ROUNDING
@@ -105,7 +105,7 @@ def test_rows_that_stop_training_keep_the_same_distance_from_rows_that_grow_tree
     time, excluded, config = case
     group, borders = groups_of(time, config)
     for split in make_folds(time, excluded, config).splits:
-        stopping = set(group[split.stop])
+        stopping = set(group[split.validation])
         assert not stopping & set(group[split.train])
         distance = seconds_from(time[split.train], [borders[g] for g in stopping])
         assert distance.min() >= config.folds.embargo - ROUNDING
@@ -117,8 +117,8 @@ def test_only_rows_within_the_embargo_are_given_up(orbits_together):
     config = make_config(folds={"embargo": 130.0, "count": 3, "group": orbits_together})
     group, borders = groups_of(time, config)
     for split in make_folds(time, np.zeros(len(time), bool), config).splits:
-        unused = ~(split.train | split.stop | split.predicted)
-        near = [borders[g] for g in set(group[split.predicted]) | set(group[split.stop])]
+        unused = ~(split.train | split.validation | split.predicted)
+        near = [borders[g] for g in set(group[split.predicted]) | set(group[split.validation])]
         assert unused.any()
         assert seconds_from(time[unused], near).max() <= 130.0 + ROUNDING
 
@@ -127,7 +127,7 @@ def test_without_embargo_every_row_is_used():
     time = whole_orbits(12)
     folds = make_folds(time, np.zeros(len(time), bool), make_config(folds={"embargo": 0.0, "count": 4}))
     for split in folds.splits:
-        np.testing.assert_array_equal(split.train.astype(int) + split.stop + split.predicted, 1)
+        np.testing.assert_array_equal(split.train.astype(int) + split.validation + split.predicted, 1)
 
 
 def test_excluded_rows_are_predicted():
@@ -151,9 +151,9 @@ def test_neighbouring_orbits_spread_over_all_folds_in_changing_order():
 @pytest.mark.parametrize(("fraction", "orbits"), [(0.01, 1), (0.1, 3), (0.5, 16)])
 def test_the_asked_part_of_the_training_orbits_decides_when_to_stop(fraction, orbits):
     time = whole_orbits(40)  # 8 held out by each of 5, 32 left
-    config = make_config(folds={"embargo": 0.0}, model={"stopping_fraction": fraction})
+    config = make_config(folds={"embargo": 0.0}, model={"validation_fraction": fraction})
     for split in make_folds(time, np.zeros(len(time), bool), config).splits:
-        assert len(set(groups_of(time, config)[0][split.stop])) == orbits
+        assert len(set(groups_of(time, config)[0][split.validation])) == orbits
 
 
 def test_the_seed_decides():
@@ -162,7 +162,7 @@ def test_the_seed_decides():
 
     def stopping(seed):
         folds = make_folds(time, excluded, make_config(folds={"seed": seed}))
-        return np.array([split.stop for split in folds.splits])
+        return np.array([split.validation for split in folds.splits])
 
     np.testing.assert_array_equal(stopping(1), stopping(1))
     assert not np.array_equal(stopping(1), stopping(2))
@@ -199,7 +199,7 @@ def test_an_orbit_of_excluded_rows_is_no_orbit_to_stop_by(seed):
     excluded = np.floor((time - T0) / PERIOD) % 3 != 0
     config = make_config(folds={"count": 2, "embargo": 0.0, "seed": seed})
     for split in make_folds(time, excluded, config).splits:
-        assert split.stop.any()
+        assert split.validation.any()
 
 
 def test_a_fold_without_training_rows_is_refused():
@@ -228,7 +228,7 @@ def test_blocks_are_split_as_published(rows, seed):
 
     assert [BLOCK_PARTS[part] for part in folds.fold] == [published_part(row) for row in range(rows)]
     assert split.predicted.all()
-    for rows_of, part in ((split.train, "training"), (split.stop, "validation")):
+    for rows_of, part in ((split.train, "training"), (split.validation, "validation")):
         wanted = np.array([published_part(row) == part for row in range(rows)]) & ~excluded
         np.testing.assert_array_equal(rows_of, wanted)
 

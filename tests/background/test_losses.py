@@ -7,7 +7,7 @@ from scipy import stats
 
 from polarbgb.background.boosters import quantise
 from polarbgb.background.fold_model import FoldModel
-from polarbgb.background.losses import GROWING, SHARED, STOPPING, marks, training_frame
+from polarbgb.background.losses import SHARED, TRAINING, VALIDATION, marks, training_frame
 from polarbgb.background.losses import deviance as found_deviance
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
@@ -26,7 +26,14 @@ def sample():
 
 def trained(backend, objective, sample, trees=TREES, patience=1000):
     values, rate, weight, grow = sample
-    model = Model(backend=backend, objective=objective, trees=trees, patience=patience, threads=1, depth=3)
+    model = Model(
+        backend=backend,
+        objective=objective,
+        n_estimators=trees,
+        early_stopping_rounds=patience,
+        threads=1,
+        max_depth=3,
+    )
     start = np.average(rate[grow], weights=weight[grow])
     base = np.full(ROWS, start if objective == "squared" else np.log(start), "f4")
     targets = [Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), base[rows]) for rows in (grow, ~grow)]
@@ -55,7 +62,7 @@ def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sam
     assert booster.trees == trees
     margin = base + booster.margin(values)
     predicted = margin if model.objective == "squared" else np.exp(margin)
-    for part, rows in ((GROWING, grow), (STOPPING, ~grow)):
+    for part, rows in ((TRAINING, grow), (VALIDATION, ~grow)):
         expected = deviance(objective, rate[rows], predicted[rows], weight[rows])
         assert booster.losses[part][trees] == pytest.approx(expected, rel=2e-3)
         targets = Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), np.zeros(rows.sum(), "f4"))
@@ -65,7 +72,7 @@ def test_the_last_loss_is_the_deviance_of_the_prediction(backend, objective, sam
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
 def test_trees_kept_are_those_with_the_least_loss(backend, sample):
     booster, *_ = trained(backend, "gamma", sample, trees=200, patience=10)
-    stopping, growing = booster.losses[STOPPING], booster.losses[GROWING]
+    stopping, growing = booster.losses[VALIDATION], booster.losses[TRAINING]
     assert min(stopping, key=stopping.get) == booster.trees < 190
     assert list(stopping) == list(range(1, booster.trees + 11))
     assert set(growing) == marks(200) & set(stopping)
@@ -84,7 +91,7 @@ def test_the_frame_has_one_row_per_fold_booster_part_and_tree(sample):
     frame = training_frame([model] * 2, ["x", "y"])
     assert len(frame) == 2 * 3 * 2 * 3
     assert frame["bin"].unique(maintain_order=True).to_list() == [SHARED, "x", "y"]
-    (value,) = frame.filter(fold=1, bin="y", part=GROWING, trees=2)["loss"]
-    assert value == booster.losses[GROWING][2]
+    (value,) = frame.filter(fold=1, bin="y", part=TRAINING, trees=2)["loss"]
+    assert value == booster.losses[TRAINING][2]
     assert training_frame([], []).schema == frame.schema
     assert isinstance(frame, pl.DataFrame)

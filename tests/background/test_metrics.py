@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.metrics import deviance, noise_deviance, score
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 
 
 def test_two_rows_by_hand():
     # weights 1 and 1/4; residuals 2 and -2; pulls 2 and -1
-    data = Measured(np.array([[10.0], [20.0]]), np.array([[1.0], [2.0]]), np.ones((2, 1)))
+    data = CountRates(np.array([[10.0], [20.0]]), np.array([[1.0], [2.0]]), np.ones((2, 1)))
     (one,) = score(data, np.array([[8.0], [22.0]]), np.ones(2, bool), ("rate",), "held out")
     assert one.as_dict() == {
         "part": "held out",
@@ -34,7 +34,7 @@ def test_bins_and_rows_are_scored_apart(seed, rows, bins):
     rate, error, predicted = (rng.uniform(1, 9, (rows, bins)) for _ in range(3))
     counted = rng.random(rows) < 0.6
     names = tuple(f"rate[{b}]" for b in range(bins))
-    scores = score(Measured(rate, error, rate), predicted, counted, names, "part")
+    scores = score(CountRates(rate, error, rate), predicted, counted, names, "part")
     assert [one.bin for one in scores] == (list(names) if counted.any() else [])
     for b, one in enumerate(scores):
         picked = [(rate[i, b], error[i, b], predicted[i, b]) for i in range(rows) if counted[i]]
@@ -53,7 +53,7 @@ def test_bins_and_rows_are_scored_apart(seed, rows, bins):
 def test_no_constant_does_better_than_the_constant_of_the_score():
     rng = np.random.default_rng(0)
     rate, error = rng.uniform(1, 9, (200, 1)), rng.uniform(1, 3, (200, 1))
-    data, rows = Measured(rate, error, rate), np.ones(200, bool)
+    data, rows = CountRates(rate, error, rate), np.ones(200, bool)
     tried = [score(data, np.full((200, 1), c), rows, ("r",), "")[0] for c in np.linspace(1, 9, 2001)]
     assert min(one.deviance for one in tried) == pytest.approx(tried[0].constant, rel=1e-4)
     assert min(one.deviance for one in tried) >= tried[0].constant
@@ -63,7 +63,7 @@ def test_the_truth_is_left_with_pure_noise():
     rng = np.random.default_rng(0)
     truth, live = rng.uniform(100, 900, (40_000, 1)), rng.uniform(0.5, 2, (40_000, 1))
     error = np.sqrt(truth / live)
-    data = Measured(rng.poisson(truth * live) / live, error, live)
+    data = CountRates(rng.poisson(truth * live) / live, error, live)
     (one,) = score(data, truth, np.ones(40_000, bool), ("r",), "")
     assert one.over_noise == pytest.approx(1, abs=0.03)
     assert one.mean_square_pull == pytest.approx(1, abs=0.03)
@@ -81,7 +81,7 @@ def test_no_method_gains_by_predicting_too_little_where_counts_are_few():
     """As a weight of 1/error**2 lets it: low counts have small errors."""
     rng = np.random.default_rng(0)
     counts = rng.poisson(3.0, (50_000, 1)).astype(float)
-    data = Measured(counts, np.sqrt(np.maximum(counts, 1)), np.ones_like(counts))
+    data = CountRates(counts, np.sqrt(np.maximum(counts, 1)), np.ones_like(counts))
     rows = np.ones(50_000, bool)
     low, true, high = (score(data, np.full((50_000, 1), level), rows, ("r",), "")[0] for level in (2.0, 3.0, 4.0))
     assert low.weighted_error < true.weighted_error

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polarbgb.background.calibration import Calibrated
 from polarbgb.background.prediction import prediction_frame
 from polarbgb.config import validate
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.data.quality import Quality, Timeline
 
 BINS = 2
@@ -54,7 +54,7 @@ def lay_out(entries, row):
         ),
     )
     calibrated = Calibrated(value["sigma"], value["pull"], np.ones(BINS), np.zeros(BINS))
-    data = Measured(value["rate"], np.ones_like(value["rate"]), value["exposure"])
+    data = CountRates(value["rate"], np.ones_like(value["rate"]), value["exposure"])
     fold = (row % 3).astype(np.int8)
     return prediction_frame(
         timeline,
@@ -63,7 +63,7 @@ def lay_out(entries, row):
         calibrated=calibrated,
         baseline=value["baseline"],
         fold=fold,
-        noted={"l_shell": (10 + row).astype(np.float32)},
+        auxiliary={"l_shell": (10 + row).astype(np.float32)},
         config=make_config(),
     )
 

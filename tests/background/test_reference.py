@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polarbgb.background.reference import read_peer, write_peer
+from polarbgb.background.reference import read_reference, write_reference
 from polarbgb.errors import UserError
 from polarbgb.io.root_output import root_file
 
@@ -21,26 +21,26 @@ def root(path, values, tree="pred_t", branch="pred_rate"):
 
 
 def test_parquet_and_root_say_the_same(tmp_path, predicted):
-    write_peer(tmp_path / "a.parquet", np.arange(20)[::-1], predicted[::-1])
+    write_reference(tmp_path / "a.parquet", np.arange(20)[::-1], predicted[::-1])
     for path in (tmp_path / "a.parquet", root(tmp_path / "a.root", predicted)):
-        np.testing.assert_array_equal(read_peer(path, "t", entries=20, bins=3), predicted)
+        np.testing.assert_array_equal(read_reference(path, "t", entries=20, bins=3), predicted)
 
 
 def test_one_rate_may_be_a_scalar_branch(tmp_path, predicted):
     path = root(tmp_path / "a.root", predicted[:, 0])
-    np.testing.assert_array_equal(read_peer(path, "t", entries=20, bins=1), predicted[:, :1])
+    np.testing.assert_array_equal(read_reference(path, "t", entries=20, bins=1), predicted[:, :1])
 
 
 def test_rows_without_every_bin_are_none(tmp_path, predicted):
     holed = predicted.copy()
     holed[3, 1], holed[5] = np.nan, np.inf
-    write_peer(tmp_path / "a.parquet", np.arange(20), holed)
+    write_reference(tmp_path / "a.parquet", np.arange(20), holed)
     lists = pl.DataFrame({"row": [3, 7, 8], "pred": [[1.0, None, 2.0], None, predicted[8].tolist()]})
     lists.write_parquet(tmp_path / "lists.parquet")
-    found = read_peer(tmp_path / "a.parquet", "t", entries=25, bins=3)
+    found = read_reference(tmp_path / "a.parquet", "t", entries=25, bins=3)
     assert np.flatnonzero(np.isnan(found).all(axis=1)).tolist() == [3, 5, *range(20, 25)]
     assert np.isfinite(found).all(axis=1).sum() == 18
-    found = read_peer(tmp_path / "lists.parquet", "t", entries=25, bins=3)
+    found = read_reference(tmp_path / "lists.parquet", "t", entries=25, bins=3)
     assert np.flatnonzero(np.isfinite(found).any(axis=1)).tolist() == [8]
     np.testing.assert_array_equal(found[8], predicted[8])
 
@@ -81,5 +81,5 @@ def test_no_file_or_a_damaged_one_is_refused(tmp_path):
 
 def refused(path, message):
     with pytest.raises(UserError, match=message) as error:
-        read_peer(path, "t", entries=20, bins=3)
+        read_reference(path, "t", entries=20, bins=3)
     assert "\n" not in str(error.value)

@@ -13,7 +13,7 @@ from polarbgb.background.cross_fit import Fits, cross_fit, here
 from polarbgb.background.folds import make_folds
 from polarbgb.background.scheduler import _memory_limit, open_scheduler
 from polarbgb.config import Model, validate
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import silent
@@ -26,7 +26,7 @@ pytestmark = [
 ORBITS, PER_ORBIT = 24, 250
 
 
-def problem(*, backend="xgboost", trees=25):
+def problem(*, backend="xgboost", n_estimators=25):
     """Rates of two bins that follow two features, in six folds of orbits."""
     rng = np.random.default_rng(1)
     rows = ORBITS * PER_ORBIT
@@ -46,9 +46,16 @@ def problem(*, backend="xgboost", trees=25):
         },
         where="test",
     )
-    model = Model(backend=backend, objective="gamma", trees=trees, depth=4, learning_rate=0.2, min_rows=5)
-    measured = Measured(rate, np.sqrt(np.maximum(rate, 1)), np.ones_like(rate))
-    return Matrix(values, tuple("abcd")), measured, make_folds(time_, np.zeros(rows, bool), config), model, truth
+    model = Model(
+        backend=backend,
+        objective="gamma",
+        n_estimators=n_estimators,
+        max_depth=4,
+        learning_rate=0.2,
+        min_child_weight=5,
+    )
+    count_rates = CountRates(rate, np.sqrt(np.maximum(rate, 1)), np.ones_like(rate))
+    return Matrix(values, tuple("abcd")), count_rates, make_folds(time_, np.zeros(rows, bool), config), model, truth
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +76,7 @@ def test_workers_that_train_a_model_each_come_to_the_same_bits(two, backend):
 
 
 def test_rows_are_sent_once_for_all_cross_fits_and_every_fit_is_watched(two):
-    *case, _ = problem(trees=3)
+    *case, _ = problem(n_estimators=3)
     told = []
 
     def track(steps, *, label, total):
@@ -86,7 +93,7 @@ def test_rows_are_sent_once_for_all_cross_fits_and_every_fit_is_watched(two):
 
 
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(two):
-    *case, _ = problem(trees=150)
+    *case, _ = problem(n_estimators=150)
     pids = list(two._client.run(os.getpid).values())
 
     def track(steps, *, label, total):
@@ -101,7 +108,7 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(two):
 
 
 def test_rows_that_are_lost_with_their_only_worker_are_sent_again():
-    *case, _ = problem(trees=150)
+    *case, _ = problem(n_estimators=150)
     with open_scheduler("local:1") as one:
         pids = list(one._client.run(os.getpid).values())
         killer = threading.Timer(0.5, os.kill, (pids[0], signal.SIGKILL))
@@ -120,10 +127,10 @@ def test_rows_that_are_lost_with_their_only_worker_are_sent_again():
 
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
 def test_workers_that_grow_one_model_together_predict_as_well(two, backend):
-    matrix, measured, folds, model, truth = problem(backend=backend)
+    matrix, count_rates, folds, model, truth = problem(backend=backend)
     with open_scheduler("local:2", spread=True) as together:
-        far = cross_fit(matrix, measured, folds, model, scheduler=together).prediction
-    local = cross_fit(matrix, measured, folds, model).prediction
+        far = cross_fit(matrix, count_rates, folds, model, scheduler=together).prediction
+    local = cross_fit(matrix, count_rates, folds, model).prediction
     error, own = (np.mean((found - truth) ** 2 / truth) for found in (far, local))
     assert own < 0.1 * np.mean((truth.mean(axis=0) - truth) ** 2 / truth)
     assert error == pytest.approx(own, rel=0.15)  # each worker gives its own quantiles
@@ -138,7 +145,7 @@ def test_one_worker_with_all_rows_grows_the_same_trees():
 
 
 def test_rows_that_no_worker_can_hold_are_dealt_out(two, monkeypatch):
-    *case, _ = problem(trees=2)
+    *case, _ = problem(n_estimators=2)
     fits = Fits(*case)
     assert two._fits_a_worker(fits)
     limits = set(two._client.run(_memory_limit).values())
@@ -148,10 +155,10 @@ def test_rows_that_no_worker_can_hold_are_dealt_out(two, monkeypatch):
 
 
 def test_an_error_of_the_fit_itself_is_told_as_it_is(two):
-    matrix, measured, folds, model, _ = problem()
+    matrix, count_rates, folds, model, _ = problem()
     broken = Matrix(matrix.values[:, :2], matrix.names)  # two columns for four names
     with pytest.raises(ValueError, match="feature"):
-        cross_fit(broken, measured, folds, model, scheduler=two)
+        cross_fit(broken, count_rates, folds, model, scheduler=two)
 
 
 @pytest.mark.parametrize("address", ["local:", "local:0", "local:x", "local:-1"])
@@ -176,5 +183,5 @@ def test_without_dask_the_answer_is_how_to_install_it(monkeypatch):
 def test_without_an_address_the_work_is_done_here():
     with open_scheduler(None) as scheduler:
         assert scheduler is here
-    *case, _ = problem(trees=2)
+    *case, _ = problem(n_estimators=2)
     assert len(list(here(Fits(*case), label="fit", track=silent))) == 6

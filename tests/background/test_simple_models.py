@@ -15,7 +15,7 @@ from polarbgb.background.simple_models import (
 def test_a_cubic_is_followed_through_its_own_hole():
     time = np.arange(0, 8000, 4.0)
     rate = np.polynomial.Polynomial([900, 0.02, -3e-6, 2e-9])(time - 3000)[:, None]
-    found = polynomial(rate, time, np.ones(len(time), bool), hole=150, otherwise=np.zeros_like(rate))
+    found = polynomial(rate, time, np.ones(len(time), bool), gap=150, otherwise=np.zeros_like(rate))
     np.testing.assert_allclose(found, rate, rtol=1e-6)
 
 
@@ -23,7 +23,7 @@ def test_the_polynomial_is_that_of_polyfit():
     rng = np.random.default_rng(0)
     time = np.sort(rng.uniform(0, 6000, 3000))
     rate = rng.normal(1000, 30, (3000, 1))
-    found = polynomial(rate, time, np.ones(3000, bool), hole=240, otherwise=np.zeros_like(rate))
+    found = polynomial(rate, time, np.ones(3000, bool), gap=240, otherwise=np.zeros_like(rate))
     for row in (700, 1500, 2400):
         apart = np.abs(time - time[row])
         used = (apart <= 1800) & (apart > 240)
@@ -35,13 +35,13 @@ def test_a_burst_does_not_lift_the_polynomial_under_it():
     time = np.arange(0, 8000, 4.0)
     rate = np.full((2000, 1), 500.0)
     rate[990:1010] += 1000
-    found = polynomial(rate, time, np.ones(2000, bool), hole=150, otherwise=np.zeros_like(rate))
+    found = polynomial(rate, time, np.ones(2000, bool), gap=150, otherwise=np.zeros_like(rate))
     assert found[1000, 0] == pytest.approx(500)
 
 
 def test_few_rows_take_what_stands_in():
     otherwise = np.full((50, 2), 7.0)
-    found = polynomial(np.ones((50, 2)), np.arange(50.0), np.ones(50, bool), hole=150, otherwise=otherwise)
+    found = polynomial(np.ones((50, 2)), np.arange(50.0), np.ones(50, bool), gap=150, otherwise=otherwise)
     np.testing.assert_array_equal(found, otherwise)
 
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import poisson
 
 from polarbgb.background.targets import levels, make_targets
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 
 
 def observe(rows=400, seed=0, level=50.0):
@@ -19,16 +19,16 @@ def observe(rows=400, seed=0, level=50.0):
     counts = rng.poisson(level * np.exp(0.8 * x) * exposure)
     rate = counts / exposure
     error = np.sqrt(np.maximum(counts, 1)) / exposure
-    return x, counts, Measured(rate[:, None], error[:, None], exposure[:, None])
+    return x, counts, CountRates(rate[:, None], error[:, None], exposure[:, None])
 
 
-def all_rows(measured, objective, bins=(0,)):
-    rows = np.ones(len(measured.rate), bool)
-    return make_targets(measured, bins, levels(measured, rows, objective), rows, objective)
+def all_rows(count_rates, objective, bins=(0,)):
+    rows = np.ones(len(count_rates.rate), bool)
+    return make_targets(count_rates, bins, levels(count_rates, rows, objective), rows, objective)
 
 
-def level_of(measured, objective):
-    return levels(measured, np.ones(len(measured.rate), bool), objective)[0]
+def level_of(count_rates, objective):
+    return levels(count_rates, np.ones(len(count_rates.rate), bool), objective)[0]
 
 
 def poisson_loss(targets, log_rate):
@@ -37,23 +37,23 @@ def poisson_loss(targets, log_rate):
 
 @pytest.mark.parametrize("level", [0.5, 50.0, 5000.0])
 def test_poisson_targets_give_the_likelihood_of_the_counts(level):
-    x, counts, measured = observe(level=level)
-    targets = all_rows(measured, "poisson")
-    live = measured.exposure[:, 0]
+    x, counts, count_rates = observe(level=level)
+    targets = all_rows(count_rates, "poisson")
+    live = count_rates.exposure[:, 0]
     models = [np.log(level) + a + b * x for a, b in ((0.0, 0.8), (0.1, 0.3), (-0.2, -0.5))]
     likelihood = [-poisson.logpmf(counts, np.exp(model) * live).sum() for model in models]
-    loss = [poisson_loss(targets, model - np.log(level_of(measured, "poisson"))) for model in models]
+    loss = [poisson_loss(targets, model - np.log(level_of(count_rates, "poisson"))) for model in models]
     ratio = (loss[1] - loss[0]) / (likelihood[1] - likelihood[0])
     assert (loss[2] - loss[0]) / (likelihood[2] - likelihood[0]) == pytest.approx(ratio, rel=1e-4)
 
 
 def test_poisson_targets_have_the_maximum_of_the_likelihood_with_an_exposure_offset():
-    x, counts, measured = observe()
-    targets = all_rows(measured, "poisson")
-    live = measured.exposure[:, 0]
+    x, counts, count_rates = observe()
+    targets = all_rows(count_rates, "poisson")
+    live = count_rates.exposure[:, 0]
 
     def from_targets(p):
-        return poisson_loss(targets, p[0] - np.log(level_of(measured, "poisson")) + p[1] * x)
+        return poisson_loss(targets, p[0] - np.log(level_of(count_rates, "poisson")) + p[1] * x)
 
     def from_counts(p):
         log_mean = p[0] + p[1] * x + np.log(live)
@@ -66,18 +66,18 @@ def test_poisson_targets_have_the_maximum_of_the_likelihood_with_an_exposure_off
 
 
 def test_squared_targets_have_their_minimum_at_the_weighted_mean():
-    _, _, measured = observe()
-    rate, error = measured.rate[:, 0], measured.error[:, 0]
-    targets = all_rows(measured, "squared")
+    _, _, count_rates = observe()
+    rate, error = count_rates.rate[:, 0], count_rates.error[:, 0]
+    targets = all_rows(count_rates, "squared")
     mean = np.sum(rate / error**2) / np.sum(1 / error**2)
     found = np.sum(targets.weight * targets.label.astype(float)) / np.sum(targets.weight.astype(float))
     assert found == pytest.approx(1, rel=1e-6)
-    assert level_of(measured, "squared") == pytest.approx(mean, rel=1e-12)
+    assert level_of(count_rates, "squared") == pytest.approx(mean, rel=1e-12)
 
 
 def test_poisson_starts_at_all_counts_over_all_live_time():
-    _, counts, measured = observe()
-    assert level_of(measured, "poisson") == pytest.approx(counts.sum() / measured.exposure.sum(), rel=1e-12)
+    _, counts, count_rates = observe()
+    assert level_of(count_rates, "poisson") == pytest.approx(counts.sum() / count_rates.exposure.sum(), rel=1e-12)
 
 
 @given(rows=st.integers(1, 50), scale=st.floats(1e-3, 1e6), seed=st.integers(0, 999))
@@ -85,8 +85,8 @@ def test_poisson_starts_at_all_counts_over_all_live_time():
 def test_a_row_counts_as_one_row_whatever_the_instrument(rows, scale, seed):
     rng = np.random.default_rng(seed)
     rate = rng.uniform(0.5, 2, (rows, 1)) * scale
-    measured = Measured(rate, np.sqrt(rate), rng.uniform(0.1, 3, (rows, 1)))
-    squared, counts = all_rows(measured, "squared"), all_rows(measured, "poisson")
+    count_rates = CountRates(rate, np.sqrt(rate), rng.uniform(0.1, 3, (rows, 1)))
+    squared, counts = all_rows(count_rates, "squared"), all_rows(count_rates, "poisson")
     assert np.mean(squared.weight) == pytest.approx(1, rel=1e-5)
     assert np.mean(counts.weight * counts.label) == pytest.approx(1, rel=1e-5)
 
@@ -98,7 +98,7 @@ def observe_bins(rows=300, seed=0):
     exposure = rng.uniform(0.3, 1.7, (rows, 3))
     counts = rng.poisson(np.exp(0.8 * x)[:, None] * [40.0, 9.0, 300.0] * exposure)
     rate = np.maximum(counts, 0.5) / exposure
-    return x, Measured(rate, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
+    return x, CountRates(rate, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
 
 
 LOSSES = {
@@ -110,17 +110,17 @@ LOSSES = {
 
 @pytest.mark.parametrize("objective", LOSSES)
 def test_targets_of_several_bins_have_the_joint_loss_of_the_bins(objective):
-    x, measured = observe_bins()
+    x, count_rates = observe_bins()
     rows = np.ones(len(x), bool)
-    level = levels(measured, rows, objective)
+    level = levels(count_rates, rows, objective)
     each = {
-        "poisson": lambda f: measured.exposure * (level * f - measured.rate * np.log(level * f)),
-        "gamma": lambda f: measured.rate / (level * f) + np.log(level * f),
-        "squared": lambda f: ((measured.rate - level * f) / measured.error) ** 2,
+        "poisson": lambda f: count_rates.exposure * (level * f - count_rates.rate * np.log(level * f)),
+        "gamma": lambda f: count_rates.rate / (level * f) + np.log(level * f),
+        "squared": lambda f: ((count_rates.rate - level * f) / count_rates.error) ** 2,
     }[objective]
     shapes = [np.exp(a + b * x) for a, b in ((0.0, 0.8), (0.1, 0.3), (-0.2, -0.5))]
     joint = [each(f[:, None]).sum() for f in shapes]
-    target = make_targets(measured, range(3), level, rows, objective)
+    target = make_targets(count_rates, range(3), level, rows, objective)
     found = [LOSSES[objective](target, f).sum() for f in shapes]
     ratio = (joint[1] - joint[0]) / (found[1] - found[0])
     assert ratio > 0
@@ -129,25 +129,25 @@ def test_targets_of_several_bins_have_the_joint_loss_of_the_bins(objective):
 
 @pytest.mark.parametrize("objective", LOSSES)
 def test_each_bin_has_its_own_label_and_level(objective):
-    _, measured = observe_bins()
-    rows = np.ones(len(measured.rate), bool)
-    level = levels(measured, rows, objective)
+    _, count_rates = observe_bins()
+    rows = np.ones(len(count_rates.rate), bool)
+    level = levels(count_rates, rows, objective)
     for i_bin in range(3):
-        target = make_targets(measured, [i_bin], level, rows, objective)
-        np.testing.assert_allclose(target.label * level[i_bin], measured.rate[:, i_bin], rtol=1e-6)
-        alone = Measured(*(part[:, [i_bin]] for part in (measured.rate, measured.error, measured.exposure)))
+        target = make_targets(count_rates, [i_bin], level, rows, objective)
+        np.testing.assert_allclose(target.label * level[i_bin], count_rates.rate[:, i_bin], rtol=1e-6)
+        alone = CountRates(*(part[:, [i_bin]] for part in (count_rates.rate, count_rates.error, count_rates.exposure)))
         assert levels(alone, rows, objective)[0] == pytest.approx(level[i_bin], rel=1e-12)
 
 
 def test_only_the_rows_asked_for_have_a_say_in_level_and_scale():
-    _, measured = observe_bins()
+    _, count_rates = observe_bins()
     grow = np.arange(300) < 200
     for objective in LOSSES:
-        level = levels(measured, grow, objective)
-        before = make_targets(measured, [1], level, grow, objective)
-        rate, error = measured.rate.copy(), measured.error.copy()
+        level = levels(count_rates, grow, objective)
+        before = make_targets(count_rates, [1], level, grow, objective)
+        rate, error = count_rates.rate.copy(), count_rates.error.copy()
         rate[200:], error[200:] = rate[200:] * 7, error[200:] * 7
-        other = Measured(rate, error, measured.exposure)
+        other = CountRates(rate, error, count_rates.exposure)
         np.testing.assert_array_equal(levels(other, grow, objective), level)
         after = make_targets(other, [1], level, grow, objective)
         np.testing.assert_array_equal(after.weight, before.weight)
@@ -156,33 +156,33 @@ def test_only_the_rows_asked_for_have_a_say_in_level_and_scale():
 
 
 def test_trees_go_on_from_the_margin_given():
-    _, measured = observe_bins()
+    _, count_rates = observe_bins()
     rows = np.arange(300) < 100
-    level = levels(measured, rows, "gamma")
+    level = levels(count_rates, rows, "gamma")
     margin = np.linspace(-1, 1, 100)
     for objective, start in (("gamma", 0), ("poisson", 0), ("squared", 1)):  # the margin of a relative rate of 1
-        found = make_targets(measured, [0], level, rows, objective, margin=margin).base
+        found = make_targets(count_rates, [0], level, rows, objective, margin=margin).base
         np.testing.assert_allclose(found, start + margin, atol=1e-7)
-        assert (make_targets(measured, [0], level, rows, objective).base == start).all()
+        assert (make_targets(count_rates, [0], level, rows, objective).base == start).all()
 
 
 def test_a_bin_without_counts_has_finite_targets_above_zero():
     zero = np.zeros((5, 1))
-    targets = all_rows(Measured(zero, zero + 1, zero + 1), "poisson")
-    assert 0 < level_of(Measured(zero, zero + 1, zero + 1), "poisson") < 1e-3
+    targets = all_rows(CountRates(zero, zero + 1, zero + 1), "poisson")
+    assert 0 < level_of(CountRates(zero, zero + 1, zero + 1), "poisson") < 1e-3
     assert np.isfinite(targets.weight).all()
     assert (targets.label > 0).all()
 
 
 def test_gamma_targets_have_their_minimum_at_the_mean_ratio():
     """The sum of rate/r + log(r) over rows with r = a * shape is least at a = mean(rate/shape)."""
-    x, _, measured = observe()
-    targets = all_rows(measured, "gamma")
+    x, _, count_rates = observe()
+    targets = all_rows(count_rates, "gamma")
     shape = np.exp(0.8 * x)
 
     def loss(p):
-        rate = np.exp(p[0]) * shape / level_of(measured, "gamma")
+        rate = np.exp(p[0]) * shape / level_of(count_rates, "gamma")
         return np.sum(targets.weight * (targets.label / rate + np.log(rate)))
 
     found = minimize(loss, [3.0], tol=1e-12, method="Nelder-Mead").x
-    assert np.exp(found[0]) == pytest.approx(np.mean(measured.rate[:, 0] / shape), rel=1e-5)
+    assert np.exp(found[0]) == pytest.approx(np.mean(count_rates.rate[:, 0] / shape), rel=1e-5)

@@ -19,20 +19,27 @@ from polarbgb.background.folds import make_folds
 from polarbgb.background.metrics import deviance, noise_deviance
 from polarbgb.background.tune import tune_model
 from polarbgb.config import Model, validate
-from polarbgb.data.count_rates import Measured
+from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 
-OWN = {"learning_rate": 0.1, "depth": 6, "min_rows": 50.0, "row_fraction": 1.0, "column_fraction": 1.0, "l2": 1.0}
+OWN = {
+    "learning_rate": 0.1,
+    "max_depth": 6,
+    "min_child_weight": 50.0,
+    "subsample": 1.0,
+    "colsample_bytree": 1.0,
+    "reg_lambda": 1.0,
+}
 RANGES = {
     "learning_rate": (0.03, 0.3),
-    "depth": (4, 9),
-    "min_rows": (5, 1000),
-    "row_fraction": (0.5, 1),
-    "column_fraction": (0.4, 1),
-    "l2": (0.1, 100),
+    "max_depth": (4, 9),
+    "min_child_weight": (5, 1000),
+    "subsample": (0.5, 1),
+    "colsample_bytree": (0.4, 1),
+    "reg_lambda": (0.1, 100),
 }
-MODEL = Model(threads=1, trees=8)
+MODEL = Model(threads=1, n_estimators=8)
 
 
 def problem(scheme="orbits", bins=2, rows=1200):
@@ -51,7 +58,7 @@ def problem(scheme="orbits", bins=2, rows=1200):
         "intervals": {"more_than": 0},
     }
     folds = make_folds(1e9 + np.arange(rows, dtype=float), np.zeros(rows, bool), validate(raw, where="test"))
-    return Matrix(values, ("a", "b", "c")), Measured(rate, np.sqrt(rate), np.ones_like(rate)), folds
+    return Matrix(values, ("a", "b", "c")), CountRates(rate, np.sqrt(rate), np.ones_like(rate)), folds
 
 
 def tuned(storage, trials, *, model=MODEL, case=None, contract="one", **options):
@@ -86,7 +93,7 @@ def draws(trials):
 
 @both_storages
 def test_the_best_of_the_trials_asked_for_is_found(place, tmp_path):
-    poor = MODEL.model_copy(update={"learning_rate": 0.03, "min_rows": 900.0})
+    poor = MODEL.model_copy(update={"learning_rate": 0.03, "min_child_weight": 900.0})
     found = tuned(place(tmp_path), 10, model=poor)
     complete = trials_in(place(tmp_path), TrialState.COMPLETE)
     pruned = trials_in(place(tmp_path), TrialState.PRUNED)
@@ -131,7 +138,9 @@ def test_in_scheme_blocks_no_row_is_scored_by_a_model_that_saw_it(tmp_path):
     assert found.score == pytest.approx(deviance(counts, expected) / noise_deviance(expected), rel=1e-9)
 
 
-@pytest.mark.parametrize("own", [{"learning_rate": 0.01, "depth": 2}, {"min_rows": 3000.0, "row_fraction": 0.2}])
+@pytest.mark.parametrize(
+    "own", [{"learning_rate": 0.01, "max_depth": 2}, {"min_child_weight": 3000.0, "subsample": 0.2}]
+)
 def test_the_range_reaches_to_the_configurations_own_values(own, tmp_path):
     found = tuned(journal(tmp_path), 3, model=MODEL.model_copy(update=own))
     assert found.default_score is not None
@@ -144,8 +153,8 @@ def test_the_range_reaches_to_the_configurations_own_values(own, tmp_path):
 
 
 def test_a_penalty_of_zero_starts_at_the_least_one_searched(tmp_path):
-    tuned(journal(tmp_path), 1, model=MODEL.model_copy(update={"l2": 0.0, "min_rows": 0.0}))
-    assert trials_in(journal(tmp_path))[0].params == OWN | {"l2": 0.1, "min_rows": 5.0}
+    tuned(journal(tmp_path), 1, model=MODEL.model_copy(update={"reg_lambda": 0.0, "min_child_weight": 0.0}))
+    assert trials_in(journal(tmp_path))[0].params == OWN | {"reg_lambda": 0.1, "min_child_weight": 5.0}
 
 
 def test_the_seed_decides(tmp_path):

@@ -73,11 +73,11 @@ def database(server):
 def close_what_optuna_leaves_open(monkeypatch):
     create, engines = sqlalchemy.engine.create_engine, []
 
-    def noted(*arguments, **options):
+    def auxiliary(*arguments, **options):
         engines.append(create(*arguments, **options))
         return engines[-1]
 
-    monkeypatch.setattr(sqlalchemy.engine, "create_engine", noted)
+    monkeypatch.setattr(sqlalchemy.engine, "create_engine", auxiliary)
     yield
     for engine in engines:
         engine.dispose()

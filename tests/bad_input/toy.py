@@ -29,7 +29,7 @@ CONFIG = {
     "orbit": {"period": PERIOD, "epoch": START, "first": 0},
     "known_events": {"file": "known.csv", "time": "unix_time", "name": "name", "before": 3.0, "after": 3.0},
     "folds": {"count": 3, "embargo": 2.0},
-    "model": {"trees": 3, "depth": 2, "threads": 1, "patience": 2, "min_rows": 5.0},
+    "model": {"n_estimators": 3, "max_depth": 2, "threads": 1, "early_stopping_rounds": 2, "min_child_weight": 5.0},
     "cleaning": {"rounds": 0},
     "intervals": {"more_than": 0, "discard": 2.0, "longest": 10.0, "context": ["glat"]},
     "tune": {"trials": 1, "rows": 1000},

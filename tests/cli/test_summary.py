@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import polarbgb
-from polarbgb.cli.summary import details, gist, made, utc
+from polarbgb.cli.summary import result_tables, summary_line, utc, written_files
 from polarbgb.cli.terminal import Terminal, plain
 
 VERBS = ["simulate", "inspect", "tune", "fit", "detect", "explain", "export"]
@@ -18,26 +18,26 @@ VERBS = ["simulate", "inspect", "tune", "fit", "detect", "explain", "export"]
 
 def shown(result, verbose=False):
     console = Console(width=200, file=StringIO())
-    console.print(*details(result, verbose=verbose), sep="\n")
+    console.print(*result_tables(result, verbose=verbose), sep="\n")
     return console.file.getvalue()
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_result_has_a_line_and_its_files(results, verb):
     result = getattr(results, verb)
-    line = gist(result)
+    line = summary_line(result)
     assert line
     assert "\n" not in line
-    for path in made(result):
+    for path in written_files(result):
         assert Path(path).exists()
 
 
 def test_figures_are_those_of_the_results(results):
-    assert f"{results.inspect.usable:,} of {results.inspect.entries:,} rows" in gist(results.inspect)
-    assert f"{len(results.detect.events)} events" in gist(results.detect)
-    assert f"{results.tune.tuning.score:.4f}" in gist(results.tune)
-    assert results.explain.importance["feature"][0] in gist(results.explain)
-    assert f"{results.fit.rows:,} rows by 3 models" in gist(results.fit)
+    assert f"{results.inspect.usable:,} of {results.inspect.entries:,} rows" in summary_line(results.inspect)
+    assert f"{len(results.detect.events)} events" in summary_line(results.detect)
+    assert f"{results.tune.tuning.score:.4f}" in summary_line(results.tune)
+    assert results.explain.importance["feature"][0] in summary_line(results.explain)
+    assert f"{results.fit.rows:,} rows by 3 models" in summary_line(results.fit)
     for reason, number in results.inspect.dropped.items():
         assert f"dropped: {reason}" in shown(results.inspect)
         assert f"{number:,}" in shown(results.inspect)
@@ -55,7 +55,7 @@ def test_long_tables_are_cut_unless_all_is_asked_for(results):
 
 
 def test_events_are_told_with_their_false_alarm_rate(results):
-    line = gist(results.detect)
+    line = summary_line(results.detect)
     assert f"at most 30 false a day, about {30 * results.detect.days:.1f} in {results.detect.days:.1f} days" in line
     assert f"ranked by {results.detect.ranking}" in line
     told = shown(results.detect, verbose=True)
@@ -66,7 +66,7 @@ def test_events_are_told_with_their_false_alarm_rate(results):
 
 
 def test_a_list_purer_than_the_control_can_tell_says_so(results):
-    line = gist(replace(results.detect, far=0.1))
+    line = summary_line(replace(results.detect, far=0.1))
     assert f"0.1 false a day asked, but {results.detect.days:.1f} days of data cannot tell less than" in line
     assert f"{results.detect.least_far:.2g} a day" in line
 
@@ -80,14 +80,14 @@ def test_reasons_of_the_ranking_are_told_on_demand(results):
 
 def test_events_of_the_published_method_are_told_beside_their_intervals(copied):
     found = polarbgb.detect(copied, method="published", overrides=["intervals.sigma=4"])
-    assert gist(found) == f"{len(found.events)} events; the published method knows no false-alarm rate"
+    assert summary_line(found) == f"{len(found.events)} events; the published method knows no false-alarm rate"
     told = shown(found, verbose=True)
     assert f"{found.chosen}  <- events" in told
     assert all(name in told for name in [*found.events["name"], *found.intervals["set"]])
 
 
 def test_a_thing_that_is_no_result_is_refused():
-    for function in (gist, made, lambda thing: details(thing, verbose=True)):
+    for function in (summary_line, written_files, lambda thing: result_tables(thing, verbose=True)):
         with pytest.raises(NotImplementedError):
             function("text")
 

@@ -110,7 +110,7 @@ def test_a_configuration_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         config.name = "other"
     with pytest.raises(ValueError, match="frozen"):
-        config.model.trees = 3
+        config.model.n_estimators = 3
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_slices_are_written_out_in_order(values, names):
     ("sections", "message"),
     [
         ({"modle": {}}, "unknown key 'modle' (did you mean 'model'?)"),
-        ({"model": {"tree": 3}}, "unknown key 'model.tree' (did you mean 'trees'?)"),
+        ({"model": {"max_depths": 3}}, "unknown key 'model.max_depths' (did you mean 'max_depth'?)"),
         ({"rates": {"value": 3}}, "unknown key 'rates.value' (did you mean 'values'?)"),
         ({"input": {"cadense": 3}}, "unknown key 'input.cadense' (did you mean 'cadence'?)"),
         ({"known_events": {"file": "x", "tme": "t"}}, "unknown key 'known_events.tme' (did you mean 'time'?)"),
@@ -151,10 +151,10 @@ def test_slices_are_written_out_in_order(values, names):
         ({"orbit": {"period": "long"}}, "orbit.period: Input should be a valid number"),
         ({"orbit": {"epoch": float("nan")}}, "orbit.epoch: Input should be a finite number"),
         ({"model": {"backend": "catboost"}}, "model.backend: Input should be 'xgboost' or 'lightgbm'"),
-        ({"model": {"trees": 2.5}}, "model.trees: Input should be a valid integer"),
-        ({"model": {"trees": 0}}, "model.trees: Input should be greater than or equal to 1"),
-        ({"model": {"row_fraction": 1.5}}, "model.row_fraction: Input should be less than or equal to 1"),
-        ({"model": {"row_fraction": float("nan")}}, "model.row_fraction: "),
+        ({"model": {"n_estimators": 2.5}}, "model.n_estimators: Input should be a valid integer"),
+        ({"model": {"n_estimators": 0}}, "model.n_estimators: Input should be greater than or equal to 1"),
+        ({"model": {"subsample": 1.5}}, "model.subsample: Input should be less than or equal to 1"),
+        ({"model": {"subsample": float("nan")}}, "model.subsample: "),
         ({"model": {"seed": -1}}, "model.seed: Input should be greater than or equal to 0"),
         ({"model": {"seed": 2**31}}, "model.seed: Input should be less than 2147483648"),
         ({"folds": {"seed": -1}}, "folds.seed: Input should be greater than or equal to 0"),
@@ -284,7 +284,7 @@ def test_a_number_of_seconds_is_an_exposure(tmp_path):
 @pytest.mark.parametrize(
     ("override", "section", "key", "value"),
     [
-        ("model.trees=12", "model", "trees", 12),
+        ("model.n_estimators=12", "model", "n_estimators", 12),
         ("model.learning_rate=0.5", "model", "learning_rate", 0.5),
         ("model.device='cuda'", "model", "device", "cuda"),
         ("model.device=cuda", "model", "device", "cuda"),
@@ -307,22 +307,22 @@ def test_a_value_is_set_from_the_command_line(tmp_path, override, section, key, 
 
 
 def test_the_last_of_several_settings_holds(tmp_path):
-    assert load(write(tmp_path, TOML), ["model.trees=3", "model.trees=4"]).model.trees == 4
+    assert load(write(tmp_path, TOML), ["model.n_estimators=3", "model.n_estimators=4"]).model.n_estimators == 4
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.trees", "--set model.trees: write it as section.key=value"),
+        ("model.n_estimators", "--set model.n_estimators: write it as section.key=value"),
         ("=3", "--set =3: write it as section.key=value"),
         ("model.=3", "--set model.=3: write it as section.key=value"),
         (".trees=3", "--set .trees=3: write it as section.key=value"),
         ("name.trees=3", "--set name.trees=3: 'name' is not a section"),
         ("features.columns.x=3", "--set features.columns.x=3: 'columns' is not a section"),
-        ("model.tres=3", "unknown key 'model.tres' (did you mean 'trees'?)"),
-        ("model.trees=many", "model.trees: Input should be a valid integer"),
+        ("model.max_depths=3", "unknown key 'model.max_depths' (did you mean 'max_depth'?)"),
+        ("model.n_estimators=many", "model.n_estimators: Input should be a valid integer"),
         ("model=3", "model: Input should be a valid dictionary"),
-        ("model.trees=", "model.trees: Input should be a valid integer"),
+        ("model.n_estimators=", "model.n_estimators: Input should be a valid integer"),
     ],
 )
 def test_a_wrong_setting_is_told(tmp_path, override, message):

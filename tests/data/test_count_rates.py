@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from polarbgb.background.calibration import scatter_over_error
 from polarbgb.config import validate
-from polarbgb.data.count_rates import Measured, counting_noise, measured
+from polarbgb.data.count_rates import CountRates, count_rates, counting_noise
 from polarbgb.data.quality import clean
 
 
@@ -41,7 +41,7 @@ def make_frame(counts, live):
 def test_rate_times_live_time_is_the_number_of_counts(counts, seed):
     live = np.random.default_rng(seed).uniform(0.1, 2, counts.shape)
     config = make_config()
-    found = measured(clean(make_frame(counts, live), config), config)
+    found = count_rates(clean(make_frame(counts, live), config), config)
     np.testing.assert_allclose(found.exposure, live, rtol=1e-12)
     np.testing.assert_allclose(found.rate * found.exposure, counts, rtol=1e-12)
 
@@ -49,14 +49,14 @@ def test_rate_times_live_time_is_the_number_of_counts(counts, seed):
 def test_a_rate_of_zero_is_given_the_cadence_as_live_time():
     config = make_config()
     counts = np.array([[0, 4], [9, 0]])
-    found = measured(clean(make_frame(counts, np.full((2, 2), 0.5)), config), config)
+    found = count_rates(clean(make_frame(counts, np.full((2, 2), 0.5)), config), config)
     np.testing.assert_allclose(found.exposure, [[2.0, 0.5], [0.5, 2.0]])
 
 
 def test_the_live_time_asked_for_is_shared_by_all_bins():
     config = make_config(rates={"values": ["a", "b"], "errors": ["ae", "be"], "exposure": "live / 2"})
     live = np.array([[1.0, 1.0], [3.0, 3.0]])
-    found = measured(clean(make_frame(np.array([[0, 4], [9, 1]]), live), config), config)
+    found = count_rates(clean(make_frame(np.array([[0, 4], [9, 1]]), live), config), config)
     np.testing.assert_array_equal(found.exposure, [[0.5, 0.5], [1.5, 1.5]])
 
 
@@ -64,20 +64,20 @@ def test_dropped_rows_are_left_out():
     config = make_config()
     counts = np.arange(2, 12).reshape(5, 2)
     frame = make_frame(counts, np.ones((5, 2))).with_columns(ae=pl.Series([np.nan, *np.sqrt(counts[1:, 0]).tolist()]))
-    np.testing.assert_allclose(measured(clean(frame, config), config).rate, counts[1:])
+    np.testing.assert_allclose(count_rates(clean(frame, config), config).rate, counts[1:])
 
 
 def test_predicted_noise_is_the_spread_of_simulated_counts():
     rng = np.random.default_rng(0)
     background, live = np.array([[40.0, 700.0]]), np.array([[0.5, 0.9]])
     spread = (rng.poisson(background * live, (200_000, 2)) / live).std(axis=0)
-    data = Measured(background * 3, background, live)
+    data = CountRates(background * 3, background, live)
     np.testing.assert_allclose(counting_noise(data, background)[0], spread, rtol=0.01)
 
 
 @pytest.mark.parametrize("background", [-5.0, 0.0, 0.3])
 def test_predicted_noise_is_never_below_one_count(background):
-    data = Measured(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 0.5))
+    data = CountRates(np.ones((1, 1)), np.ones((1, 1)), np.full((1, 1), 0.5))
     assert counting_noise(data, np.full((1, 1), background)).item() == pytest.approx(1 / 0.5)
 
 
@@ -91,6 +91,6 @@ def test_stated_errors_are_compared_with_the_scatter_from_row_to_row(factor):
     counts[100:120] *= 20
     error = np.sqrt(np.maximum(counts, 1)) / factor
     segment = np.repeat([0, 1], 20_000)
-    found = scatter_over_error(Measured(counts, error, counts**0), segment, np.ones(40_000, bool))
+    found = scatter_over_error(CountRates(counts, error, counts**0), segment, np.ones(40_000, bool))
     assert found[0] == pytest.approx(factor, rel=0.02)
     assert np.isnan(found[1])

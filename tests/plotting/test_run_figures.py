@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarbgb.background.losses import GROWING, SCHEMA, SHARED, STOPPING
+from polarbgb.background.losses import SCHEMA, SHARED, TRAINING, VALIDATION
 from polarbgb.config import Position, validate
 from polarbgb.errors import UserError
 from polarbgb.plotting.cluster_plane import cluster_plane, frontier, surpassing
@@ -127,7 +127,7 @@ def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(config):
     rows = [
         (fold, name, part, trees + 1, value)
         for (fold, name), values in losses.items()
-        for part in (GROWING, STOPPING)
+        for part in (TRAINING, VALIDATION)
         for trees, value in enumerate(values)
     ]
     figure = drawn(loss_curves(pl.DataFrame(rows, schema=SCHEMA, orient="row"), config))

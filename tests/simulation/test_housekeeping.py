@@ -61,7 +61,7 @@ def test_after_a_hole_of_days_it_is_as_cold_as_the_real_file_ever_was():
 def test_each_hole_counts_from_its_own_end():
     holes = START + 3600 * np.array([[5.0, 9.0], [50.0, 60.0]])
     time = START + 3600 * np.array([2.0, 9.5, 40.0, 60.5, 90.0])
-    one_by_one = [temperature(time, hole[None]) - temperature(time, NONE) for hole in holes]
+    one_by_one = [temperature(time, gap[None]) - temperature(time, NONE) for gap in holes]
     got = temperature(time, holes) - temperature(time, NONE)
     np.testing.assert_allclose(got, np.sum(one_by_one, axis=0), atol=0.01)
 

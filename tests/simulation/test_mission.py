@@ -115,7 +115,7 @@ def test_live_share_is_that_of_what_was_written(mission, rows):
 
 
 def test_nearly_two_thirds_of_the_whole_mission_are_live():
-    # Rows of POLAR's file over its 71.98 days; 16 draws of the holes, for each varies by some percent.
+    # Rows of POLAR's file over its 71.98 days; 16 draws of the gaps, for each varies by some percent.
     triggers = known_events(load("configs/polar.toml"))["time"].to_list()
     field = igrf(START)
     when = occasions(field, START, START + 71.98 * 86400)
@@ -448,7 +448,7 @@ def test_a_mission_can_be_made_in_pieces(tmp_path, rows, truth, mission):
 
 
 def test_a_piece_in_a_hole_has_no_rows(tmp_path):
-    piece = simulate(tmp_path / "hole.root", days=1, first=63, seed=0)  # of the hole of 6.6 days from 2017-03-06
+    piece = simulate(tmp_path / "hole.root", days=1, first=63, seed=0)  # of the gap of 6.6 days from 2017-03-06
     assert piece.rows == 0
     with uproot.open(piece.path) as file:
         tree = file["nf1rate"]

@@ -1,4 +1,4 @@
-"""The clock, the holes and the slips against what the real file is known for, and brute force."""
+"""The clock, the gaps and the slips against what the real file is known for, and brute force."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from polarbgb.transients.candidates import disjoint
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.detector import Detector, learn_detector, measure_control, search
 from polarbgb.transients.false_alarms import Control
-from polarbgb.transients.hit_patterns import kinds_of_count
+from polarbgb.transients.hit_patterns import find_hit_patterns
 from polarbgb.transients.injection import Ground
 from polarbgb.transients.noise import measure_noise
 from polarbgb.transients.ranking import Ranking
@@ -177,7 +177,7 @@ def test_with_few_orbits_nothing_is_injected_and_the_significance_ranks(make_cou
     observed, expected, time = made(6, orbits=10)
     counts = make_counts(observed, expected, time, cadence=CADENCE, series=((0,), (1,), (2,), (0, 1, 2)))
     ground = Ground(
-        counts, np.ones(len(time)), np.ones(len(time), bool), np.full(len(time), np.nan), kinds_of_count(counts)
+        counts, np.ones(len(time)), np.ones(len(time), bool), np.full(len(time), np.nan), find_hit_patterns(counts)
     )
     noise = measure_noise(counts, config.trigger)
     found = search(counts, noise, config.trigger, threads=1)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from polarbgb.data.quality import Quality
-from polarbgb.transients.hit_patterns import kinds_of_count
+from polarbgb.transients.hit_patterns import find_hit_patterns
 from polarbgb.transients.injection import (
     _APART,
     BOX,
@@ -100,7 +100,7 @@ def test_profiles_come_whole_and_as_their_formula_says():
 
 def test_what_bins_share_is_read_off_the_counts(make_counts):
     counts = make_counts(nested(100_000, np.random.default_rng(2)), MEAN @ MEMBER)
-    kinds = kinds_of_count(counts)
+    kinds = find_hit_patterns(counts)
     np.testing.assert_allclose(kinds.background, MEAN @ MEMBER, rtol=1e-3)
     truth, found = ((m.T * mean) @ m.astype(float) for m, mean in ((MEMBER, MEAN), (kinds.member, kinds.mean)))
     np.testing.assert_allclose(found, truth, atol=2.0)
@@ -108,7 +108,7 @@ def test_what_bins_share_is_read_off_the_counts(make_counts):
 
 def test_bins_that_share_nothing_are_drawn_apart(make_counts):
     found = np.random.default_rng(3).poisson(50.0, (50_000, 3))
-    kinds = kinds_of_count(make_counts(found, np.full(3, 50.0)))
+    kinds = find_hit_patterns(make_counts(found, np.full(3, 50.0)))
     common = (kinds.member.T * kinds.mean) @ kinds.member.astype(float)
     assert np.abs(common - np.diag(np.diag(common))).max() < 1.0
 
@@ -120,19 +120,19 @@ def test_what_bins_share_is_read_off_quiet_rows_and_not_off_the_background(make_
     loud = np.arange(rows) % 2 == 0
     loud[: rows // 2] = False
     found = rng.poisson(expected) + np.where(loud, rng.normal(0, 15, rows), 0.0)[:, None]
-    kinds = kinds_of_count(replace(make_counts(found, expected), quiet=~loud))
+    kinds = find_hit_patterns(replace(make_counts(found, expected), quiet=~loud))
     common = (kinds.member.T * kinds.mean) @ kinds.member.astype(float)
     assert np.abs(common - np.diag(np.diag(common))).max() < 2.0
 
 
 def test_few_rows_or_one_bin_tell_nothing(make_counts):
     for found in (nested(50, np.random.default_rng(4)), np.full((5000, 1), 9)):
-        kinds = kinds_of_count(make_counts(found, np.full(found.shape[1], 9.0)))
+        kinds = find_hit_patterns(make_counts(found, np.full(found.shape[1], 9.0)))
         np.testing.assert_array_equal(kinds.member, np.eye(found.shape[1], dtype=bool))
 
 
 def test_a_spectrum_adds_what_it_says(make_counts):
-    kinds = kinds_of_count(make_counts(nested(100_000, np.random.default_rng(5)), MEAN @ MEMBER))
+    kinds = find_hit_patterns(make_counts(nested(100_000, np.random.default_rng(5)), MEAN @ MEMBER))
     for shares in ([1, 1, 1], [2.0, 0.8, 1.0], [0.3, 0.0, 0.5]):
         of_kinds = kinds.spectrum(np.array(shares))
         assert (of_kinds >= 0).all()

@@ -16,7 +16,9 @@ def noise_of(make_config, make_counts):
 
     def measure(observed, lengths=(10.0,), rate=RATE, **columns):
         counts = make_counts(observed, rate, **({"series": SERIES} | columns))
-        return measure_noise(counts, make_config(bins=2, trigger={"scales": list(lengths), "follow": 0.0}).trigger)
+        return measure_noise(
+            counts, make_config(bins=2, trigger={"scales": list(lengths), "longest_followed": 0.0}).trigger
+        )
 
     return measure
 

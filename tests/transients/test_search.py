@@ -179,7 +179,7 @@ def test_the_background_follows_the_local_baseline_in_and_beside_short_events_al
     drift[short] *= 4
     drift[longer] *= 4
     observed = np.random.default_rng(6).poisson(400.0 * drift, (rows, 2))
-    trigger = {"scales": [4.0, 20.0], "follow": 4.0, "trust": 0.1, "far": 1.0}
+    trigger = {"scales": [4.0, 20.0], "longest_followed": 4.0, "prior_width": 0.1, "far": 1.0}
     config = make_config(bins=2, trigger=trigger, sigma=10.0)
     # Rows within the margin of an excess are no baseline, and it is taken from a minute on either side.
     config = config.model_copy(update={"cleaning": config.cleaning.model_copy(update={"margin": 10.0})})

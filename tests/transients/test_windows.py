@@ -123,10 +123,12 @@ def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config,
     counts = make_counts(np.random.default_rng(3).poisson(RATE * drift), RATE)
     nominal = 0.3 * np.sqrt(300 * 8 * drift[BURST.start, 0] / 1.3)
     of_burst = {}
-    for follow in (0.0, 60.0):
-        trigger = {"scales": [20.0, 100.0], "threshold": 4.0, "follow": follow, "trust": 0.1}
+    for longest_followed in (0.0, 60.0):
+        trigger = {"scales": [20.0, 100.0], "threshold": 4.0, "longest_followed": longest_followed, "prior_width": 0.1}
         windows = overlapping(search(counts, make_config(bins=2, trigger=trigger).trigger), BURST)
-        of_burst[follow] = {scale: windows.filter(scale=scale, series="0")["significance"].max() for scale in (20, 100)}
+        of_burst[longest_followed] = {
+            scale: windows.filter(scale=scale, series="0")["significance"].max() for scale in (20, 100)
+        }
     assert of_burst[60.0][20] == pytest.approx(nominal, abs=3)
     assert of_burst[0.0][20] is None or of_burst[0.0][20] < 0.6 * of_burst[60.0][20]
     assert of_burst[60.0][100] == of_burst[0.0][100]  # a scale beyond it is searched as it is
@@ -135,7 +137,7 @@ def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config,
 def test_the_baseline_followed_is_the_mean_of_the_counts_beside_each_row(make_config, make_counts):
     rng = np.random.default_rng(9)
     counts = make_counts(rng.poisson(1.1 * RATE, (2000, 2)), RATE, quiet=rng.random(2000) < 0.9)
-    settings = make_config(bins=2, trigger={"follow": 30.0, "trust": 0.5}).trigger
+    settings = make_config(bins=2, trigger={"longest_followed": 30.0, "prior_width": 0.5}).trigger
     assert followed(counts, 40.0, settings) is counts.expected
     for scale, width in ((4.0, 60), (30.0, 90)):  # three scales, but at least a minute
         local = followed(counts, scale, settings)
@@ -172,7 +174,7 @@ def test_significance_is_that_of_counts_divided_by_their_dispersion(make_config,
     observed = np.full((500, 1), 400.0)
     observed[200:204] += 300.0
     counts = make_counts(observed, 400.0)
-    settings = make_config(bins=1, trigger={"scales": [4.0], "threshold": 3.0, "follow": 0.0}).trigger
+    settings = make_config(bins=1, trigger={"scales": [4.0], "threshold": 3.0, "longest_followed": 0.0}).trigger
     (window,) = search(counts, settings, {4.0: np.array([9.0])}).rows(named=True)
     assert (window["first"], window["last"]) == (200, 203)
     assert window["significance"] == pytest.approx(nominal_sigma(1200, 1600) / 3)

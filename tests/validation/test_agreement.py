@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarbgb.validation.agreement import agreement, measure_stability
+from polarbgb.validation.agreement import agreement, measure_agreement
 
 
 def events(spans):
@@ -45,7 +45,7 @@ def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, mak
     pull[[7, 8, 35]] = 9.0
     one = make_prediction(pull, np.arange(40.0))
     pull[8] = 0.0
-    stable = measure_stability(one, make_prediction(pull, np.arange(40.0)), make_config(bins=1, trigger={"far": 3.0}))
+    stable = measure_agreement(one, make_prediction(pull, np.arange(40.0)), make_config(bins=1, trigger={"far": 3.0}))
     assert stable.listed.events == (3, 3)
     assert stable.listed.together == 1 / 11  # of 12 rows one is in both
     assert stable.listed.again == (1 / 3, 1 / 3)

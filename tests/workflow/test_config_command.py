@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import polarbgb
 from polarbgb.cli.main import main
 from polarbgb.config import Config, Section, shipped
-from polarbgb.config.text import begun, parts, to_toml
+from polarbgb.config.text import new_configuration, parts, to_toml
 from polarbgb.io.root_output import root_file
 
 
@@ -56,7 +56,7 @@ def test_what_is_begun_from_nothing_is_complete_and_says_what_each_key_is(tmp_pa
 
 
 def test_all_that_is_commented_out_is_the_default():
-    lines = begun(tomllib.loads(shipped("configs/rhessi.toml").read_text())).splitlines()
+    lines = new_configuration(tomllib.loads(shipped("configs/rhessi.toml").read_text())).splitlines()
     shown = [line.removeprefix("# ") for line in lines if line.startswith("# ") and " = " in line]
     assert len(shown) > 5
     defaults = {key.name: key.default for part in parts() for key in part.keys}

@@ -193,7 +193,7 @@ def test_flags_are_those_of_the_prediction(results, finished):
 
 def test_only_what_is_searched_for_can_change(copied):
     before = (copied / "manifest.json").read_text()
-    for text in ("model.trees=3", "intervals.context=['sun']", "intervals.longest=9", "intervals", "name=X", ""):
+    for text in ("model.n_estimators=3", "intervals.context=['sun']", "intervals.longest=9", "intervals", "name=X", ""):
         with pytest.raises(
             UserError, match=r"only \[trigger\], \[classes\] and some of \[intervals\] can change after the fit"
         ):

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import polarbgb
-from polarbgb.background.reference import write_peer
+from polarbgb.background.reference import write_reference
 from polarbgb.cli.main import main
-from polarbgb.cli.summary import details, gist
+from polarbgb.cli.summary import result_tables, summary_line
 from polarbgb.cli.terminal import plain
 from polarbgb.errors import UserError
 from polarbgb.plotting.saving import save
@@ -41,25 +41,25 @@ def test_the_models_own_prediction_is_its_equal(copied, results, tmp_path):
     frame = copied.read_frame("prediction.parquet")
     half = frame.filter(frame["row"] % 2 == 0)
     own = tmp_path / "own.parquet"
-    write_peer(own, half["row"].to_numpy(), half["pred"].to_numpy())
-    found = polarbgb.evaluate(copied, peers=[own, results.export.path])
-    assert found.peers == ("own", "export")
-    for name in found.peers:
+    write_reference(own, half["row"].to_numpy(), half["pred"].to_numpy())
+    found = polarbgb.evaluate(copied, references=[own, results.export.path])
+    assert found.references == ("own", "export")
+    for name in found.references:
         for one, model in zip(found.errors[name], found.errors["boosted trees"], strict=True):
             assert (one.rows, one.weighted_error) == (model.rows, model.weighted_error)
     rows = {one.rows for scores in found.errors.values() for one in scores}
     assert len(rows) == 1
     assert rows.pop() == pytest.approx(found.regimes["all"][0].score.rows / 2, rel=0.02)
-    assert "predicted by own and export too" in gist(found)
+    assert "predicted by own and export too" in summary_line(found)
 
 
 def test_peers_that_cannot_be_compared_are_refused(copied, results, tmp_path):
     nothing = tmp_path / "nothing.parquet"
-    write_peer(nothing, np.arange(9), np.full((9, 6), np.nan))
+    write_reference(nothing, np.arange(9), np.full((9, 6), np.nan))
     with pytest.raises(UserError, match="nothing predicts none of the held-out rows"):
-        polarbgb.evaluate(copied, peers=[nothing])
+        polarbgb.evaluate(copied, references=[nothing])
     with pytest.raises(UserError, match="called 'export' already"):
-        polarbgb.evaluate(copied, peers=[results.export.path] * 2)
+        polarbgb.evaluate(copied, references=[results.export.path] * 2)
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +97,13 @@ def test_bursts_that_were_injected_are_kept_counted_and_drawn(with_bursts):
 def test_a_person_reads_what_is_found_of_them(with_bursts):
     _, found = with_bursts
     console = Console(width=80, file=StringIO())
-    console.print(*details(found, verbose=False), sep="\n")
+    console.print(*result_tables(found, verbose=False), sep="\n")
     told = console.file.getvalue()
     for name in ("6 to 8", "8 to 12", "12 and more", "events a day  none added"):
         assert name in told
     assert all(len(line) <= 80 for line in told.splitlines())
-    assert "bursts found at 2 false a day" in gist(found)
-    assert "bursts found" not in gist(replace(found, efficiency=None))
+    assert "bursts found at 2 false a day" in summary_line(found)
+    assert "bursts found" not in summary_line(replace(found, efficiency=None))
     assert json.dumps(plain(found))
 
 
@@ -129,10 +129,10 @@ def test_a_run_agrees_with_itself(copied):
     assert told["listed"]["events"] == [len(events)] * 2
     assert copied.stage("evaluate")["trigger"]["far"] == 10.0
     console = Console(width=80, file=StringIO())
-    console.print(*details(found, verbose=False), sep="\n")
+    console.print(*result_tables(found, verbose=False), sep="\n")
     assert "at 10 false a day" in console.file.getvalue()
     assert all(len(line) <= 80 for line in console.file.getvalue().splitlines())
-    assert "share 100% of the seconds" in gist(found)
+    assert "share 100% of the seconds" in summary_line(found)
     assert json.dumps(plain(found))
 
 
@@ -164,7 +164,7 @@ def test_a_run_on_other_rows_cannot_be_compared(copied, tmp_path):
 
 
 def test_only_bursts_and_the_search_can_be_set(copied):
-    for text in ("model.trees=3", "intervals.sigma=4", "injections=3"):
+    for text in ("model.n_estimators=3", "intervals.sigma=4", "injections=3"):
         with pytest.raises(UserError, match=r"only \[inject\] and \[trigger\] can change after the fit"):
             polarbgb.evaluate(copied, overrides=[text])
     with pytest.raises(UserError, match="is not below"):
@@ -177,7 +177,7 @@ def test_only_bursts_and_the_search_can_be_set(copied):
 
 def test_the_table_fits_a_terminal_of_80_columns(copied, results, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    told = CliRunner().invoke(main, ["evaluate", "-r", str(copied.path), "--peer", str(results.export.path)])
+    told = CliRunner().invoke(main, ["evaluate", "-r", str(copied.path), "--reference", str(results.export.path)])
     assert told.exit_code == 0, told.output
     for name in ("boosted trees", "export", "same ground, 8 days", "|latitude| middle"):
         lines = [line for line in told.stdout.splitlines() if line.startswith(name)]

@@ -153,7 +153,7 @@ def test_dependence_and_attribution_cover_all_bins(results, finished, small):
 
 def test_without_its_feature_the_orbit_is_told_by_time(settings, mission, tmp_path):
     config = polarbgb.load(
-        "configs/polar.toml", [*settings, 'features.without=["orbital_phase"]', "folds.count=2", "model.trees=5"]
+        "configs/polar.toml", [*settings, 'features.without=["orbital_phase"]', "folds.count=2", "model.n_estimators=5"]
     )
     run = RunFolder(tmp_path / "run")
     polarbgb.fit(config, run, path=mission)

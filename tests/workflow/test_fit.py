@@ -19,7 +19,7 @@ PARTS = ("training", "validation", "test", "unused")  # 98, 1 and 1 % of 256 row
 
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
 def test_two_fits_are_equal_to_the_last_bit(backend, settings, mission, tmp_path):
-    fast = ["model.trees=6", "folds.count=2", f"model.backend={backend}", "model.row_fraction=0.7"]
+    fast = ["model.n_estimators=6", "folds.count=2", f"model.backend={backend}", "model.subsample=0.7"]
     runs = [RunFolder(tmp_path / name) for name in "ab"]
     for run in runs:
         polarbgb.fit(polarbgb.load("configs/polar.toml", [*settings, *fast]), run, path=mission)
@@ -29,7 +29,7 @@ def test_two_fits_are_equal_to_the_last_bit(backend, settings, mission, tmp_path
     assert len(np.unique(pred[:, 0])) > 20  # more than a constant agreed
 
 
-QUICK = ["model.trees=6", "folds.count=2", "cleaning.rounds=1"]
+QUICK = ["model.n_estimators=6", "folds.count=2", "cleaning.rounds=1"]
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_the_folder_stands_alone(results, finished, copied, small, mission):
 
 
 def test_a_second_fit_takes_back_what_came_from_the_first(settings, mission, copied):
-    config = polarbgb.load("configs/polar.toml", [*settings, "folds.count=2", "model.trees=3"])
+    config = polarbgb.load("configs/polar.toml", [*settings, "folds.count=2", "model.n_estimators=3"])
     polarbgb.fit(config, copied, path=mission)
     assert copied.stage("tune") is not None
     assert copied.stage("detect") is None
@@ -182,7 +182,7 @@ def test_a_fit_broken_off_is_not_claimed(breaks, how, small, mission, copied, mo
 
     before = (copied / "manifest.json").read_text()
     monkeypatch.setattr(breaks, break_off)
-    quick = small.model_copy(update={"model": small.model.model_copy(update={"trees": 2})})
+    quick = small.model_copy(update={"model": small.model.model_copy(update={"n_estimators": 2})})
     with pytest.raises(how):
         polarbgb.fit(quick, copied, path=mission)
     monkeypatch.undo()
@@ -206,7 +206,7 @@ def test_a_fit_that_fails_before_its_files_keeps_the_old_one(small, mission, cop
 
 
 def test_a_baseline_lifts_the_prediction_by_what_lies_around(settings, finished, mission, tmp_path):
-    on = polarbgb.load("configs/polar.toml", [*settings, "baseline.hole=40", "baseline.reach=80"])
+    on = polarbgb.load("configs/polar.toml", [*settings, "baseline.gap=40", "baseline.window=80"])
     fitted = polarbgb.fit(on, RunFolder(tmp_path / "a"), path=mission, parameters=finished / "best.toml")
     frame, plain = (
         run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0) for run in (fitted.run, finished)

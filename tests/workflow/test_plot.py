@@ -5,7 +5,7 @@ import json
 import pytest
 
 import polarbgb
-from polarbgb.cli.summary import gist, made
+from polarbgb.cli.summary import summary_line, written_files
 from polarbgb.errors import UserError
 from polarbgb.plotting.saving import save
 from polarbgb.runs.folder import RunFolder
@@ -23,8 +23,8 @@ def test_figures_of_all_stages_are_drawn_into_files(copied):
     written = {path.name: path.read_bytes() for path in (copied / "plots").iterdir()}
     drawn = polarbgb.plot(copied)
     assert drawn.files == tuple(copied / f"plots/{name}.png" for name in (*FIT, *DETECT, *EXPLAIN))
-    assert made(drawn) == drawn.files
-    assert gist(drawn) == "25 figures drawn"
+    assert written_files(drawn) == drawn.files
+    assert summary_line(drawn) == "25 figures drawn"
     # Those that the verbs wrote come out the same; the swarms of SHAP values are left as they are.
     assert {path.name: path.read_bytes() for path in (copied / "plots").iterdir()}.items() >= written.items()
     assert {f"{name}.png" for name in ("light_curve", "pulls", "events", "light_curve_events", "shap_bars")} < set(
@@ -66,5 +66,5 @@ def test_a_fit_keeps_how_its_models_learnt(finished):
     trees = json.loads((finished / "manifest.json").read_text())["stages"]["fit"]["trees"]
     for fold, of_bins in enumerate(trees):
         for name, kept in zip(["shared", *finished.config().rates.names], of_bins, strict=True):
-            stopping = training.filter(fold=fold, bin=name, part="stopping")
+            stopping = training.filter(fold=fold, bin=name, part="validation")
             assert stopping["trees"][stopping["loss"].arg_min()] == kept

@@ -11,7 +11,7 @@ import xgboost
 from rich.console import Console
 
 import polarbgb
-from polarbgb.cli.summary import details, gist
+from polarbgb.cli.summary import result_tables, summary_line
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import build_matrix, implied_names
@@ -40,10 +40,10 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
     implied = implied_names(finished.config())
     assert set(names) - set(columns) == {history, *implied}
     # The features that come by themselves are tested elsewhere too: here they are taken as they are made.
-    made = build_matrix(read_timeline(finished.config(), other), finished.config())
+    written_files = build_matrix(read_timeline(finished.config(), other), finished.config())
     columns |= {n: np.full(len(usable), np.nan) for n in implied}
     for n in implied:
-        columns[n][usable] = made.values[:, made.names.index(n)]
+        columns[n][usable] = written_files.values[:, written_files.names.index(n)]
     cosmic = columns["fe_cosmic"].astype(np.float64)
     mean = np.convolve(cosmic, np.ones(20) / 20)[: len(cosmic)]
     time, segment = columns["unix_time"], frame["segment"].to_numpy()
@@ -76,7 +76,7 @@ def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, o
 
 def shown(result):
     console = Console(width=200, file=StringIO())
-    console.print(*details(result, verbose=False), gist(result), sep="\n")
+    console.print(*result_tables(result, verbose=False), summary_line(result), sep="\n")
     return console.file.getvalue()
 
 

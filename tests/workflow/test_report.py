@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import polarbgb
-from polarbgb.cli.summary import gist, made
+from polarbgb.cli.summary import summary_line, written_files
 from polarbgb.errors import UserError
 from polarbgb.reporting import content
 from polarbgb.reporting.curves import Curves, packed
@@ -74,8 +74,8 @@ def test_every_event_is_listed_and_those_of_the_lowest_far_are_drawn(reported):
     assert np.allclose(listed["t_start"].to_numpy(), events["t_start"].to_numpy())
     lowest = {str(one) for one in events.sort("far", "significance", descending=[False, True])["id"].head(3)}
     assert reported.data["windows"].keys() == reported.data["facts"].keys() == lowest
-    assert gist(reported.result).startswith(f"{len(events)} events, 3 of them drawn")
-    assert made(reported.result) == (reported.run / "report.html",)
+    assert summary_line(reported.result).startswith(f"{len(events)} events, 3 of them drawn")
+    assert written_files(reported.result) == (reported.run / "report.html",)
 
 
 def test_a_window_holds_the_rows_around_its_event(reported):

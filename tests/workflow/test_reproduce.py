@@ -29,7 +29,7 @@ def test_what_differs_is_told(copied, tmp_path, monkeypatch):
     for stage in ("tune", "explain"):
         copied.forget(stage)
     manifest = json.loads((copied / "manifest.json").read_text())
-    manifest["stages"]["fit"]["config"]["model"]["trees"] = 7
+    manifest["stages"]["fit"]["config"]["model"]["n_estimators"] = 7
     manifest["stages"]["fit"]["versions"]["polars"] = "0.1"
     (copied / "manifest.json").write_text(json.dumps(manifest))
     repeated = polarbgb.reproduce(copied.path, RunFolder(tmp_path / "b"))

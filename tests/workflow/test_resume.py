@@ -116,11 +116,11 @@ def test_figures_that_were_drawn_are_not_drawn_again(copied, monkeypatch):
     drawn = []
     save = figures.save_drawn
 
-    def noted(figure, path):
+    def auxiliary(figure, path):
         drawn.append(path.name)
         return save(figure, path)
 
-    monkeypatch.setattr("polarbgb.workflow.figures.save_drawn", noted)
+    monkeypatch.setattr("polarbgb.workflow.figures.save_drawn", auxiliary)
     broken_off(polarbgb.plot, copied, label="draw", steps=4)
     assert len(drawn) == 4
     polarbgb.plot(copied)

@@ -28,7 +28,7 @@ def test_fit_takes_it_and_says_so(results, finished):
     assert results.fit.parameters.startswith("best.toml: learning_rate ")
     taken = finished.config().model.model_dump()
     assert {key: taken[key] for key in results.tune.tuning.parameters} == results.tune.tuning.parameters
-    assert taken["trees"] == 20
+    assert taken["n_estimators"] == 20
 
 
 def write_best(folder, backend="xgboost", depth=3):
@@ -42,7 +42,7 @@ def test_fit_takes_what_it_is_given(small, mission, tmp_path):
     best = write_best(tmp_path / "elsewhere")
     fitted = polarbgb.fit(small, RunFolder(tmp_path / "a"), path=mission, parameters=best)
     assert fitted.parameters == "best.toml: depth 3"
-    assert fitted.run.config().model == small.model.model_copy(update={"depth": 3})
+    assert fitted.run.config().model == small.model.model_copy(update={"max_depth": 3})
 
 
 def test_parameters_of_another_library_are_refused_or_left(small, mission, tmp_path):
@@ -74,7 +74,7 @@ def test_a_study_goes_on_and_refuses_another_input(small, mission, copied):
     again = polarbgb.tune(small, copied, path=mission)
     assert again.tuning.finished + again.tuning.pruned == 2  # both were there already
     before = study.read_bytes()
-    other = small.model_copy(update={"model": small.model.model_copy(update={"trees": 21})})
+    other = small.model_copy(update={"model": small.model.model_copy(update={"n_estimators": 21})})
     with pytest.raises(UserError, match="holds a study of another input or configuration"):
         polarbgb.tune(other, copied, path=mission)
     assert study.read_bytes()[: len(before)] == before
