@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rows import BATCH, Rows, published_config, read_rows, score_held
 
 from polarbgb import load
-from polarbgb.background.boosters import HeldOut
+from polarbgb.background.backends import HeldOut
 from polarbgb.background.cross_fit import quantise_split
 from polarbgb.background.fold_model import train_fold
 from polarbgb.config import Model

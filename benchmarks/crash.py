@@ -41,7 +41,7 @@ COUNTING = """
 import sys
 from pathlib import Path
 import polarbgb.background.cross_fit as crossfit, polarbgb.background.checkpoints as parts
-import polarbgb.workflow.explain as explain, polarbgb.workflow.figures as figures
+import polarbgb.workflow.figures as figures
 from polarbgb.cli.main import main
 
 made = 0
@@ -53,7 +53,7 @@ def counted(function):
     return call
 crossfit.train_fold = counted(crossfit.train_fold)
 parts.np.savez = counted(parts.np.savez)
-explain.save_drawn, figures.save_drawn = counted(explain.save_drawn), counted(figures.save_drawn)
+figures.save_drawn = counted(figures.save_drawn)
 out = Path(sys.argv[1])
 sys.argv = ["polarbgb", *sys.argv[2:]]
 try:

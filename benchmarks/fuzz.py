@@ -45,6 +45,7 @@ from polarbgb.errors import UserError
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.matrix import build_matrix
 from polarbgb.io.root_input import list_branches, list_trees, read_columns
+from polarbgb.workflow.preparation import row_rules
 
 SLOWEST = 20.0
 """s of the processor that one input may take."""
@@ -348,10 +349,10 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
         with bounded():
             config = load(path)
             frame = read_columns(_good(), toy.TREE, config.branches, exact=config.branches)
-            timeline = clean(frame, config)
-            count_rates(timeline, config)
-            build_matrix(timeline, config)
-            make_folds(timeline.usable_time, timeline.known, config)
+            timeline = clean(frame, row_rules(config))
+            count_rates(timeline, config.rates, config.input.cadence)
+            build_matrix(timeline, config.features, config.position, config.input.cadence)
+            make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
     except UserError as error:
         one_line(error)
 

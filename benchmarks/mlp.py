@@ -232,7 +232,7 @@ def main(
         config = published_config(config_path, scheme)
         prepared = prepare(config, path)
         timeline, count_rates = prepared.timeline, prepared.count_rates
-        folds = make_folds(timeline.usable_time, timeline.known, config)
+        folds = make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     blocks = scheme == "blocks"

@@ -58,7 +58,8 @@ def published_config(config_path: str, scheme: str = "orbits") -> Config:
         scheme: of its folds.
     """
     published = ["features.history=[]", f"folds.scheme={scheme}", f"model.rows={ALL_ROWS}"]
-    implied = implied_names(load(config_path, published))
+    config = load(config_path, published)
+    implied = implied_names(config.features, config.position)
     return load(config_path, [*published, f"features.without={json.dumps(implied)}"])
 
 
@@ -74,7 +75,7 @@ def read_rows(config: Config, path: Path, most: int | None = None) -> Rows:
     prepared = prepare(config, path)
     timeline, count_rates = prepared.timeline, prepared.count_rates
     known = timeline.known[:most]
-    split = make_folds(timeline.usable_time[:most], known, config).splits[0]
+    split = make_folds(timeline.usable_time[:most], known, config.folds, config.orbit, config.model).splits[0]
     return Rows(
         matrix=Matrix(prepared.matrix.values[:most], prepared.matrix.names),
         count_rates=CountRates(count_rates.rate[:most], count_rates.error[:most], count_rates.exposure[:most]),

@@ -33,6 +33,7 @@ from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.noise import measure_noise
 from polarbgb.workflow.preparation import read_timeline
+from polarbgb.workflow.search_settings import search_settings
 
 MISSION = 72.0
 """days: 4.2 million rows."""
@@ -67,7 +68,7 @@ def stages(path: Path, run: Path) -> tuple[float, float]:
     config = load("configs/polar.toml")
     timeline = read_timeline(config, path)
     started = time.monotonic()
-    build_matrix(timeline, config)
+    build_matrix(timeline, config.features, config.position, config.input.cadence)
     features = time.monotonic() - started
     windows(Series(np.ones(2), np.ones(2), np.zeros(2, np.int32)))  # the first one may compile
     spent = []
@@ -79,7 +80,7 @@ def stages(path: Path, run: Path) -> tuple[float, float]:
         return found
 
     with patch.object(search, "windows", timed):
-        counts = counts_of(pl.read_parquet(run / "prediction.parquet"), config)
+        counts = counts_of(pl.read_parquet(run / "prediction.parquet"), search_settings(config))
         noise = measure_noise(counts, config.trigger)
         search.find_windows(counts, noise.dispersion, config.trigger)
     return features, sum(spent) / (os.cpu_count() or 1)  # a thread a core

@@ -24,17 +24,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb import load
-from polarbgb.background.boosters import HeldOut
+from polarbgb.background.backends import HeldOut
 from polarbgb.background.cross_fit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.config import Baseline, Config
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.quality import clean
 from polarbgb.features.matrix import build_matrix
-from polarbgb.io.root_input import read_input
 from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared
+from polarbgb.workflow.preparation import Prepared, read_input, row_rules
 
 KINDS = {
     # name: (duration in s, change of the rate as a share of it, how many); few, or they were common where they lie
@@ -115,14 +114,16 @@ def injected(
 
 def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     """Return the frame with its features, as ``prepare`` does with a file."""
-    timeline = clean(frame, config)
-    return Prepared(path, "", timeline, build_matrix(timeline, config), count_rates(timeline, config))
+    timeline = clean(frame, row_rules(config))
+    matrix = build_matrix(timeline, config.features, config.position, config.input.cadence)
+    return Prepared(path, "", timeline, matrix, count_rates(timeline, config.rates, config.input.cadence))
 
 
 def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
     """Fit as the verb does."""
     timeline = prepared.timeline
-    folds = make_folds(timeline.usable_time, timeline.known if masked is None else timeline.known | masked, config)
+    excluded = timeline.known if masked is None else timeline.known | masked
+    folds = make_folds(timeline.usable_time, excluded, config.folds, config.orbit, config.model)
     return cross_fit(prepared.matrix, prepared.count_rates, folds, config.model), folds
 
 

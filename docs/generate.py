@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: docs/commands.md and docs/configuration.md.
+"""Write the pages that are generated from the code: docs/commands.md and docs/configuration.md.
 
 python docs/generate.py
 """
@@ -11,21 +11,21 @@ from pathlib import Path
 import click
 
 from polarbgb.cli.main import main
-from polarbgb.config.text import Key, Part, parts, value_text
+from polarbgb.config.text import Key, SectionText, sections, value_text
 from polarbgb.expressions import FUNCTIONS
 
 HERE = Path(__file__).parent
-_MADE = "*Made from the code by `python docs/generate.py`.*"
+_GENERATED = "*Generated from the code by `python docs/generate.py`.*"
 
 _COMMANDS = f"""# Commands
 
-What `--help` says of each. {_MADE}
+The output of `--help` for each command. {_GENERATED}
 
-Exit codes: 0 done, 1 a bug, 2 something that you can mend, said in one line. Results go to standard output, progress
-to standard error; neither has colours where it is not a terminal, nor where `NO_COLOR` is set. `--json` prints the
-result as one JSON object and nothing else, numbers that are not finite as null.
+Exit codes: 0 success, 1 a bug, 2 an error that you can correct, described in one line. Results go to standard output
+and progress to standard error; neither is coloured if it is not a terminal or if `NO_COLOR` is set. `--json` prints
+the result as one JSON object and nothing else; numbers that are not finite become null.
 
-The shell completes verbs and options after
+To let the shell complete commands and options:
 
 ```
 eval "$(_POLARBGB_COMPLETE=bash_source polarbgb)"      # bash: in ~/.bashrc
@@ -36,17 +36,16 @@ _POLARBGB_COMPLETE=fish_source polarbgb | source       # fish: in ~/.config/fish
 
 _CONFIGURATION = f"""# Configuration
 
-Every key, as the model in [polarbgb/config.py](../polarbgb/config.py) has it; units stand in the description.
-{_MADE}
+Every key of the schema in [`polarbgb.config`](api/config.md); units are in the description.
+{_GENERATED}
 
-A configuration is a TOML file, an instrument each: [polar.toml](../configs/polar.toml),
-[rhessi.toml](../configs/rhessi.toml), [nustar.toml](../configs/nustar.toml), or one of your own, begun by
-`polarbgb config init mine.toml` ([another detector](detector.md)). `polarbgb config show -c mine.toml` prints it with
-all defaults. On the command line `--set section.key=value` overrides a key for one run; the value is TOML:
-`--set trigger.scales=[2,20]`.
+A configuration is a TOML file, one per instrument: `configs/polar.toml`, `configs/rhessi.toml`, `configs/nustar.toml`,
+or your own, which `polarbgb config init mine.toml` starts ([another detector](detector.md)).
+`polarbgb config show -c mine.toml` prints it with all defaults. On the command line `--set section.key=value` overrides
+a key for one run; the value is TOML: `--set trigger.scales=[2,20]`.
 
-A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`) or derived. Expressions are arithmetic
-(`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions
+A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`), or derived. Expressions consist of
+arithmetic (`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions
 {", ".join(FUNCTIONS)}.
 """
 
@@ -58,34 +57,36 @@ def commands() -> str:
 
 def configuration() -> str:
     """Return the page of all keys of the configuration."""
-    return _CONFIGURATION + "".join(_section(part) for part in parts())
+    return _CONFIGURATION + "".join(_section(section) for section in sections())
 
 
 def _helps() -> Iterator[str]:
-    """Yield the help of every command, of groups after that of their own."""
-    todo = [click.Context(main, info_name="polarbgb", terminal_width=92, **main.context_settings)]
-    while todo:
-        context = todo.pop(0)
+    """Yield the help of every command; the commands of a group follow it."""
+    contexts = [click.Context(main, info_name="polarbgb", terminal_width=92, **main.context_settings)]
+    while contexts:
+        context = contexts.pop(0)
         command = context.command
         yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
         if isinstance(command, click.Group):
-            todo[:0] = [
-                click.Context(one, parent=context, info_name=name) for name, one in sorted(command.commands.items())
+            contexts[:0] = [
+                click.Context(subcommand, parent=context, info_name=name)
+                for name, subcommand in sorted(command.commands.items())
             ]
 
 
-def _section(part: Part) -> str:
-    if not part.name:
-        return "\n## Before all sections\n\n" + _table(part.keys)
-    brackets = f"[[{part.name}]]" if part.repeated else f"[{part.name}]"
-    need = "" if part.optional else " Required."
-    own = " Keys are names of your own, values are expressions." if part.free else ""
-    return f"\n## `{brackets}`\n\n{part.meaning}{need}{own}\n" + (f"\n{_table(part.keys)}" if part.keys else "")
+def _section(section: SectionText) -> str:
+    if not section.name:
+        return "\n## Outside all sections\n\n" + _table(section.keys)
+    brackets = f"[[{section.name}]]" if section.repeated else f"[{section.name}]"
+    required = "" if section.optional else " Required."
+    free = " Keys are names of your choice, values are expressions." if section.free else ""
+    table = f"\n{_table(section.keys)}" if section.keys else ""
+    return f"\n## `{brackets}`\n\n{section.meaning}{required}{free}\n{table}"
 
 
 def _table(keys: tuple[Key, ...]) -> str:
     rows = "".join(f"| `{key.name}` | {_cell(key.type)} | {_default(key)} | {_cell(key.meaning)} |\n" for key in keys)
-    return f"| key | type | default | what it is |\n|---|---|---|---|\n{rows}"
+    return f"| key | type | default | description |\n|---|---|---|---|\n{rows}"
 
 
 def _default(key: Key) -> str:

@@ -1,14 +1,26 @@
-"""Errors that a user can cause and mend; the command line prints them as one line and exits with 2."""
+"""Errors that a user can correct; the command line prints them on one line and exits with code 2."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _LONGEST = 200
-"""Characters: to compare longer names takes seconds, and they are no slips of the pen."""
+"""Characters; comparing longer names takes seconds, and they are not typing errors."""
 
 
 class UserError(Exception):
-    """Something the user can mend: the message says what is wrong, where, and what to do."""
+    """An error that the user can correct: the message says what is wrong, where, and what to do."""
+
+
+class ConfigError(UserError):
+    """A configuration file, a setting or an expression is wrong."""
+
+
+class InputError(UserError):
+    """A file of data is missing, damaged, or does not fit the configuration."""
+
+
+class RunError(UserError):
+    """A run folder is in use, incomplete, damaged, or cannot be written."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

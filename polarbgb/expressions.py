@@ -1,8 +1,8 @@
-"""Column expressions as physicists write them, parsed into polars and never evaluated as code.
+"""Expressions of columns, parsed into polars expressions and never evaluated as code.
 
-``rate[0]/rate_err[0] > 20`` and ``(unix_time - 1474004181.5460)//5535.4 + 10`` are read with Python's own
-grammar; only arithmetic, comparisons, logic and a closed list of functions are let through. C++ spellings
-(``&&``, ``||``, ``!``) are taken too.
+``rate[0]/rate_err[0] > 20`` and ``(unix_time - 1474004181.5460)//5535.4 + 10`` are parsed with the grammar of Python;
+only arithmetic, comparisons, logic and a fixed list of functions are allowed. The C++ operators ``&&``, ``||`` and
+``!`` are understood too.
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from polarbgb.errors import UserError, nearest
+from polarbgb.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_LONGEST = 2000
-_DEEPEST = 60
-_LARGEST = 5000
-"""Terms of the polars expression, in which some parts stand several times: nested, these multiply."""
+_MAX_LENGTH = 2000
+_MAX_DEPTH = 60
+_MAX_TERMS = 5000
+"""Terms of the polars expression; operands that it repeats multiply when they are nested."""
 
 _CONSTANTS = {"pi": math.pi}
 FUNCTIONS: dict[str, int] = {
     "abs": 1, "sqrt": 1, "exp": 1, "log": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1,
     "atan": 1, "atan2": 2, "floor": 1, "ceil": 1, "min": 2, "max": 2, "where": 3,
 }  # fmt: skip
-"""Functions that an expression may call, and how many arguments each takes."""
+"""Functions that an expression can call, and the number of their arguments."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed expression: its text, its syntax tree, and the columns it reads.
+    """A parsed expression.
 
     Attributes:
-        text: as the user wrote it, in one line.
-        columns: names of the columns read, ``"glat"`` or ``"rate[0]"``.
+        text: as the user wrote it, on one line.
+        tree: its syntax tree.
+        columns: names of the columns it reads, such as ``"glat"`` or ``"rate[0]"``.
     """
 
     text: str
@@ -64,38 +65,38 @@ def parse(text: str) -> Expression:
             atan, atan2, floor, ceil, min, max and where(condition, a, b), on columns such as ``glat`` or ``rate[0]``.
 
     Returns:
-        The expression; division by zero gives inf or NaN, and a comparison with NaN is false, as in C and numpy;
-        ``a//b`` is floor(a/b) and ``a%b`` what it leaves, with the sign of b.
+        The expression. Division by zero gives inf or NaN, and a comparison with NaN is false, as in C and numpy;
+        ``a//b`` is floor(a/b), and the remainder ``a%b`` has the sign of b.
 
     Raises:
-        UserError: if the text is not such an expression; the message points at the culprit.
+        ConfigError: if the text is not such an expression; the message names the part that is wrong.
     """
-    if len(text) > _LONGEST:
-        raise UserError(f"expression of {len(text)} characters is too long (at most {_LONGEST})")
+    if len(text) > _MAX_LENGTH:
+        raise ConfigError(f"expression of {len(text)} characters is too long (at most {_MAX_LENGTH})")
     source = re.sub(r"!(?!=)", " not ", text.replace("&&", " and ").replace("||", " or ")).strip()
     text = " ".join(text.split())
     columns: set[str] = set()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python only warns of, such as 1or 2, is refused
+            warnings.simplefilter("error")  # refuse what Python only warns about, such as 1or 2
             tree = ast.parse(source, mode="eval").body
         terms = _check(tree, text, columns, 0)
     except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "cannot be parsed"
-        raise UserError(f"expression '{text}': {reason}") from error
-    if terms > _LARGEST:
-        _refuse(text, "too involved; derive a column from a part of it, or write it shorter")
+        raise ConfigError(f"expression '{text}': {reason}") from error
+    if terms > _MAX_TERMS:
+        _refuse(text, "too complex; shorten it, or derive a column from a part of it")
     return Expression(text, tree, frozenset(columns))
 
 
 def _refuse(text: str, reason: str) -> NoReturn:
-    raise UserError(f"expression '{text}': {reason}")
+    raise ConfigError(f"expression '{text}': {reason}")
 
 
 def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> int:
-    """Walk the tree, collect columns, refuse everything that is not on the list; return how many terms it comes to."""
-    if depth > _DEEPEST:
-        _refuse(text, f"nested deeper than {_DEEPEST} levels")
+    """Check a node, collect its columns, and return the number of terms of its polars expression."""
+    if depth > _MAX_DEPTH:
+        _refuse(text, f"nested deeper than {_MAX_DEPTH} levels")
     children: list[ast.expr] = []
     copies = 1
     match node:
@@ -133,7 +134,7 @@ def _check(node: ast.expr, text: str, columns: set[str], depth: int) -> int:
             children, copies = values, max(map(_copies_for_truth, values))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             if not all(type(op) in _COMPARISONS for op in ops):
-                _refuse(text, "only < <= > >= == != compare")
+                _refuse(text, "only < <= > >= == != can compare")
             children, copies = [left, *comparators], 2 if len(ops) == 1 else 4
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
@@ -205,7 +206,7 @@ def _truth(node: ast.expr) -> pl.Expr:
 
     match node:
         case ast.BoolOp(op=op, values=values):
-            # At once: polars takes seconds for hundreds of conditions that are joined one by one.
+            # All at once: polars takes seconds to join hundreds of conditions one by one.
             join = pl.all_horizontal if isinstance(op, ast.And) else pl.any_horizontal
             return join([_truth(v) for v in values])
         case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
@@ -241,9 +242,9 @@ def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
         case "min" | "max":
             second = args[1]
             smaller = first < second
-            picked = pl.when(smaller if name == "min" else ~smaller).then(first).otherwise(second)
-            # polars orders NaN above all numbers; here it is contagious, as in numpy.minimum.
-            return pl.when(first.is_nan()).then(first).when(second.is_nan()).then(second).otherwise(picked)
+            chosen = pl.when(smaller if name == "min" else ~smaller).then(first).otherwise(second)
+            # polars orders NaN above all numbers; here the result is NaN, as with numpy.minimum.
+            return pl.when(first.is_nan()).then(first).when(second.is_nan()).then(second).otherwise(chosen)
         case _:
             result: pl.Expr = getattr(first, name)()  # abs sqrt exp log10 sin cos tan floor ceil
             return result
@@ -252,8 +253,8 @@ def _call(name: str, args: list[pl.Expr]) -> pl.Expr:
 def _quotient(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     import polars as pl
 
-    # polars multiplies by the rounded reciprocal of a scalar: 49/49 < 1 and 49//49 = 0. By a column it divides; what
-    # names a column may turn out a scalar, as a condition does that is false in every row.
+    # polars multiplies by the rounded reciprocal of a scalar: 49/49 < 1 and 49//49 = 0. The divisor is made a column
+    # here, because even an expression with columns can be a scalar, such as a condition that is false in every row.
     return a / (b * (1.0 + 0.0 * pl.int_range(pl.len())))
 
 
@@ -273,7 +274,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 
 
 def _ordered(compare: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[[pl.Expr, pl.Expr], pl.Expr]:
-    # polars orders NaN above every number; a cut must not pass because its input is undefined.
+    # polars orders NaN above every number; a row must not pass a cut because its value is undefined.
     return lambda a, b: compare(a, b) & a.is_not_nan() & b.is_not_nan()
 
 

@@ -1,4 +1,4 @@
-"""How much memory there is, and arrays that lie on disk where there is too little."""
+"""The memory that is available, and arrays on disk for when it is too small."""
 
 from __future__ import annotations
 
@@ -19,46 +19,45 @@ GIB = 2**30
 _CGROUP = Path("/sys/fs/cgroup")
 
 _ARENA_MAX, _ARENAS = -8, 2
-"""``M_ARENA_MAX`` of glibc's malloc.h, and how many threads share."""
+"""``M_ARENA_MAX`` of malloc.h in glibc, and the number of arenas that all threads share."""
 
 
 def spare_address_space() -> None:
-    """Let no library reserve address space that it does not use, where this process has a limit of it.
+    """Keep libraries from reserving unused address space, if this process has a limit on it (``ulimit -v``).
 
-    Two allocators do: glibc's keeps 64 MiB for each thread that ever asked, and the one in polars never gives space
-    back, which is 2 GiB of the 6 that a fit of four million rows would seem to take. It has to be told before polars
-    is imported.
+    The allocator of glibc keeps 64 MiB for each thread, and that of polars never returns space, which is 2 of the 6 GiB
+    of a fit of four million rows. The setting must be made before polars is imported.
     """
     space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if space == resource.RLIM_INFINITY:
         return
     os.environ.setdefault("_RJEM_MALLOC_CONF", "retain:false")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # another C library has no such arenas
+    if mallopt is not None:  # other C libraries have no arenas
         mallopt(_ARENA_MAX, _ARENAS)
 
 
 def free_memory() -> int:
-    """Return how many bytes this process may still take: of the machine, its container and its own limit."""
-    own = psutil.Process().memory_info()
+    """Return the number of bytes that the machine, the container and the limit of the process leave to it."""
+    virtual = psutil.Process().memory_info().vms
     free = psutil.virtual_memory().available
     space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if space != resource.RLIM_INFINITY:
-        free = min(free, space - own.vms)
+        free = min(free, space - virtual)
     try:
-        most, taken = ((_CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        free = min(free, int(most) - int(taken))
-    except (OSError, ValueError):  # no container, or "max": no limit
+        limit, used = ((_CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        free = min(free, int(limit) - int(used))
+    except (OSError, ValueError):  # no container, or no limit ("max")
         pass
     return max(0, free)
 
 
 def room_for(needed: float, limit: float | None) -> bool:
-    """Say whether so many bytes may be taken.
+    """Return whether there is memory for a number of bytes.
 
     Args:
         needed: bytes.
-        limit: GiB that this process may hold in all; None for what is free.
+        limit: largest total memory of this process, GiB; None for all that is free.
     """
     free = free_memory()
     if limit is not None:
@@ -67,12 +66,12 @@ def room_for(needed: float, limit: float | None) -> bool:
 
 
 def empty(shape: tuple[int, ...], *, on_disk: bool) -> NDArray[np.float32]:
-    """Return an array to be filled, in memory or in a file without a name that goes when the array does.
+    """Return an empty array, in memory or in an unnamed file that is deleted with the array.
 
-    The file lies in ``TMPDIR``, or else in ``/var/tmp``: ``/tmp`` is memory itself on many machines.
+    The file is in ``TMPDIR``, or else in ``/var/tmp``, because ``/tmp`` is in memory on many machines.
 
     Raises:
-        UserError: if the disk has no room for it.
+        UserError: if the disk is too small.
     """
     size = int(np.prod(shape)) * 4
     if not on_disk or not size:
@@ -80,12 +79,12 @@ def empty(shape: tuple[int, ...], *, on_disk: bool) -> NDArray[np.float32]:
     folder = scratch()
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            # Room is taken at once: a full disk would otherwise end the process where a page is first written.
+            # Allocate all of it now: on a full disk, writing to a page later would kill the process.
             os.posix_fallocate(file.fileno(), 0, size)
             return np.memmap(file, np.float32, "r+", shape=shape)
     except OSError as error:
         raise UserError(
-            f"no room for {size / GIB:.1f} GiB of features in {folder} ({error.strerror}); set TMPDIR to a larger disk"
+            f"no space for {size / GIB:.1f} GiB of features in {folder} ({error.strerror}); set TMPDIR to a larger disk"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How long work reports where it is, without knowing who watches."""
+"""Progress of long work, reported to whoever wants to show it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,23 +8,23 @@ T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Wraps an iterable so that somebody may watch it advance."""
+    """A function that wraps an iterable and shows its progress."""
 
     def __call__(self, steps: Iterable[T], *, label: str, total: int) -> Iterator[T]:
-        """Yield every step of ``steps`` unchanged; ``total`` is their number, ``label`` what they are."""
+        """Yield every step of ``steps``; ``label`` names the work and ``total`` is the number of steps."""
         ...
 
 
 def silent(steps: Iterable[T], *, label: str, total: int) -> Iterator[T]:
-    """Watch nothing: the default of every library function."""
+    """Show nothing; the default of every function of the library."""
     del label, total
     yield from steps
 
 
 @contextmanager
 def watched(track: Track, label: str) -> Iterator[None]:
-    """Let somebody watch one piece of work that has no steps, the body of a ``with`` block."""
-    only = track(range(1), label=label, total=1)
-    next(only)
+    """Show the body of a ``with`` block as one step."""
+    step = track(range(1), label=label, total=1)
+    next(step)
     yield
-    next(only, None)
+    next(step, None)

@@ -73,8 +73,7 @@ def undrawn(monkeypatch):
             temporary.write_bytes(_PNG)
         return path
 
-    for module in ("figures", "explain"):
-        monkeypatch.setattr(f"polarbgb.workflow.{module}.save_drawn", written)
+    monkeypatch.setattr("polarbgb.workflow.figures.save_drawn", written)
 
 
 @pytest.fixture(scope="session")

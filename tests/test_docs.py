@@ -1,5 +1,6 @@
 """The documentation says what the program does: its commands parse, its pages are up to date, its code runs."""
 
+import json
 import os
 import re
 import shlex
@@ -27,7 +28,7 @@ import generate
 
 ROOT = Path(__file__).parents[1]
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def leaves(command=main, path=()):
@@ -148,11 +149,31 @@ def test_every_link_within_the_repository_leads_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-def test_every_page_stands_in_the_index_and_the_index_in_the_readme():
-    index = (ROOT / "docs/README.md").read_text()
-    for page in (ROOT / "docs").glob("*.md"):
-        assert page.name == "README.md" or f"]({page.name})" in index, page.name
+def test_every_page_is_in_the_index_and_on_the_site():
+    index, site = (ROOT / "docs/README.md").read_text(), (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert f": {name}\n" in site, name
+        assert name == "README.md" or f"]({name})" in index, name
     assert "(docs/README.md)" in (ROOT / "README.md").read_text()
+
+
+def test_every_room_has_a_page_of_its_python_api():
+    rooms = {path.parent.name for path in (ROOT / "polarbgb").glob("*/__init__.py")} - {"cli"}
+    assert rooms == {page.stem for page in (ROOT / "docs/api").glob("*.md")} - {"polarbgb"}
+
+
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {polarbgb.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_every_file_that_the_guide_for_contributors_names_exists():
+    for path in re.findall(r"`((?:polarbgb|docs|configs)/[\w./]*)`", (ROOT / "CONTRIBUTING.md").read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -162,6 +183,16 @@ def test_the_code_of_the_tutorial_runs(tmp_path, monkeypatch):
     code = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert len(code) > 3
     exec(compile("\n".join(code), "tutorial.md", "exec"), {})  # noqa: S102 - our own page
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_code_of_a_notebook_runs_and_no_output_is_stored(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in cells)
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    exec(compile(code, path.name, "exec"), {})  # noqa: S102 - our own notebook
 
 
 def described():

@@ -2,7 +2,9 @@
 
 import pytest
 
-from polarbgb.errors import UserError, nearest
+import polarbgb
+from polarbgb.errors import ConfigError, InputError, RunError, UserError, nearest
+from polarbgb.expressions import parse
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,17 @@ def test_a_user_error_is_told_from_a_bug():
     # The command line exits with 2 for the one and with 1 for the other.
     assert not issubclass(UserError, ValueError | OSError | RuntimeError)
     assert str(UserError("one line")) == "one line"
+
+
+def test_each_kind_of_error_can_be_caught_alone(tmp_path):
+    with pytest.raises(ConfigError, match="no configuration at"):
+        polarbgb.load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="unknown function"):
+        parse("sqr(glat)")
+    config = polarbgb.load("configs/polar.toml")
+    with pytest.raises(InputError, match="no file"):
+        polarbgb.inspect(config, path=tmp_path / "none.root")
+    with pytest.raises(RunError, match="holds no finished fit"):
+        polarbgb.detect(tmp_path)
+    for kind in (ConfigError, InputError, RunError):
+        assert issubclass(kind, UserError)

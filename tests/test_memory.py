@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_is_told_before_anything_is_written(tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(UserError, match=rf"no room for 2\.0 GiB of features in {tmp_path} .*TMPDIR"):
+    with pytest.raises(UserError, match=rf"no space for 2\.0 GiB of features in {tmp_path} .*TMPDIR"):
         memory.empty((2**20, 512), on_disk=True)
 
 

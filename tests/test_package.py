@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -37,3 +38,7 @@ def test_importing_it_loads_no_library():
     code = "import sys, polarbgb; dir(polarbgb); print(sorted({'numpy', 'polars', 'pydantic'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_type_checkers_read_the_annotations():
+    assert (files("polarbgb") / "py.typed").is_file()

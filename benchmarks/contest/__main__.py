@@ -1,7 +1,7 @@
 """Measure what each choice of the background model is worth on orbits that no model saw.
 
 ``python benchmarks/contest -i mission.root --truth mission.truth.parquet --stride 6 --fold 0 --fold 1`` writes the
-tables of docs/contest.md, below the heading where they begin, and the same numbers as JSON. Predictions are kept as
+tables of docs/ablation.md, below the heading where they begin, and the same numbers as JSON. Predictions are kept as
 they come, in a folder named after rows, features and settings: a run that was broken off goes on, and ``--no-run``
 writes what there is.
 """
@@ -136,7 +136,7 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     config = load(config_path, ["model.threads=1", f"model.rows={_ALL}"])
     prepared = prepare(config, path)
     timeline = prepared.timeline
-    folds = make_folds(timeline.usable_time, timeline.known, config)
+    folds = make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
     rows = np.arange(len(timeline.row))
     thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
     first = folds.splits[0]
@@ -181,7 +181,7 @@ def ablations(names: tuple[str, ...], published: tuple[str, ...]) -> dict[str, P
 @click.option("--table", "asked", multiple=True, default=TABLES, show_default=True, type=click.Choice(TABLES))
 @click.option("--run/--no-run", "running", default=True, help="Or only write what is kept.  [default: run]")
 @click.option("--kept", type=Path, default=ROOT / "outputs/contest", help="Predictions.  [default: outputs/contest]")
-@click.option("--out", type=Path, default=ROOT / "docs/contest.md", help="Page.  [default: docs/contest.md]")
+@click.option("--out", type=Path, default=ROOT / "docs/ablation.md", help="Page.  [default: docs/ablation.md]")
 @click.option("--json", "numbers", type=Path, help="All numbers.")
 def main(
     *,

@@ -10,12 +10,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import xgboost_shape
 from polarbgb.background.cross_fit import quantise_split
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split, every
 from polarbgb.background.simple_models import climatology, ground_track
 from polarbgb.background.targets import Targets
+from polarbgb.background.xgboost_backend import shape_parameters
 from polarbgb.config import Model
 from polarbgb.features.matrix import Matrix
 from polarbgb.workflow.preparation import Prepared
@@ -136,7 +136,7 @@ def margins(
     import xgboost
 
     model, split = case.model, case.split
-    asked = {"objective": "reg:gamma"} | xgboost_shape(model) | parameters
+    asked = {"objective": "reg:gamma"} | shape_parameters(model) | parameters
     if base is None:
         start = label[split.train].mean(axis=0)
         base = np.broadcast_to(np.log(start) if asked["objective"] == "reg:gamma" else start, label.shape)

@@ -1,4 +1,4 @@
-"""The tables of docs/contest.md."""
+"""The tables of docs/ablation.md."""
 
 from __future__ import annotations
 

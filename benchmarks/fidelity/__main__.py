@@ -30,63 +30,64 @@ _LEAST = 43_200  # rows
 REAL_ROWS = ROOT.parent / "shared/facts/polar_real_rows.csv"
 REAL_INTERVALS = ROOT.parent / "shared/data/published_intervals_seed42.root"
 
-INTRODUCTION = """# The simulation beside POLAR's own file
+INTRODUCTION = """# Simulation
 
-`polarbgb simulate` writes a mission in the format of POLAR's `nf1rate.root`, and what was injected beside it. This page
-says how near it comes to what was published of the real file. It is made by one command, which simulates the whole
-mission (seed {seed}) and measures it:
+`polarbgb simulate` writes a mission in the format of POLAR's `nf1rate.root`, and a file with the injected events.
+This page compares it with the published properties of the real file. It is written by one command, which simulates
+the whole mission (seed {seed}) and measures it:
 
 ```
 python benchmarks/fidelity
 ```
 
-`python benchmarks/fidelity -i data/nf1rate.root` measures any other file of the format by the same functions.
+`python benchmarks/fidelity -i data/nf1rate.root` measures any other file of the format with the same functions.
 
-{published} published figures agree within the tolerances stated, and {ours} checks whose limits are our own hold.
+{published} published figures agree within the stated tolerances, and {ours} checks with limits of our own pass.
 **What does not match:**
 
 {mismatches}
 
-**What is not known:** when the real file lacks hours of data. Its two holes of days are where they were; the others are
-drawn, and as many as the real rows, the passes of the anomaly and those two leave time for: more than "a few". The
-orbit is that of the real mission, found from the times of its published intervals and known bursts (none of the 24
-falls into the anomaly); how it was raised in the gap of March is inferred from the days after it. Temperature, slow
-trend and turns of the platform go by the calendar, the same for every seed; all else differs from seed to seed.
+**What is not known:** when the real file lacks hours of data. The two gaps of days are at their real times. The
+others are drawn at random; the real number of rows, the passes of the anomaly and the two long gaps require more than
+"a few" of them. The orbit is that of the real mission, derived from the times of its published intervals and known
+bursts (none of the 24 falls into the anomaly); how it was raised in the gap of March is inferred from the days after
+it. Temperature, slow trend and turns of the platform follow the calendar and are the same for every seed; everything
+else differs between seeds.
 
-## What is in it
+## Contents of a mission
 
-What moves the rates and has no column: the weather of the belts (strength, place and width of every train of spikes),
-red noise of minutes to days, the Sun's modulation of cosmic rays with Forbush decreases, Scorpius X-1 and Cygnus X-1
-rising, setting and varying, sunlight scattered by the solar panels, high voltage that settles after every switching-on,
-and the doses of all past passes of the anomaly (the file tells the time since the latest). `--set unnamed=0` leaves the
-belts and the doses alone.
+These effects change the rates but have no column: variations of the radiation belts (strength, place and width of
+every train of spikes), red noise of minutes to days, the solar modulation of cosmic rays with Forbush decreases,
+Scorpius X-1 and Cygnus X-1 rising, setting and varying, sunlight scattered by the solar panels, high voltage that
+settles after every switching-on, and the doses of all past passes of the anomaly (the file has only the time since
+the latest). `--set unnamed=0` removes all of them except the belts and the doses.
 
-| kind | what it is | `--set` | a day |
+| kind | description | `--set` | per day |
 |---|---|---|---|
-| `known` | the bursts that POLAR is known to have seen; five are as bright as published, the others drawn | - | - |
+| `known` | the bursts known to have been observed by POLAR; five are as bright as published, the others drawn | - | - |
 {kinds}
 
-The truth beside a mission, `<name>.truth.parquet`, has a row an event of which the file holds a second: `kind`, `name`,
-`start`, `stop`, `t90_start` (unix seconds), `t90` (s), `peak_rate` (greatest mean change of rate[0] in a second of the
-file, Hz), `rows` (seconds from start to stop), `seen` (share of the event in them), and for each of the six modelled
-bins `counts_<bin>` (that the event added, or took), `t90_counts_<bin>` (all counts in T90), `t90_expected_<bin>` (of
-everything but the event) and `significance_<bin>`, sqrt(2 (N ln(N/B) - N + B)) of the one over the other: what a
-searcher finds who knows everything else.
+The truth of a mission, `<name>.truth.parquet`, has one row per event of which the file holds at least a second:
+`kind`, `name`, `start`, `stop`, `t90_start` (unix seconds), `t90` (s), `peak_rate` (largest mean change of rate[0] in
+a second of the file, Hz), `rows` (seconds from start to stop), `seen` (share of the event in them), and for each of
+the six modelled bins `counts_<bin>` (counts that the event added or removed), `t90_counts_<bin>` (all counts in T90),
+`t90_expected_<bin>` (expected counts of everything except the event) and `significance_<bin>`, sqrt(2 (N ln(N/B) - N
++ B)): the significance for a known background.
 """
 
 KINDS = {
     "long_bursts": ("burst", "pulses (Norris et al. 2005) of 3 to 100 s, Band spectra"),
     "short_bursts": ("short_burst", "the same within 2 s, harder"),
-    "flares": ("flare", "soft, sunlit, long decay; with the one that POLAR is known to have seen"),
-    "particles": ("particles", "ragged bunches of half a minute to ten, anywhere"),
+    "flares": ("flare", "soft, in sunlight, with a long decay; including the one observed by POLAR"),
+    "particles": ("particles", "irregular bunches of 0.5 to 10 minutes, anywhere"),
     "saa_edges": ("saa_edge", "particles, or rates that fall short, within minutes of the anomaly"),
-    "sags": ("sag", "rates that sink before the detector is switched off"),
-    "gain_steps": ("gain_step", "gain 2 to 6 % off for half an hour to eight hours"),
+    "sags": ("sag", "decreasing rates before the detector is switched off"),
+    "gain_steps": ("gain_step", "gain changed by 2 to 6 % for half an hour to eight hours"),
     "telemetry_spikes": ("telemetry_spike", "one or two seconds with all counts multiplied"),
-    "crab_steps": ("crab_step", "a passage of the Crab while `crabarf` says 0"),
+    "crab_steps": ("crab_step", "a passage of the Crab while `crabarf` is 0"),
 }
 
-PICTURES = """## Pictures
+PICTURES = """## Figures
 
 ![The whole mission](simulation/mission.png)
 
@@ -124,7 +125,7 @@ def table(found: dict[str, dict[str, float]]) -> str:
     for section, values in found.items():
         tolerance, figures = SECTIONS[section]
         lines += [f"## {section.capitalize()}", "", f"Tolerance: {tolerance}.", ""]
-        lines += ["| figure | published | asked | here | agrees |", "|---|---|---|---|---|"]
+        lines += ["| figure | published | required | here | agrees |", "|---|---|---|---|---|"]
         lines += [
             f"| {figure.name} | {figure.published} | {_number(figure.low)} to {_number(figure.high)} | "
             f"{_number(values[figure.name])} | {'yes' if figure.agrees(values[figure.name]) else '**no**'} |"
@@ -146,7 +147,7 @@ def verdicts(found: dict[str, dict[str, float]]) -> tuple[str, str, list[str]]:
     wrong = []
     for figure, value in figures:
         if not figure.agrees(value):
-            own = f"asked {_number(figure.low)} to {_number(figure.high)}"
+            own = f"required {_number(figure.low)} to {_number(figure.high)}"
             asked = own if figure.published == "-" else f"published {figure.published}"
             wrong.append(f"- {figure.name}: {asked}, here {_number(value)}")
     return counts[0], counts[1], wrong

@@ -115,7 +115,7 @@ SECTIONS: dict[str, tuple[str, list[Figure]]] = {
         _columns(),
     ),
     "correlations": (
-        "within .1",
+        "within 0.1",
         [
             near("rate[0], fe_cosmic", 0.72, 0.1),
             near("rate[0], B_theta", 0.59, 0.1),
@@ -124,7 +124,7 @@ SECTIONS: dict[str, tuple[str, list[Figure]]] = {
         ],
     ),
     "ratios": (
-        "within .03",
+        "within 0.03",
         [
             near(f"rate[{number}]/rate[12] at {level}", value, 0.03)
             for level, values in zip(LEVELS, _RATIOS, strict=True)
@@ -148,14 +148,14 @@ SECTIONS: dict[str, tuple[str, list[Figure]]] = {
         ],
     ),
     "live": (
-        "within .01",
+        "within 0.01",
         [
             near("live fraction at 3.5 kHz", 0.95, 0.01),
             near("live fraction at 20 kHz", 0.87, 0.01),
         ],
     ),
     "gaps": (
-        "breaks as published; the families exist, and holes of hours are a few; the long holes within .1 d",
+        "breaks as published; the families exist, and gaps of hours are a few; the long gaps within 0.1 d",
         [
             within("breaks (trunc(dt) > 1)", 812, float("inf")),
             ours("gaps, 1.0-1.4 s late", 1, float("inf")),
@@ -196,7 +196,8 @@ SECTIONS: dict[str, tuple[str, list[Figure]]] = {
         ],
     ),
     "places": (
-        "medians: fe_cosmic within 15 %, live fraction within .005, ratios within .02; nine in ten: within .02 and .05",
+        "medians: fe_cosmic within 15 %, live fraction within 0.005, ratios within 0.02; nine in ten: within 0.02 and "
+        "0.05",
         [
             ours("share whose rate[12] is within the file's there", 0.8, 1),
             ours("fe_cosmic over the file's median there, median", 0.85, 1.15),

@@ -1,1 +1,1 @@
-"""Attribution: what moved the background, by SHAP values, groups of features and slopes."""
+"""Attribution of the background to features: SHAP values, groups of features and slopes."""

@@ -1,4 +1,4 @@
-"""SHAP values as files for other programs: a TTree for ROOT, or Parquet."""
+"""SHAP values as tables, and as ROOT or Parquet files for other programs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.attribution.shap_values import Explanation
-from polarbgb.config import Config
 from polarbgb.io.atomic import atomic
 from polarbgb.io.root_output import CHUNK, root_file
 
 SUFFIXES = (".root", ".parquet")
 
 
-def shap_frame(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str], config: Config) -> pl.DataFrame:
-    """Lay SHAP values out: a row an explained row and bin, a column a feature.
+def shap_frame(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str], bins: Sequence[str]) -> pl.DataFrame:
+    """Return SHAP values as a table with one row per explained row and bin, and one column per feature.
 
     Args:
-        explanation: of a sample.
-        rows: (sample,) what tells each explained row, such as ``row``, ``unix_time`` and ``fold``.
-        names: of the features.
-        config: names the bins.
+        explanation: explanation of a sample.
+        rows: (sample,) columns that identify the explained rows, such as ``row``, ``unix_time`` and ``fold``.
+        names: names of the features.
+        bins: names of the rates.
 
     Returns:
         The columns of ``rows``, ``bin``, ``base`` and ``shap_<feature>``: on the margin, log Hz, or Hz for objective
@@ -34,41 +33,61 @@ def shap_frame(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str
     return pl.concat(
         rows.with_columns(
             pl.lit(name).alias("bin"),
-            pl.Series("base", explanation.base[number]),
-            *(pl.Series(f"shap_{feature}", explanation.values[number, :, f]) for f, feature in enumerate(names)),
+            pl.Series("base", explanation.base[i_bin]),
+            *(pl.Series(f"shap_{feature}", explanation.values[i_bin, :, i]) for i, feature in enumerate(names)),
         )
-        for number, name in enumerate(config.rates.names)
+        for i_bin, name in enumerate(bins)
     )
 
 
-def write_shap(path: Path, explanation: Explanation, rows: pl.DataFrame, names: Sequence[str], config: Config) -> Path:
-    """Write SHAP values, all on the margin, to a file that the suffix says the format of.
+def write_shap(
+    path: Path,
+    explanation: Explanation,
+    rows: pl.DataFrame,
+    names: Sequence[str],
+    *,
+    bins: Sequence[str],
+    tree: str,
+    unit: str,
+) -> Path:
+    """Write SHAP values on the margin to a ``.root`` or ``.parquet`` file.
 
-    ``.root``: the TTree ``shap_<input tree>`` with an entry an explained row: ``unix_time`` (s), ``row`` (entry of the
-    input), ``fold``, ``base[bins]`` and for each feature ``shap_<feature>[bins]``. ``.parquet``: as
+    A ``.root`` file has a TTree with one entry per explained row: ``unix_time`` (s), ``row`` (entry of the input),
+    ``fold``, ``base[bins]`` and for each feature ``shap_<feature>[bins]``. A ``.parquet`` file has the table of
     :func:`shap_frame`.
+
+    Args:
+        path: file to write.
+        explanation: explanation of a sample.
+        rows: (sample,) ``row``, ``unix_time`` and ``fold`` of the explained rows.
+        names: names of the features.
+        bins: names of the rates.
+        tree: name of the TTree.
+        unit: unit of the margin.
+
+    Returns:
+        The path.
 
     Raises:
         UserError: if the file cannot be written.
     """
     if path.suffix == ".parquet":
         with atomic(path) as temporary:
-            shap_frame(explanation, rows, names, config).write_parquet(temporary, compression="zstd")
+            shap_frame(explanation, rows, names, bins).write_parquet(temporary, compression="zstd")
         return path
-    log = "Hz" if config.model.objective == "squared" else "log Hz"
     with root_file(path) as file:
-        file.stream(f"shap_{config.input.tree}", _parts(explanation, rows, names), title=f"SHAP values, {log}")
+        file.stream(tree, _chunks(explanation, rows, names), title=f"SHAP values, {unit}")
     return path
 
 
-def _parts(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+def _chunks(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
     for start in range(0, len(rows), CHUNK):
-        part = slice(start, start + CHUNK)
-        values = explanation.values[:, part]
+        chunk = slice(start, start + CHUNK)
+        values = explanation.values[:, chunk]
         yield {
-            "unix_time": rows["unix_time"][part].to_numpy(),
-            "row": rows["row"][part].to_numpy(),
-            "fold": rows["fold"][part].to_numpy().astype(np.int32),
-            "base": explanation.base[:, part].T,
-            **{f"shap_{name}": values[:, :, number].T for number, name in enumerate(names)},
+            "unix_time": rows["unix_time"][chunk].to_numpy(),
+            "row": rows["row"][chunk].to_numpy(),
+            "fold": rows["fold"][chunk].to_numpy().astype(np.int32),
+            "base": explanation.base[:, chunk].T,
+            **{f"shap_{name}": values[:, :, i].T for i, name in enumerate(names)},
         }

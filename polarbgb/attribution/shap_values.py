@@ -1,4 +1,4 @@
-"""SHAP: how much each feature moved each prediction."""
+"""SHAP values: the contribution of each feature to each prediction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from polarbgb.memory import empty
 from polarbgb.progress import Track, silent
 
 _PIECE = 500_000
-"""Rows times bins explained at a time: their SHAP values stand in memory as float64 before they are stored."""
+"""Rows times bins that are explained at a time: their SHAP values are in memory as float64 until they are stored."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Explanation:
     """SHAP values of a sample of rows.
 
     Attributes:
-        rows: (sample,) row of the matrix that each explained row is.
+        rows: (sample,) rows of the matrix that are explained.
         values: (bins, sample, features) float32 SHAP values on the margin: Hz for objective 'squared', log Hz (0.01 is
             1 %) for the others.
         base: (bins, sample) expected margin of the model that explains the row.
-        residue: largest difference between base + sum of values and the margin predicted, relative to 1 + |margin|.
+        residue: largest difference between base + sum of values and the predicted margin, relative to 1 + |margin|.
     """
 
     rows: NDArray[np.int64]
@@ -42,9 +42,10 @@ class Explanation:
         return np.column_stack([np.abs(of_bin).mean(axis=0, dtype=np.float64) for of_bin in self.values])
 
     def error(self) -> NDArray[np.float64]:
-        """Return the (features, bins) standard error of :meth:`importance`: by how much another sample would differ.
+        """Return the (features, bins) standard error of :meth:`importance` from the size of the sample.
 
-        The scatter of |SHAP| over the root of the sample, as of rows drawn at random; strata make it a little smaller.
+        It is the scatter of |SHAP| over the square root of the sample size, as for rows drawn at random; the error of
+        the stratified sample is slightly smaller.
         """
         scatter = np.column_stack([np.abs(of_bin).std(axis=0, dtype=np.float64) for of_bin in self.values])
         return np.asarray(scatter / np.sqrt(len(self.rows)))
@@ -54,24 +55,24 @@ def mean_share(values: NDArray[np.float64], importance: NDArray[np.float64]) -> 
     """Return (features,) values as a share of the importance of all features, averaged over the bins.
 
     Args:
-        values: (features, bins): the importance itself, or its error.
-        importance: (features, bins) of which the shares are; a bin without any counts as 0.
+        values: (features, bins) the importance itself, or its error.
+        importance: (features, bins) importance; the shares of a bin without any importance are 0.
     """
     total = importance.sum(axis=0)
     return np.asarray((values / np.where(total > 0, total, 1.0)).mean(axis=1))
 
 
 def stratified_sample(strata: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
-    """Draw rows so that every stratum is represented by its share.
+    """Draw rows such that every stratum is represented by its share.
 
     Args:
         strata: (rows,) stratum of each row.
-        size: rows wanted; all rows where there are no more.
-        seed: of the draw.
+        size: number of rows to draw; all rows if there are not more.
+        seed: seed of the random numbers.
 
     Returns:
-        (min(size, rows),) row numbers, increasing. Within each stratum rows are drawn at random; between strata the
-        share is exact to one row (systematic sampling of the rows sorted by stratum).
+        (min(size, rows),) indices of rows, increasing. Rows are drawn at random within each stratum; the share of each
+        stratum is exact to one row (systematic sampling of the rows sorted by stratum).
     """
     rows = len(strata)
     if size >= rows:
@@ -92,7 +93,7 @@ def explain_rows(
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
 ) -> Explanation:
-    """Compute the SHAP values of some rows, each by the model that predicted it.
+    """Compute the SHAP values of some rows, each with the model that predicted it.
 
     Args:
         matrix: features of all usable rows.
@@ -100,8 +101,8 @@ def explain_rows(
         fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to explain.
         on_disk: keep the SHAP values in a temporary file.
-        checkpoints: of the work, one per model.
-        track: watches the models.
+        checkpoints: checkpoints of the pieces of the sample.
+        track: shows the progress.
 
     Returns:
         The explanation.
@@ -109,24 +110,24 @@ def explain_rows(
     bins = len(models[fold[rows[0]]].per_bin)
     length = max(1, _PIECE // bins)
     pieces = [
-        (f"{which}_{start}", of_fold[start : start + length])
-        for which in np.unique(fold[rows])
-        for of_fold in [np.flatnonzero(fold[rows] == which)]
+        (f"{i_fold}_{start}", of_fold[start : start + length])
+        for i_fold in np.unique(fold[rows])
+        for of_fold in [np.flatnonzero(fold[rows] == i_fold)]
         for start in range(0, len(of_fold), length)
     ]
     values = empty((bins, len(rows), len(matrix.names)), on_disk=on_disk)
     base = np.empty((bins, len(rows)))
     residue = 0.0
     for piece, here in track(pieces, label="explain", total=len(pieces)):
-        explaining = models[fold[rows[here[0]]]]
-        part = checkpoints.arrays(f"piece{piece}", partial(_explained_by, explaining, matrix.values[rows[here]]))
-        values[:, here], base[:, here] = part["values"], part["base"]
-        residue = max(residue, float(part["residue"]))
+        model = models[fold[rows[here[0]]]]
+        result = checkpoints.arrays(f"piece{piece}", partial(_explain_with, model, matrix.values[rows[here]]))
+        values[:, here], base[:, here] = result["values"], result["base"]
+        residue = max(residue, float(result["residue"]))
     return Explanation(rows, values, base, residue)
 
 
-def _explained_by(model: FoldModel, features: NDArray[np.float32]) -> Arrays:
-    """Return what one model says of its rows."""
+def _explain_with(model: FoldModel, features: NDArray[np.float32]) -> Arrays:
+    """Return the SHAP values of rows that one model predicts, their base, and the largest residue."""
     shap, margin = model.shap(features), model.margins(features).T
     residue = np.max(np.abs(shap.sum(axis=2) - margin) / (1 + np.abs(margin)))
     return {"values": shap[:, :, :-1].astype(np.float32), "base": shap[:, :, -1], "residue": np.asarray(residue)}
@@ -138,10 +139,10 @@ def estimate_seconds(
     fold: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> float:
-    """Estimate how long :func:`explain_rows` will take, s, from a few rows of the first fold."""
+    """Estimate the run time of :func:`explain_rows`, s, from a few rows of the first fold."""
     model = models[int(fold[rows[0]])]
     probe = matrix.values[rows[: min(64, len(rows))]]
-    model.shap(probe[:2])  # the first call pays for setting up
+    model.shap(probe[:2])  # the first call takes longer
     started = time.perf_counter()
     model.shap(probe)
     per_row = (time.perf_counter() - started) / len(probe)

@@ -1,4 +1,4 @@
-"""How fast the background changes with each feature, all others held: what a partial derivative is to trees."""
+"""Mean slopes of the predicted background with respect to each feature, which replace partial derivatives of trees."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
 
 STEP = 0.1
-"""Standard deviations that a feature is moved, up and down."""
+"""Step of a feature up and down, in units of its standard deviation."""
 
 Values = NDArray[np.float64]
 
 _Models = list[tuple[FoldModel, NDArray[np.int64]]]
-"""Models, and the rows of the sample that each predicts."""
+"""Models, and the rows of the sample that each model predicts."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Slopes:
 
     Attributes:
         slope: (features, bins) mean over the rows in which the feature has a value, Hz per unit of the feature; NaN
-            where it has none, or only one.
-        error: (features, bins) standard error over orbits: rows of an orbit go together. NaN where one orbit is all.
-        scatter: (features,) standard deviation of the feature in its own unit: times this, a slope is that of the
+            if it has no value or only one.
+        error: (features, bins) standard error over orbits, as rows of an orbit are correlated; NaN if there is only one
+            orbit.
+        scatter: (features,) standard deviation of the feature in its own unit; a slope times this is the slope of the
             standardised feature.
         rows: (features,) rows in which the feature has a value.
     """
@@ -44,16 +45,16 @@ class Slopes:
     rows: NDArray[np.int64]
 
     def table(self, names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
-        """Lay the slopes out: a row a feature and bin."""
-        count = len(bins)
+        """Return the slopes with one row per feature and bin."""
+        n_bins = len(bins)
         return pl.DataFrame(
             {
-                "feature": np.repeat(names, count),
+                "feature": np.repeat(names, n_bins),
                 "bin": np.tile(bins, len(names)),
                 "slope": self.slope.ravel(),
                 "error": self.error.ravel(),
-                "scatter": np.repeat(self.scatter, count),
-                "rows": np.repeat(self.rows, count),
+                "scatter": np.repeat(self.scatter, n_bins),
+                "rows": np.repeat(self.rows, n_bins),
             }
         )
 
@@ -68,12 +69,12 @@ def mean_slopes(
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     track: Track = silent,
 ) -> Slopes:
-    """Average the slope of the predicted rate over a sample of rows, each by the model that predicted it.
+    """Average the slope of the predicted rate over a sample of rows, each with the model that predicted it.
 
-    Trees are steps, whose derivative is 0 or infinite. The slope of a row is the central difference
+    Trees are step functions, whose derivative is 0 or infinite. Instead, the slope of a row is the central difference
     ``(f(x + h) - f(x - h)) / 2h`` of the predicted rate f, with h a tenth of the feature's standard deviation in the
-    sample, all other features held. A feature of two values (such as a flag) is moved from the one to the other:
-    ``(f(high) - f(low)) / (high - low)``. Beyond the values met in training trees stay level.
+    sample and all other features held. A feature of two values, such as a flag, is moved from one to the other:
+    ``(f(high) - f(low)) / (high - low)``. Trees are constant beyond the values of the training set.
 
     Args:
         matrix: features of all usable rows.
@@ -81,54 +82,54 @@ def mean_slopes(
         fold: (all rows,) fold whose model predicted each row.
         rows: (sample,) rows to move.
         orbit: (sample,) orbit of each of them.
-        checkpoints: of the work, one a feature.
-        track: watches the features.
+        checkpoints: checkpoints, one per feature.
+        track: shows the progress.
 
     Returns:
         The mean slopes and their errors.
     """
     sample = matrix.values[rows]
-    of_folds = [(models[which], np.flatnonzero(fold[rows] == which)) for which in np.unique(fold[rows])]
+    of_folds = [(models[i_fold], np.flatnonzero(fold[rows] == i_fold)) for i_fold in np.unique(fold[rows])]
     features = range(len(matrix.names))
-    found = [
+    results = [
         checkpoints.arrays(f"feature{feature}", partial(_slope, sample, feature, of_folds, orbit))
         for feature in track(features, label="slopes", total=len(features))
     ]
-    return Slopes(*(np.array([one[what] for one in found]) for what in ("slope", "error", "scatter", "rows")))
+    return Slopes(*(np.array([result[name] for result in results]) for name in ("slope", "error", "scatter", "rows")))
 
 
 def _slope(sample: NDArray[np.float32], feature: int, models: _Models, orbit: NDArray[np.int32]) -> Arrays:
-    """Return the part of :class:`Slopes` that is of one feature."""
+    """Return the entries of :class:`Slopes` for one feature."""
     bins = len(models[0][0].per_bin)
     value = sample[:, feature]
-    there = np.isfinite(value)
-    part = {
+    valid = np.isfinite(value)
+    result = {
         "slope": np.full(bins, np.nan),
         "error": np.full(bins, np.nan),
         "scatter": np.asarray(np.nan),
-        "rows": np.asarray(there.sum()),
+        "rows": np.asarray(valid.sum()),
     }
-    if not there.any():
-        return part
-    part["scatter"] = np.asarray(value[there].std(dtype=np.float64))
-    low, high = _moved(value, there)
-    # As the trees see them: float32 may round a small step.
-    way = high.astype(np.float64) - low
-    there &= way > 0
-    if not there.any():
-        return part
+    if not valid.any():
+        return result
+    result["scatter"] = np.asarray(value[valid].std(dtype=np.float64))
+    low, high = _moved(value, valid)
+    # The step that the trees see: float32 may round a small one.
+    step = high.astype(np.float64) - low
+    valid &= step > 0
+    if not valid.any():
+        return result
     below, above = (_rates(sample, feature, moved, models) for moved in (low, high))
-    steep = (above - below)[there] / way[there, None]
-    return part | {"slope": steep.mean(axis=0), "error": clustered_error(steep, orbit[there])}
+    slope = (above - below)[valid] / step[valid, None]
+    return result | {"slope": slope.mean(axis=0), "error": clustered_error(slope, orbit[valid])}
 
 
-def _moved(value: NDArray[np.float32], there: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the (sample,) values below and above that a feature is moved to."""
-    met = value[there]
-    least, most = met.min(), met.max()
-    if ((met == least) | (met == most)).all():
+def _moved(value: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the (sample,) lower and upper values that a feature is moved to."""
+    valid_values = value[valid]
+    least, most = valid_values.min(), valid_values.max()
+    if ((valid_values == least) | (valid_values == most)).all():
         return np.full_like(value, least), np.full_like(value, most)
-    step = np.float32(STEP * met.std(dtype=np.float64))
+    step = np.float32(STEP * valid_values.std(dtype=np.float64))
     return value - step, value + step
 
 
@@ -138,7 +139,7 @@ def _rates(
     moved: NDArray[np.float32],
     models: _Models,
 ) -> Values:
-    """Return the (sample, bins) rates, Hz, that are predicted with one feature at other values."""
+    """Return the (sample, bins) rates, Hz, predicted with other values of one feature."""
     rates = np.empty((len(sample), len(models[0][0].per_bin)))
     for model, here in models:
         rows = sample[here]
@@ -153,32 +154,32 @@ def estimate_slopes(
     fold: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> float:
-    """Estimate how long :func:`mean_slopes` will take, s, from one prediction of the first fold's rows."""
-    which, count = np.unique(fold[rows], return_counts=True)
-    probe = matrix.values[rows[fold[rows] == which[0]]]
+    """Estimate the run time of :func:`mean_slopes`, s, from one prediction of the rows of the first fold."""
+    folds, count = np.unique(fold[rows], return_counts=True)
+    probe = matrix.values[rows[fold[rows] == folds[0]]]
     started = time.perf_counter()
-    models[which[0]].rates(probe)
+    models[folds[0]].rates(probe)
     per_row = (time.perf_counter() - started) / count[0]
     return float(2 * len(matrix.names) * len(rows) * per_row)
 
 
 def clustered_error(values: Values, cluster: NDArray[np.int32]) -> Values:
-    """Return the (columns,) standard error of the means of columns whose rows go together in clusters.
+    """Return the (columns,) standard error of the means of columns whose rows are correlated within clusters.
 
     ``sqrt(C/(C - 1) sum_c (sum_{i in c} (v_i - mean))^2) / n``: Liang & Zeger (1986, Biometrika 73, 13) for a mean.
-    With every row its own cluster it is the usual standard error.
+    If every row is a cluster, this is the usual standard error.
 
     Args:
-        values: (rows, columns).
-        cluster: (rows,) which cluster each row is in.
+        values: (rows, columns) values.
+        cluster: (rows,) cluster of each row.
 
     Returns:
-        NaN where all rows are in one cluster.
+        Standard errors; NaN if all rows are in one cluster.
     """
     _, member = np.unique(cluster, return_inverse=True)
     count = int(member.max()) + 1
     if count < 2:
         return np.full(values.shape[1], np.nan)
-    away = values - values.mean(axis=0)
-    sums = np.column_stack([np.bincount(member, column, count) for column in away.T])
+    deviation = values - values.mean(axis=0)
+    sums = np.column_stack([np.bincount(member, column, count) for column in deviation.T])
     return np.asarray(np.sqrt(count / (count - 1) * (sums**2).sum(axis=0)) / len(values))

@@ -1,4 +1,4 @@
-"""How far attributions agree: those of the models of one fit, and those of two fits."""
+"""Stability of attributions: agreement between the models of one fit, or between two fits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AttributionStability:
-    """How far two attributions or more agree.
+    """Agreement of two or more attributions.
 
     Attributes:
         bins: names of the rates.
-        correlation: (bins,) Spearman rank correlation of the features' importances; of more than two attributions the
-            mean over the pairs.
-        change: (bins,) largest change of a feature's share of the bin's importance, from the least to the most.
-        feature: (bins,) the feature whose share changes most.
+        correlation: (bins,) Spearman rank correlation of the importances of the features; the mean over all pairs of
+            attributions if there are more than two.
+        change: (bins,) largest difference of the share of a feature in the importance of the bin.
+        feature: (bins,) feature with the largest difference.
     """
 
     bins: tuple[str, ...]
@@ -32,33 +32,33 @@ class AttributionStability:
     feature: tuple[str, ...]
 
     def summary(self) -> dict[str, object]:
-        """Return what ``stability.json`` tells; null where there is no number."""
-        told = asdict(self)
+        """Return the content of ``stability.json``; NaN become null."""
+        content = asdict(self)
         for name in ("correlation", "change"):
-            told[name] = [value if np.isfinite(value) else None for value in told[name]]
-        return told
+            content[name] = [value if np.isfinite(value) else None for value in content[name]]
+        return content
 
 
 def shares(importance: Values) -> Values:
-    """Return (features, bins) importances as shares of their bin's; 0 in a bin without any."""
+    """Return (features, bins) importances as shares of the total of each bin; 0 in a bin without any importance."""
     total = importance.sum(axis=0)
     return np.asarray(importance / np.where(total > 0, total, 1.0))
 
 
-def fold_shares(explanation: Explanation, split: NDArray[np.int64]) -> dict[int, Values]:
-    """Return the (features, bins) shares of each split's own rows, which its own models explain.
+def fold_shares(explanation: Explanation, fold: NDArray[np.int64]) -> dict[int, Values]:
+    """Return the (features, bins) shares of importance in the rows of each fold.
 
     Args:
-        explanation: of a sample.
-        split: (sample,) number of the split that predicted each row.
+        explanation: explanation of a sample.
+        fold: (sample,) fold whose model predicted each row.
     """
     return {
-        int(which): shares(
+        int(i_fold): shares(
             np.column_stack(
-                [np.abs(of_bin[split == which]).mean(axis=0, dtype=np.float64) for of_bin in explanation.values]
+                [np.abs(of_bin[fold == i_fold]).mean(axis=0, dtype=np.float64) for of_bin in explanation.values]
             )
         )
-        for which in np.unique(split)
+        for i_fold in np.unique(fold)
     }
 
 
@@ -68,15 +68,15 @@ def compare_attributions(
     """Compare attributions of the same features.
 
     Args:
-        attributions: (features, bins) shares, two or more.
-        names: of the features.
+        attributions: two or more arrays of (features, bins) shares.
+        names: names of the features.
         bins: names of the rates.
     """
     stacked = np.stack(attributions)
     change = stacked.max(axis=0) - stacked.min(axis=0)
     return AttributionStability(
         bins,
-        tuple(_rank_correlation(stacked[:, :, number]) for number in range(len(bins))),
+        tuple(_rank_correlation(stacked[:, :, i_bin]) for i_bin in range(len(bins))),
         tuple(change.max(axis=0).tolist()),
         tuple(names[feature] for feature in change.argmax(axis=0)),
     )
@@ -87,6 +87,6 @@ def _rank_correlation(attributions: Values) -> float:
     from scipy.stats import spearmanr
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where a bin's trees have no split, all features are alike: NaN says it
-        pairs = [float(spearmanr(one, other).statistic) for one, other in combinations(attributions, 2)]
+        warnings.simplefilter("ignore")  # all shares are equal if the trees of a bin have no split: the result is NaN
+        pairs = [float(spearmanr(first, second).statistic) for first, second in combinations(attributions, 2)]
     return float(np.mean(pairs))

@@ -1,4 +1,4 @@
-"""Pulls, and the width that a Gaussian core gives them: the published calibration."""
+"""Pulls and the width of their Gaussian core: the published calibration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_ROUNDS = 1000
 _FEWEST_COUNTS, _FEWEST_PAIRS = 10.0, 500
 
 GAUSSIAN_WIDTH = 0.98483
-"""Width that the modified Gaussian fit gives to a Gaussian of width 1: its tails beyond 3 sigma are clipped."""
+"""Result of the modified Gaussian fit for a Gaussian of width 1, whose tails beyond 3 sigma are clipped."""
 
 GAUSSIAN_MEDIAN = 0.6745
 """Median distance of a Gaussian of width 1 from its mean."""
@@ -37,10 +37,10 @@ class GaussianFit:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Pulls in units of what the residuals really scatter by.
+    """Pulls in units of the actual scatter of the residuals.
 
     Attributes:
-        sigma: (rows, bins) one sigma of a row, Hz: its error times the width of its bin.
+        sigma: (rows, bins) calibrated standard deviation of rate - prediction, Hz.
         pull: (rows, bins) (rate - prediction) / sigma.
         width: (bins,) width of the raw pulls (rate - prediction) / error.
         mean: (bins,) mean of the raw pulls.
@@ -53,9 +53,9 @@ class Calibrated:
 
 
 def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
-    """Fit a Gaussian to the core of a distribution, tails left out.
+    """Fit a Gaussian to the core of a distribution.
 
-    The values within 3 sigma of the mean of ALL values are kept, their standard deviation is the next sigma, and so on
+    The values within 3 sigma of the mean of all values are kept, their standard deviation is the next sigma, and so on
     until it no longer changes (the "modified Gaussian fit" of POLAR-background-prediction, report of October 2023).
 
     Args:
@@ -78,7 +78,7 @@ def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
     sigma = _scatter(values)
     for _ in range(_MOST_ROUNDS):
         kept = distance <= _CLIP * sigma
-        # A skewed set may have nothing near its mean: the last sigma that stood on values stays.
+        # A skewed distribution may have no value near its mean: the last sigma is kept.
         if not kept.any() or np.array_equal(kept, inside):
             break
         inside, sigma = kept, _scatter(values[kept])
@@ -86,14 +86,14 @@ def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
 
 
 def _scatter(values: NDArray[np.floating]) -> float:
-    """Return the standard deviation, exactly 0 where all values are equal: rounding of their mean is no scatter."""
+    """Return the standard deviation, exactly 0 if all values are equal, whatever the rounding of their mean."""
     return float(values.std()) if np.ptp(values) > 0 else 0.0
 
 
 def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error: NDArray[np.float64]) -> Calibrated:
     """Scale the errors so that the core of every bin's pulls has width 1.
 
-    ``pull > k`` then says what the published ``(rate - prediction) / rate_err > k * sigma`` says.
+    ``pull > k`` is then the same as the published ``(rate - prediction) / rate_err > k * sigma``.
 
     Args:
         rate: (rows, bins) Hz.
@@ -104,8 +104,8 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
         Sigma, pulls and widths.
     """
     raw = (rate - prediction) / error
-    fits = [modified_gaussian_fit(raw[:, number]) for number in range(raw.shape[1])]
-    # A prediction without any scatter (a single row) has no width to scale by.
+    fits = [modified_gaussian_fit(raw[:, i_bin]) for i_bin in range(raw.shape[1])]
+    # Without any scatter (a single row) there is no width to scale by.
     width = np.array([fit.sigma or 1.0 for fit in fits])
     return Calibrated(sigma=error * width, pull=raw / width, width=width, mean=np.array([fit.mean for fit in fits]))
 
@@ -113,27 +113,27 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
 def scatter_over_error(
     count_rates: CountRates, segment: NDArray[np.integer], rows: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors: 1 if both agree.
+    """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors.
 
-    The background hardly changes from row to row, so no model is needed: it is the width of
-    (r_i - r_(i+1)) / sqrt(e_i^2 + e_(i+1)^2) by the modified Gaussian fit, which leaves out spikes.
+    This is the width of (r_i - r_(i+1)) / sqrt(e_i^2 + e_(i+1)^2) by the modified Gaussian fit, which leaves out
+    spikes; it is 1 if the errors are right. No model is needed, because the background hardly changes from row to row.
 
     Args:
         count_rates: rates and errors.
         segment: (rows,) number of the unbroken stretch, not decreasing.
-        rows: (rows,) those that count.
+        rows: (rows,) rows that are used.
 
     Returns:
         NaN in a bin with fewer than 500 pairs of rows whose stated errors are those of at least 10 counts: errors of
-        fewer, taken from the counts themselves, say little about the scatter.
+        fewer counts, estimated from the counts themselves, say little about the scatter.
     """
     pairs = np.flatnonzero(rows[:-1] & rows[1:] & (segment[:-1] == segment[1:]))
-    found = np.full(count_rates.rate.shape[1], np.nan)
-    for i_bin in range(len(found)):
+    scatter = np.full(count_rates.rate.shape[1], np.nan)
+    for i_bin in range(len(scatter)):
         rate, error = count_rates.rate[:, i_bin], count_rates.error[:, i_bin]
         counts = (rate / error) ** 2
         enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
         if len(enough) >= _FEWEST_PAIRS:
             steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])
-            found[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH
-    return found
+            scatter[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH
+    return scatter

@@ -1,4 +1,4 @@
-"""Finished parts of a long work, kept in a folder: killed, it goes on from them."""
+"""Checkpoints: finished parts of a long computation, from which it resumes after it was killed."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder of parts; nothing is kept where there is none.
+    """A folder of checkpoints.
 
     Attributes:
-        folder: where they are, made when the first one is finished; None to keep nothing.
+        folder: the folder, created with the first checkpoint; None to keep nothing.
     """
 
     folder: Path | None = None
 
     def of(self, name: str) -> Checkpoints:
-        """Return the parts of one step of the work."""
+        """Return the checkpoints of one step of the computation."""
         return self if self.folder is None else Checkpoints(self.folder / name)
 
     def arrays(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """Return what ``make`` returned when it was first called: arrays by name.
+        """Return the arrays of a checkpoint; compute and keep them if it does not exist.
 
         Args:
-            name: of the part.
-            make: does it.
+            name: of the checkpoint.
+            make: computes the arrays, by name.
         """
         if self.folder is None:
             return make()
         path = self.folder / f"{name}.npz"
         if not path.exists():
-            made = make()
+            arrays = make()
             with atomic(path) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, **made)  # type: ignore[arg-type] # numpy takes them for its own option
-            return made
-        with np.load(path, allow_pickle=False) as held:
-            return {key: held[key] for key in held.files}
+                np.savez(stream, **arrays)  # type: ignore[arg-type] # numpy takes them for its own option
+            return arrays
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
 
     def file(self, path: Path, make: Callable[[Path], object]) -> Path:
-        """Return a file that is made atomically, unless it is there already and parts are kept.
+        """Return a file; write it unless it exists and checkpoints are kept.
 
         Args:
-            path: of the file.
-            make: writes it there.
+            path: the file.
+            make: writes it, atomically.
         """
         if self.folder is None or not path.exists():
             make(path)
@@ -59,4 +59,4 @@ class Checkpoints:
 
 
 NO_CHECKPOINTS = Checkpoints()
-"""Keeps nothing: the default of every library function."""
+"""Keeps nothing; the default of every library function."""

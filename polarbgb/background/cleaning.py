@@ -1,4 +1,4 @@
-"""Training-set cleaning: rows that hold a transient are not learnt from, so that the background is the quiet state."""
+"""Rows that hold a transient: they are left out of training, so that the background is the quiet state."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 from polarbgb.background.calibration import GAUSSIAN_MEDIAN
 
 _BRIDGED = 10.0
-"""s"""
+"""Longest distance between two rows of one run, s."""
 
 _FEWEST = 500
-"""Windows below the background that a noise cell needs for a scale of its own; a smaller one takes that of all."""
+"""Windows below the background that a noise cell needs for its own noise; smaller cells take that of all rows."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of the cleaning.
+    """One round of training-set cleaning.
 
     Attributes:
-        masked: rows left out of training, margins included.
-        added: of these, not masked in the round before.
-        recurrent: rows above the limit that stay in training, because such rows recur orbit after orbit in their cell.
+        masked: number of rows left out of training, including margins.
+        added: number of those that were not masked in the previous round.
+        recurrent: number of rows above the limit that stay in training, because such rows recur in their noise cell
+            orbit after orbit.
     """
 
     masked: int
@@ -45,21 +46,21 @@ def rows_above(
     length: int,
     sigma: float,
 ) -> NDArray[np.bool_]:
-    """Return the rows at the centre of a window whose counts exceed what is expected, in units of the noise around it.
+    """Return the rows at the centre of a window whose counts exceed the expected ones by ``sigma`` times the noise.
 
     In each noise cell, windows are compared with the quiet level, which is the background or, where transients have
-    lifted that, the median window; and with a one-sided noise, the median distance of the windows below that level, at
-    least that of counting. Where the Sun flares for half of the time, what lies above is no noise. As rounds of
-    cleaning take the background down to the quiet state, the level comes to it. Deficits are never masked: on such a
-    day the quiet rows are the deficits.
+    raised the background, the median window. The noise is one-sided: the median distance of the windows below that
+    level, at least counting noise. Windows above the level do not measure noise where the Sun flares for half of the
+    time. As rounds of cleaning lower the background to the quiet state, the level approaches the background. Deficits
+    are never masked, because on such a day the quiet rows are the deficits.
 
     Args:
         observed: (rows,) counts.
         expected: (rows,) counts of the background, > 0.
-        segment: (rows,) number of the unbroken stretch; windows are cut off at its borders.
+        segment: (rows,) number of the segment; windows end at its borders.
         cell: (rows,) noise cell, from :func:`polarbgb.background.model_error.noise_cells`.
-        length: rows of a window.
-        sigma: limit.
+        length: number of rows of a window.
+        sigma: limit, in units of the noise.
     """
     index = np.arange(len(observed))
     start = np.maximum(np.searchsorted(segment, segment), index - length // 2)
@@ -87,12 +88,15 @@ def _limit(deviation: NDArray[np.float64], sigma: float) -> float:
 
 
 def rows_beyond(pull: NDArray[np.floating], sigma: float, more_than: int) -> NDArray[np.bool_]:
-    """Return the (rows,) mask of the rows whose (rows, bins) pulls all lie above or all below, in enough bins.
+    """Return the rows whose pulls lie beyond a limit with the same sign in enough bins.
 
     Args:
-        pull: calibrated pulls.
-        sigma: a bin counts where its pull lies beyond this many sigma,
-        more_than: and a row where more than so many bins count, all of one sign.
+        pull: (rows, bins) calibrated pulls.
+        sigma: limit of the absolute pull.
+        more_than: a row is returned if the pulls of more bins than this exceed the limit, all with one sign.
+
+    Returns:
+        (rows,) mask.
     """
     return np.asarray(((pull > sigma).sum(axis=1) > more_than) | ((pull < -sigma).sum(axis=1) > more_than))
 
@@ -102,33 +106,33 @@ def non_recurrent(
 ) -> NDArray[np.bool_]:
     """Return the rows beyond the limit that do not recur in their noise cell.
 
-    Spikes of trapped particles are background: without them in training the next spike is not expected, and found as
-    well (left out of 20 simulated days, they triple the error). What tells them from a burst is that they come again
-    orbit after orbit.
+    Spikes of trapped particles are background: if they are left out of training, the next spike is not predicted and
+    becomes an event (left out of 20 simulated days, they triple the error). Unlike bursts, they recur orbit after
+    orbit.
 
     Args:
         beyond: (rows,) from :func:`rows_above` or :func:`rows_beyond`.
         cell: (rows, bins) noise cells, from :func:`polarbgb.background.model_error.noise_cells`.
         orbit: (rows,) number of the orbit.
-        max_recurrence: of a cell with rows beyond the limit in several orbits, and in a larger share of those that met
-            it, they all stay; a row does not recur only if it does not by every bin's cells.
+        max_recurrence: rows recur where their cell has rows beyond the limit in more than one orbit, and in a larger
+            share than this of the orbits that meet the cell. A row is returned only if it recurs by no bin's cells.
     """
-    rare = beyond.copy()
-    _, number = np.unique(orbit, return_inverse=True)
-    orbits = int(number.max(initial=0)) + 1
-    for of_bin in cell.T:
-        key, cells = of_bin.astype(np.int64) * orbits + number, int(of_bin.max(initial=0)) + 1
-        met, struck = (
+    result = beyond.copy()
+    _, i_orbit = np.unique(orbit, return_inverse=True)
+    orbits = int(i_orbit.max(initial=0)) + 1
+    for bin_cell in cell.T:
+        key, cells = bin_cell.astype(np.int64) * orbits + i_orbit, int(bin_cell.max(initial=0)) + 1
+        met, exceeded = (
             np.bincount(key[rows], minlength=cells * orbits).reshape(cells, orbits) > 0
             for rows in (slice(None), beyond)
         )
-        times = struck.sum(axis=1)
-        rare &= ((times <= 1) | (times <= max_recurrence * met.sum(axis=1)))[of_bin]
-    return rare
+        times = exceeded.sum(axis=1)
+        result &= ((times <= 1) | (times <= max_recurrence * met.sum(axis=1)))[bin_cell]
+    return result
 
 
 def with_margin(rows: NDArray[np.bool_], time: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
-    """Return the rows and all that lie within ``margin`` s of one.
+    """Return the rows and all others within ``margin`` s of one of them.
 
     Args:
         rows: (rows,) mask.
@@ -148,9 +152,9 @@ def with_margin(rows: NDArray[np.bool_], time: NDArray[np.float64], margin: floa
 def long_runs(
     rows: NDArray[np.bool_], time: NDArray[np.float64], longest: float, cadence: float = 1.0
 ) -> NDArray[np.bool_]:
-    """Return those of the rows that lie in a run of more than ``longest`` s.
+    """Return the rows that lie in a run longer than ``longest`` s.
 
-    Rows up to 10 s apart, or next to each other, are of one run.
+    Rows that are at most 10 s apart, or consecutive, belong to one run.
 
     Args:
         rows: (rows,) mask.

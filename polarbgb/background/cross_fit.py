@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import HeldOut, TrainingSet, quantise, quantised_size
+from polarbgb.background.backends import HeldOut, quantise, quantised_size
+from polarbgb.background.boosters import TrainingSet
 from polarbgb.background.checkpoints import NO_CHECKPOINTS, Checkpoints
 from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model, train_fold
 from polarbgb.background.folds import Folds, Split
@@ -23,7 +24,7 @@ from polarbgb.progress import Track, silent
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Predictions and the models that made them.
+    """Out-of-fold predictions and their models.
 
     Attributes:
         prediction: (rows, bins) background rate, Hz.
@@ -49,14 +50,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fits:
-    """Fits the folds of a cross-fit, each independently of the others.
+    """The fits of a cross-fit, which are independent of each other.
 
     Attributes:
         matrix: features of the usable rows.
         count_rates: rates of the same rows.
-        folds: who is predicted by whom.
+        folds: training, validation and predicted rows of each model.
         model: backend, objective, device and hyperparameters.
-        memory: GiB that the process may take; None for what is free. XGBoost keeps a fold that is larger on disk.
+        memory: GiB that the process may take; None for what is free. XGBoost keeps a larger fold on disk.
         done: folds that need not be fitted.
     """
 
@@ -69,7 +70,7 @@ class Fits:
 
     @property
     def left(self) -> list[int]:
-        """Return the folds to be fitted."""
+        """Return the folds that remain to be fitted."""
         return [fold for fold in range(len(self.folds.splits)) if fold not in self.done]
 
     def __call__(self, fold: int) -> Fit:
@@ -81,15 +82,15 @@ class Fits:
 
 
 class Scheduler(Protocol):
-    """Fits the folds of a cross-fit, here or elsewhere."""
+    """Runs the fits of a cross-fit, in this process or on workers."""
 
     def __call__(self, fits: Fits, *, label: str, track: Track) -> Iterator[tuple[int, Fit]]:
-        """Yield every fold with its fit, in any order; ``track`` watches them end under their ``label``."""
+        """Yield every fold with its fit, in any order; ``track`` reports the progress under the ``label``."""
         ...
 
 
 def here(fits: Fits, *, label: str, track: Track) -> Iterator[tuple[int, Fit]]:
-    """Fit the folds in this process, one after the other: the default of every library function."""
+    """Run the fits in this process, one after the other; the default of every library function."""
     for fold in track(fits.left, label=label, total=len(fits.left)):
         yield fold, fits(fold)
 
@@ -111,38 +112,40 @@ def cross_fit(
     Args:
         matrix: features of the usable rows.
         count_rates: rates of the same rows.
-        folds: who is predicted by whom.
+        folds: training, validation and predicted rows of each model.
         model: backend, objective, device and hyperparameters.
-        label: what the fits are called while they are watched.
+        label: name of the fits in progress reports.
         memory: GiB that the process may take; None for what is free.
-        checkpoints: of the work: models are kept there, and those that are found there are not trained again. Who keeps
-            them sees to it that they are of the same matrix, rates and model.
-        track: watches the fits.
-        scheduler: does them.
+        checkpoints: models are kept there, and those that exist are not trained again. The caller must make sure that
+            they belong to the same matrix, rates and model.
+        track: reports the progress.
+        scheduler: runs the fits.
 
     Returns:
         Predictions for every row, and the models.
     """
-    place = None if checkpoints.folder is None else checkpoints.folder / f"{label} {_rows_digest(folds)}"
+    folder = None if checkpoints.folder is None else checkpoints.folder / f"{label} {_rows_digest(folds)}"
     every = range(len(folds.splits))
     models: dict[int, FoldModel] = {}
-    if place is not None:
-        models = {fold: load_fold_model(place, fold, model) for fold in every if (place / f"fold{fold}.json").exists()}
+    if folder is not None:
+        models = {
+            fold: load_fold_model(folder, fold, model) for fold in every if (folder / f"fold{fold}.json").exists()
+        }
     prediction = np.full(count_rates.rate.shape, np.nan)
     for fold, kept in models.items():
         rows = folds.splits[fold].predicted
         prediction[rows] = kept.predict(HeldOut(matrix.values, rows, model))
     fits = Fits(matrix, count_rates, folds, model, memory, frozenset(models))
     for fold, fit in scheduler(fits, label=label, track=track):
-        if place is not None:
-            save_fold_model(fit.model, place, fold, model)
+        if folder is not None:
+            save_fold_model(fit.model, folder, fold, model)
         prediction[folds.splits[fold].predicted] = fit.prediction
         models[fold] = fit.model
     return CrossFit(prediction, tuple(models[fold] for fold in every))
 
 
 def _rows_digest(folds: Folds) -> str:
-    """Digest which rows the models learn from."""
+    """Return a digest of the rows that the models learn from."""
     rows = hashlib.sha256()
     for split in folds.splits:
         for mask in (split.train, split.validation, split.predicted):
@@ -151,11 +154,11 @@ def _rows_digest(folds: Folds) -> str:
 
 
 def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:
-    """Cut the rows of one split into quantiles, once for all boosters; on disk where memory (GiB) is too small."""
+    """Quantise the rows of one split, once for all boosters; on disk if the memory (GiB) is too small."""
     on_disk = model.backend == "xgboost" and not room_for(split_size(matrix, split, model), memory)
     return quantise(matrix.values, split.train, split.validation, matrix.names, model, on_disk=on_disk)
 
 
 def split_size(matrix: Matrix, split: Split, model: Model) -> int:
-    """Return about how many bytes the quantised rows of a split take while trees grow from them."""
+    """Return approximately how many bytes the quantised rows of a split take during training."""
     return quantised_size(int(split.train.sum()) + int(split.validation.sum()), len(matrix.names), model)

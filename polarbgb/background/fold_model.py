@@ -1,6 +1,6 @@
-"""The background model of one fold: one booster of what all bins share, and a small one for each bin.
+"""The background model of one fold: one booster for all bins together, and a small one for each bin.
 
-What the bins share is most of the background and of its error; what distinguishes them is small and needs few trees.
+Most of the background and of its error is common to all bins; the differences are small and need few trees.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import SUFFIX, Booster, HeldOut, TrainingSet, load_booster
+from polarbgb.background.backends import SUFFIX, HeldOut, load_booster
+from polarbgb.background.boosters import Booster, TrainingSet
 from polarbgb.background.folds import Split
+from polarbgb.background.losses import SCHEMA, SHARED
 from polarbgb.background.targets import levels, make_targets
 from polarbgb.config import Model
 from polarbgb.data.count_rates import CountRates
@@ -25,15 +28,15 @@ from polarbgb.io.atomic import atomic
 
 @dataclass(frozen=True)
 class FoldModel:
-    """Predict all bins: the rate of bin i is ``level_i * exp(shared + per_bin_i)``, the boosters being sums of trees.
+    """The model of all bins: the rate of bin i is ``level_i * exp(shared + per_bin_i)``, boosters being sums of trees.
 
     For objective 'squared' it is ``level_i * (1 + shared + per_bin_i)``.
 
     Attributes:
         shared: booster of the relative rate that all bins have in common.
-        per_bin: a booster for each bin, whose trees go on from the shared margin.
+        per_bin: one booster per bin, whose trees are added to the shared margin.
         level: (bins,) Hz.
-        objective: that they were trained with.
+        objective: objective of the training.
     """
 
     shared: Booster
@@ -43,14 +46,14 @@ class FoldModel:
 
     @property
     def boosters(self) -> tuple[Booster, ...]:
-        """All boosters: the shared one first, then bin by bin."""
+        """All boosters: the shared one, then those of the bins."""
         return self.shared, *self.per_bin
 
     def margins(self, values: Any) -> NDArray[np.float64]:  # noqa: ANN401 - rows, or their like on a device
         """Return the (rows, bins) margin of some rows: Hz for objective 'squared', else log Hz.
 
         Args:
-            values: (rows, features), or what :class:`polarbgb.background.boosters.HeldOut` made of them.
+            values: (rows, features), or a piece of :class:`polarbgb.background.backends.HeldOut`.
         """
         shared = self.shared.margin(values)
         scale, offset = self._link
@@ -68,7 +71,7 @@ class FoldModel:
     def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return (bins, rows, features + 1) SHAP values on the margin; the last column is the expected margin.
 
-        SHAP values of a sum of models are the sum of theirs.
+        The SHAP values of a sum of models are the sum of their SHAP values.
         """
         shared = self.shared.shap(values)
         shap = np.stack([shared + booster.shap(values) for booster in self.per_bin])
@@ -88,24 +91,24 @@ class FoldModel:
 def train_fold(
     training: TrainingSet, count_rates: CountRates, split: Split, model: Model, *, bins: Sequence[int] | None = None
 ) -> FoldModel:
-    """Train the shared booster on all bins, and then a small one on each.
+    """Train the shared booster on all bins, and then a small one on each bin.
 
     Args:
         training: the quantised rows of the split.
         count_rates: rates of all rows.
         split: training and validation rows.
         model: objective and hyperparameters.
-        bins: numbers of the bins that get a booster of their own and are predicted; None for all.
+        bins: numbers of the bins that are predicted, each with its own booster; None for all.
     """
-    every, objective = range(count_rates.rate.shape[1]), model.objective
-    chosen = list(every if bins is None else bins)
+    all_bins, objective = range(count_rates.rate.shape[1]), model.objective
+    chosen = list(all_bins if bins is None else bins)
     level = levels(count_rates, split.train, objective)
     both = split.train, split.validation
-    train, validation = (make_targets(count_rates, every, level, rows, objective) for rows in both)
+    train, validation = (make_targets(count_rates, all_bins, level, rows, objective) for rows in both)
     shared = training.train(train, validation, model)
     margins = training.margins(shared)
-    # A bin's own trees are few: they take steps twice as long.
-    own = model.model_copy(
+    # The trees of a bin are few: their learning rate is twice as large.
+    bin_model = model.model_copy(
         update={"n_estimators": model.n_estimators_per_bin, "learning_rate": min(1.0, 2 * model.learning_rate)}
     )
     per_bin = []
@@ -114,29 +117,51 @@ def train_fold(
             make_targets(count_rates, [i_bin], level, rows, objective, margin=margin)
             for rows, margin in zip(both, margins, strict=True)
         )
-        per_bin.append(training.train(train, validation, own))
+        per_bin.append(training.train(train, validation, bin_model))
     return FoldModel(shared, tuple(per_bin), level[chosen], objective)
 
 
 def predict_mean(models: Sequence[FoldModel], values: NDArray[np.float32], model: Model) -> NDArray[np.float64]:
-    """Predict rows that no fold has seen: the mean of all folds' rates.
+    """Return the mean prediction of all folds, for rows that none of them has seen.
 
     Args:
         models: one per fold.
         values: (rows, features).
-        model: where they predict.
+        model: names backend and device.
 
     Returns:
         (rows, bins) Hz.
     """
     rows = HeldOut(values, np.ones(len(values), bool), model)
-    return np.asarray(sum(one.predict(rows) for one in models) / len(models))
+    return np.asarray(sum(fitted.predict(rows) for fitted in models) / len(models))
+
+
+def training_frame(models: Sequence[FoldModel], names: Sequence[str]) -> pl.DataFrame:
+    """Return the losses of a cross-fit as a table.
+
+    Args:
+        models: one per fold.
+        names: (bins,) of the rates.
+
+    Returns:
+        ``fold``, ``bin`` (name, or :data:`~polarbgb.background.losses.SHARED`), ``part`` (``training`` or
+        ``validation``), ``trees`` (1, 2, ..., including those beyond the best number, which a booster does not keep)
+        and ``loss`` (deviance after so many trees).
+    """
+    rows = [
+        (fold, name, part, trees, value)
+        for fold, model in enumerate(models)
+        for name, booster in zip((SHARED, *names), model.boosters, strict=True)
+        for part, loss in booster.losses.items()
+        for trees, value in loss.items()
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def save_fold_model(fitted: FoldModel, folder: Path, fold: int, model: Model) -> None:
     """Write a fold's boosters in their library's own format, and last ``fold<k>.json``: levels and losses.
 
-    A model without its ``.json`` was not saved whole.
+    A model without its ``.json`` was not saved completely.
     """
     for name, booster in zip(_names(len(fitted.per_bin)), fitted.boosters, strict=True):
         with atomic(folder / f"fold{fold}_{name}{SUFFIX[model.backend]}") as temporary:
@@ -154,9 +179,9 @@ def load_fold_model(folder: Path, fold: int, model: Model) -> FoldModel:
     """
     path = folder / f"fold{fold}.json"
     try:
-        held = json.loads(path.read_text())
-        level = np.array(held["level"], np.float64)
-        losses = [{part: dict(loss) for part, loss in of_booster.items()} for of_booster in held["losses"]]
+        stored = json.loads(path.read_text())
+        level = np.array(stored["level"], np.float64)
+        losses = [{part: dict(loss) for part, loss in of_booster.items()} for of_booster in stored["losses"]]
     except FileNotFoundError as error:
         raise UserError(f"no model {path}: the run folder is incomplete; run 'polarbgb fit' again") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

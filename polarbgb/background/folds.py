@@ -1,4 +1,4 @@
-"""Who is predicted by whom: whole orbits or days held out, or the published split of each block of rows."""
+"""Folds: whole orbits or days held out in turn, or the published split of each block of rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
+from polarbgb.config import Folds as FoldSettings
+from polarbgb.config import Model, Orbit
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 
 BLOCK_PARTS = ("training", "validation", "test", "unused")
-"""What ``fold`` means in scheme 'blocks'."""
+"""Meaning of the values of ``fold`` in scheme 'blocks'."""
 _BLOCK_FRACTIONS = (0.98, 0.01, 0.01)
 _DAY = 86400.0
 
@@ -22,9 +23,9 @@ class Split:
     """The rows of one model.
 
     Attributes:
-        train: (rows,) true where a row grows trees; evenly drawn, ``model.rows`` at most.
-        validation: (rows,) true where a row helps to decide when training stops; none of them grows trees.
-        predicted: (rows,) true where this model gives the prediction.
+        train: (rows,) training rows, evenly drawn, at most ``model.rows``.
+        validation: (rows,) validation rows, which decide when training stops; none of them is a training row.
+        predicted: (rows,) rows whose prediction comes from this model.
     """
 
     train: NDArray[np.bool_]
@@ -34,105 +35,109 @@ class Split:
 
 @dataclass(frozen=True)
 class Folds:
-    """All models' rows.
+    """The rows of all models.
 
     Attributes:
         fold: (rows,) number of the split that holds the row out; in scheme 'blocks' the part of
             :data:`BLOCK_PARTS` that it belongs to.
-        splits: one a model; every row is predicted by exactly one.
+        splits: one per model; every row is predicted by exactly one.
     """
 
     fold: NDArray[np.int8]
     splits: tuple[Split, ...]
 
 
-def make_folds(time: NDArray[np.float64], excluded: NDArray[np.bool_], config: Config) -> Folds:
-    """Divide the usable rows.
+def make_folds(
+    time: NDArray[np.float64], excluded: NDArray[np.bool_], settings: FoldSettings, orbit: Orbit, model: Model
+) -> Folds:
+    """Divide the usable rows into training, validation and predicted rows of each model.
 
     Args:
         time: (rows,) start of each row, unix seconds, increasing.
-        excluded: (rows,) rows that no model may learn from, such as known events; they are predicted all the same.
-        config: its sections folds, orbit and model.
-
-    Returns:
-        The folds.
+        excluded: (rows,) rows that no model may learn from, such as known events; they are predicted nevertheless.
+        settings: scheme, number of folds, embargo.
+        orbit: period and epoch of the orbits.
+        model: most training rows of a model, and the validation fraction.
 
     Raises:
-        UserError: if the rows hold too few orbits (or days, or blocks) for what is asked.
+        UserError: if the rows hold too few orbits, days or blocks for these settings.
     """
-    match config.folds.scheme:
+    match settings.scheme:
         case "orbits":
-            return _group_folds(orbit_phase(time, config.orbit), config.orbit.period, excluded, config)
+            return _group_folds(orbit_phase(time, orbit), orbit.period, excluded, settings, model)
         case "days":
-            return _group_folds(time / _DAY, _DAY, excluded, config)
+            return _group_folds(time / _DAY, _DAY, excluded, settings, model)
         case "blocks":
-            return _block_split(len(time), excluded, config)
+            return _block_split(excluded, settings.block, model.rows)
 
 
-def _group_folds(passed: NDArray[np.float64], length: float, excluded: NDArray[np.bool_], config: Config) -> Folds:
+def _group_folds(
+    elapsed: NDArray[np.float64], length: float, excluded: NDArray[np.bool_], settings: FoldSettings, model: Model
+) -> Folds:
     """Hold out groups of whole orbits or days.
 
     Args:
-        passed: (rows,) orbits or days since some epoch, increasing.
+        elapsed: (rows,) orbits or days since some epoch, increasing.
         length: of an orbit or a day, s.
         excluded: (rows,) rows that no model may learn from.
-        config: its sections folds and model.
+        settings: number of folds, groups and embargo.
+        model: most training rows of a model, and the validation fraction.
     """
-    count = config.folds.count
-    phase = passed / config.folds.group
+    count = settings.count
+    phase = elapsed / settings.group
     group = np.floor(phase).astype(np.int64)
     present, group = np.unique(group, return_inverse=True)
     if len(present) < max(count, 3):
-        unit = config.folds.scheme.removesuffix("s")
+        unit = settings.scheme.removesuffix("s")
         raise UserError(
-            f"the rows cover {len(present)} group(s) of {config.folds.group} {unit}(s), too few for {count} folds; "
+            f"the rows cover {len(present)} group(s) of {settings.group} {unit}(s), too few for {count} folds; "
             "lower folds.count (or folds.group), or read a longer file"
         )
-    rng = np.random.default_rng(config.folds.seed)
-    fold_of = _shuffled_in_turns(len(present), count, rng)
-    embargo = config.folds.embargo / (length * config.folds.group)
+    rng = np.random.default_rng(settings.seed)
+    fold_of_group = _shuffled_in_turns(len(present), count, rng)
+    embargo = settings.embargo / (length * settings.group)
     splits = []
-    for number in range(count):
-        held = fold_of == number
-        far = _far_from(present[held], phase, embargo)
+    for fold in range(count):
+        held_out = fold_of_group == fold
+        far = _far_from(present[held_out], phase, embargo)
         allowed = np.unique(group[far & ~excluded])  # a group without such rows would decide nothing
-        validating = rng.permutation(allowed)[: max(1, round(config.model.validation_fraction * len(allowed)))]
+        validating = rng.permutation(allowed)[: max(1, round(model.validation_fraction * len(allowed)))]
         validation = np.isin(group, validating)
         train = ~validation & far & ~excluded & _far_from(present[np.sort(validating)], phase, embargo)
         validation = validation & far & ~excluded
-        splits.append(_split(train, validation, held[group], config.model.rows))
-    return Folds(fold_of[group].astype(np.int8), tuple(splits))
+        splits.append(_split(train, validation, held_out[group], model.rows))
+    return Folds(fold_of_group[group].astype(np.int8), tuple(splits))
 
 
 def _shuffled_in_turns(groups: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Give each of ``groups`` a fold: every ``count`` neighbours share out all folds, in random order.
+    """Assign a fold to each group: every ``count`` neighbours take all folds once, in random order.
 
-    Random within the turn, because a fixed order would beat with the daily pattern of orbits.
+    A fixed order would beat with the daily pattern of orbits.
     """
     turns = -(-groups // count)
     return rng.permuted(np.tile(np.arange(count), (turns, 1)), axis=1).ravel()[:groups]
 
 
 def _far_from(groups: NDArray[np.int64], phase: NDArray[np.float64], embargo: float) -> NDArray[np.bool_]:
-    """Say which rows lie outside all given groups and more than the embargo (in groups) from their borders."""
-    # The nearest given group at or before the row, and the one after it, are the only ones that can be close.
+    """Return the rows outside all given groups and more than the embargo (in groups) from their borders."""
+    # Only the nearest given group at or before the row and the next one after it can be close.
     after = np.searchsorted(groups, np.floor(phase).astype(np.int64), side="right")
     padded = np.concatenate([[-np.inf], groups.astype(np.float64), [np.inf]])
     return np.asarray((phase - (padded[after] + 1) >= embargo) & (padded[after + 1] - phase > embargo))
 
 
-def _block_split(rows: int, excluded: NDArray[np.bool_], config: Config) -> Folds:
+def _block_split(excluded: NDArray[np.bool_], size: int, most: int) -> Folds:
     """Split every block of rows 98/1/1 in time order, as published: the rounding leaves 2 of 256 rows unused.
 
     The validation rows decide when to stop; the test rows decide nothing.
     """
-    size = config.folds.block
-    block, place = np.divmod(np.arange(rows), size)
+    rows = len(excluded)
+    block, position = np.divmod(np.arange(rows), size)
     if rows == 0 or block[-1] < 1:
         raise UserError(f"{rows} usable rows are too few for blocks of {size}; lower folds.block")
     borders = np.cumsum([int(f * size) for f in _BLOCK_FRACTIONS])
-    part = np.searchsorted(borders, place, side="right").astype(np.int8)
-    split = _split((part == 0) & ~excluded, (part == 1) & ~excluded, np.ones(rows, bool), config.model.rows)
+    part = np.searchsorted(borders, position, side="right").astype(np.int8)
+    split = _split((part == 0) & ~excluded, (part == 1) & ~excluded, np.ones(rows, bool), most)
     return Folds(part, (split,))
 
 

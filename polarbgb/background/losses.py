@@ -1,4 +1,4 @@
-"""How the error fell while trees grew: on the rows that grew them, and on those that say when to stop."""
+"""The loss during training, on training and validation rows."""
 
 from __future__ import annotations
 
@@ -10,48 +10,47 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from polarbgb.background.fold_model import FoldModel
     from polarbgb.background.targets import Targets
 
 TRAINING, VALIDATION = "training", "validation"
-"""Parts of the rows of a split that a loss is told of."""
+"""Parts of the rows of a split for which losses are evaluated."""
 
 SHARED = "shared"
-"""Stands for a bin where a loss is that of the trees that all bins share."""
+"""Name that takes the place of a bin for the trees that all bins share."""
 
 Losses = Mapping[str, Mapping[int, float]]
-"""By part: the deviance after so many trees."""
+"""Deviance by part and by number of trees."""
 
 Values = NDArray[np.float64]
 
 SCHEMA = {"fold": pl.Int8, "bin": pl.String, "part": pl.String, "trees": pl.Int32, "loss": pl.Float64}
 
-_MARKS = 10
+_EVALUATIONS = 10
 
 
-def marks(trees: int) -> frozenset[int]:
-    """Return the numbers of trees at which the growing rows are looked at: up to 20, close together at first.
+def evaluated_trees(trees: int) -> frozenset[int]:
+    """Return the numbers of trees after which the loss of the training rows is evaluated: up to 20, denser at first.
 
-    To look at them after every tree would make a fit dearer by 7 %; the stopping rows are looked at anyway.
+    Evaluating them after every tree would make a fit 7 % slower; the validation rows are always evaluated.
 
     Example:
-        >>> sorted(marks(8))
+        >>> sorted(evaluated_trees(8))
         [1, 2, 3, 4, 5, 6, 7, 8]
     """
-    steps = np.concatenate([np.geomspace(1, trees, _MARKS), np.linspace(1, trees, _MARKS + 1)[1:]])
+    steps = np.concatenate([np.geomspace(1, trees, _EVALUATIONS), np.linspace(1, trees, _EVALUATIONS + 1)[1:]])
     return frozenset(np.rint(steps).astype(int).tolist())
 
 
 def deviance_of(metric: str, loss: Mapping[int, float], targets: Targets) -> dict[int, float]:
-    """Turn what a library evaluated into deviances, which are 0 where every label is met and alike in both libraries.
+    """Convert the metric of a library to deviances, which are 0 for a perfect prediction and equal in both libraries.
 
     The deviance is twice the negative log-likelihood above that of a prediction equal to the labels, a weighted mean
     over the rows (McCullagh & Nelder 1989, Generalized Linear Models, 2.3), here of relative rates: gamma, about the
     squared relative error; Poisson, about the same times the rate; squared, the weighted squared error.
 
     Args:
-        metric: the library's name of it.
-        loss: its value after so many trees.
+        metric: name of the metric in the library.
+        loss: value of the metric by number of trees.
         targets: of the rows.
     """
     if metric == "rmse":
@@ -62,22 +61,43 @@ def deviance_of(metric: str, loss: Mapping[int, float], targets: Targets) -> dic
     return {trees: 2 * (value - best) for trees, value in loss.items()}
 
 
-def deviance(margin: Values, targets: Targets, objective: str) -> float:
-    """Return the deviance of the relative rates that some margins stand for; what :func:`deviance_of` says of it.
+def recorded_losses(
+    history: Mapping[str, Mapping[str, Sequence[float]]],
+    validation: Targets,
+    training_values: Mapping[int, float] | None = None,
+    training: Targets | None = None,
+) -> Losses:
+    """Return the losses of a training run.
 
     Args:
-        margin: (rows,) the trees' sum, the base included.
+        history: values of the one metric of the validation rows after each tree, as a library recorded them.
+        validation: of the validation rows.
+        training_values: metric of the training rows by number of trees; None if it was not evaluated.
+        training: of the training rows.
+    """
+    ((metric, values),) = history[VALIDATION].items()
+    losses = {VALIDATION: deviance_of(metric, dict(enumerate(values, start=1)), validation)}
+    if training_values is not None and training is not None:
+        losses[TRAINING] = deviance_of(metric, training_values, training)
+    return losses
+
+
+def deviance(margin: Values, targets: Targets, objective: str) -> float:
+    """Return the deviance of the relative rates of some margins, as defined in :func:`deviance_of`.
+
+    Args:
+        margin: (rows,) sum of the trees, including the base margin.
         targets: of the rows.
         objective: 'poisson', 'gamma' or 'squared'.
     """
     label = targets.label.astype(np.float64)
     if objective == "squared":
-        each = (label - margin) ** 2
+        deviances = (label - margin) ** 2
     elif objective == "gamma":
-        each = 2 * (label * np.exp(-margin) - 1 - np.log(label) + margin)
+        deviances = 2 * (label * np.exp(-margin) - 1 - np.log(label) + margin)
     else:
-        each = 2 * (label * (np.log(label) - margin) - label + np.exp(margin))
-    return float(np.average(each, weights=targets.weight))
+        deviances = 2 * (label * (np.log(label) - margin) - label + np.exp(margin))
+    return float(np.average(deviances, weights=targets.weight))
 
 
 def _poisson_with_factorial(label: Values) -> Values:
@@ -92,25 +112,3 @@ _AT_BEST: dict[str, Callable[[Values], Values]] = {
     "poisson-nloglik": _poisson_with_factorial,
 }
 """Contribution of a row to a library's metric where the prediction is the label."""
-
-
-def training_frame(models: Sequence[FoldModel], names: Sequence[str]) -> pl.DataFrame:
-    """Lay the losses of a cross-fit out.
-
-    Args:
-        models: one per fold.
-        names: (bins,) of the rates.
-
-    Returns:
-        ``fold``, ``bin`` (name, or :data:`SHARED`), ``part`` (:data:`TRAINING` or :data:`VALIDATION`), ``trees`` (1, 2,
-        ...; those beyond the best number, which a booster does not keep, included) and ``loss`` (deviance after so
-        many).
-    """
-    rows = [
-        (fold, name, part, trees, value)
-        for fold, model in enumerate(models)
-        for name, booster in zip((SHARED, *names), model.boosters, strict=True)
-        for part, loss in booster.losses.items()
-        for trees, value in loss.items()
-    ]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -1,4 +1,4 @@
-"""How good a prediction is on rows that its model never saw."""
+"""Metrics of a prediction on rows that its model never saw."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from polarbgb.background.calibration import modified_gaussian_fit
 from polarbgb.data.count_rates import CountRates
 
 LAGS = (1, 10, 100)
-"""Rows apart at which pulls are compared."""
+"""Distances, in rows, at which the autocorrelation of pulls is computed."""
+
 _LEAST_COUNTS = 1e-6
-"""A prediction below this many counts is taken as this many: the likelihood of any count would vanish."""
+"""Smallest predicted counts; below, the likelihood of any count would vanish."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Score:
     too much. A weight of 1/error**2 can be: errors of observed counts are small where the counts happen to be low.
 
     Attributes:
-        part: which rows, such as "held out" or "validation".
+        part: name of the rows, such as "held out" or "validation".
         bin: name of the rate's column.
-        rows: their number.
+        rows: number of rows.
         deviance: mean Poisson deviance per row, counts against predicted counts.
         noise: the same if counts were drawn from the prediction; close to 1 unless few are expected.
         constant: the deviance of the best constant rate.
@@ -72,12 +73,12 @@ def score(
     Args:
         count_rates: rates and errors.
         prediction: (rows, bins) Hz.
-        rows: (rows,) the rows that count.
+        rows: (rows,) rows that are used.
         names: (bins,) names of the rates.
-        part: what to call these rows.
+        part: name of these rows.
 
     Returns:
-        One score a bin; none where no row counts.
+        One score per bin; empty if no row is used.
     """
     if not rows.any():
         return []
@@ -86,10 +87,12 @@ def score(
         _score_bin(
             part,
             name,
-            CountRates(count_rates.rate[rows, b], count_rates.error[rows, b], count_rates.exposure[rows, b]),
-            prediction[rows, b],
+            CountRates(
+                count_rates.rate[rows, i_bin], count_rates.error[rows, i_bin], count_rates.exposure[rows, i_bin]
+            ),
+            prediction[rows, i_bin],
         )
-        for b, name in enumerate(names)
+        for i_bin, name in enumerate(names)
     ]
 
 
@@ -113,15 +116,15 @@ def _score_bin(part: str, name: str, count_rates: CountRates, predicted: NDArray
 
 @dataclass(frozen=True)
 class Performance:
-    """What a score does not tell of one bin over some rows.
+    """Further measures of the error of one bin over some rows.
 
     Attributes:
-        score: the errors over the same rows.
+        score: the score over the same rows.
         absolute_error: mean |rate - prediction|, Hz.
-        relative_bias: mean of rate - prediction, over the mean rate; None where that is 0.
+        relative_bias: mean of rate - prediction, over the mean rate; None if that is 0.
         pull_width: width of the calibrated pulls by the modified Gaussian fit.
-        pull_mean: their mean.
-        autocorrelation: of the calibrated pulls, 1, 10 and 100 rows apart in one segment; None without such pairs.
+        pull_mean: mean of the calibrated pulls.
+        autocorrelation: of the calibrated pulls at the distances :data:`LAGS` within a segment; None without pairs.
         orbit_rms: root of the mean, over orbits, of the squared mean pull of an orbit.
     """
 
@@ -134,7 +137,7 @@ class Performance:
     orbit_rms: float
 
     def as_dict(self) -> dict[str, object]:
-        """Return the plain values, those of the score beside the others."""
+        """Return the plain values, including those of the score."""
         plain: dict[str, object] = asdict(self)
         del plain["score"]
         return {**self.score.as_dict(), **plain}
@@ -157,49 +160,49 @@ def performance(
     names: tuple[str, ...],
     part: str,
 ) -> list[Performance]:
-    """Judge a prediction bin by bin.
+    """Measure the performance of a prediction bin by bin.
 
     Args:
         count_rates: rates, errors and live times.
         prediction: (rows, bins) Hz.
         pull: (rows, bins) calibrated pulls.
-        segment: (rows,) unbroken stretch that each row lies in.
-        orbit: (rows,) orbit that each row lies in.
-        rows: (rows,) the rows that count.
+        segment: (rows,) number of the segment.
+        orbit: (rows,) number of the orbit.
+        rows: (rows,) rows that are used.
         names: (bins,) names of the rates.
-        part: what to call these rows.
+        part: name of these rows.
 
     Returns:
-        One a bin; none where no row counts.
+        One result per bin; empty if no row is used.
     """
-    found = []
-    _, place = np.unique(orbit[rows], return_inverse=True)
-    passes = np.bincount(place)
-    for b, one in enumerate(score(count_rates, prediction, rows, names, part)):
-        rate, predicted = count_rates.rate[rows, b], prediction[rows, b]
-        pulls = pull[rows, b].astype(np.float64)
+    result = []
+    _, i_orbit = np.unique(orbit[rows], return_inverse=True)
+    rows_of_orbit = np.bincount(i_orbit)
+    for i_bin, bin_score in enumerate(score(count_rates, prediction, rows, names, part)):
+        rate, predicted = count_rates.rate[rows, i_bin], prediction[rows, i_bin]
+        pulls = pull[rows, i_bin].astype(np.float64)
         core = modified_gaussian_fit(pulls)
         mean = float(rate.mean())
-        found.append(
+        result.append(
             Performance(
-                score=one,
+                score=bin_score,
                 absolute_error=float(np.abs(rate - predicted).mean()),
                 relative_bias=float((rate - predicted).mean()) / mean if mean else None,
                 pull_width=core.sigma,
                 pull_mean=core.mean,
-                autocorrelation=tuple(autocorrelation(pull[:, b], segment, rows, lag) for lag in LAGS),
-                orbit_rms=float(np.sqrt(np.mean((np.bincount(place, pulls) / passes) ** 2))),
+                autocorrelation=tuple(autocorrelation(pull[:, i_bin], segment, rows, lag) for lag in LAGS),
+                orbit_rms=float(np.sqrt(np.mean((np.bincount(i_orbit, pulls) / rows_of_orbit) ** 2))),
             )
         )
-    return found
+    return result
 
 
 def deviance(counts: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return the mean Poisson deviance 2 (n ln(n/m) - (n - m)) of counts n where m are predicted.
+    """Return the mean Poisson deviance 2 (n ln(n/m) - (n - m)) of counts n for predicted counts m.
 
     Args:
         counts: (n,) counts, 0 or more, at least one row.
-        predicted: (n,) expected counts; below 1e-6 they are taken as 1e-6.
+        predicted: (n,) expected counts; values below 1e-6 are replaced by 1e-6.
     """
     expected = np.maximum(predicted, _LEAST_COUNTS)
     ratio = np.where(counts > 0, counts, expected) / expected
@@ -207,10 +210,10 @@ def deviance(counts: NDArray[np.float64], predicted: NDArray[np.float64]) -> flo
 
 
 def noise_deviance(expected: NDArray[np.float64]) -> float:
-    """Return the mean Poisson deviance of counts drawn from what is expected.
+    """Return the mean Poisson deviance of counts drawn from the expected ones.
 
     Args:
-        expected: (n,) counts, at least one row; below 1e-6 they are taken as 1e-6.
+        expected: (n,) expected counts, at least one row; values below 1e-6 are replaced by 1e-6.
     """
     means, values = _deviance_of_noise()
     return float(np.interp(np.log(np.maximum(expected, _LEAST_COUNTS)), np.log(means), values).mean())
@@ -233,23 +236,24 @@ def _deviance_of_noise() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def autocorrelation(
     pull: NDArray[np.floating], segment: NDArray[np.integer], rows: NDArray[np.bool_], lag: int
 ) -> float | None:
-    """Return how far pulls some rows apart go together: 0 for independent ones.
+    """Return the autocorrelation of pulls within segments.
 
-    The covariance of all pairs of one segment of which both rows count, over the variance of all rows that count.
+    This is the covariance of all pairs of used rows that lie ``lag`` rows apart in one segment, over the variance of
+    all used rows.
 
     Args:
         pull: (rows,) pulls.
-        segment: (rows,) unbroken stretch that each row lies in, not decreasing.
-        rows: (rows,) the rows that count, at least one.
-        lag: rows apart.
+        segment: (rows,) number of the segment, not decreasing.
+        rows: (rows,) rows that are used, at least one.
+        lag: distance in rows.
 
     Returns:
-        The correlation; None where there is no such pair, or all pulls are equal.
+        The correlation; None if there is no such pair, or all pulls are equal.
     """
     pairs = np.flatnonzero(rows[:-lag] & rows[lag:] & (segment[:-lag] == segment[lag:]))
     values = pull[rows].astype(np.float64)
     mean = values.mean()
     if len(pairs) == 0 or np.ptp(values) == 0:
         return None
-    together = (pull[pairs] - mean) * (pull[pairs + lag] - mean)
-    return float(together.mean() / values.var())
+    products = (pull[pairs] - mean) * (pull[pairs + lag] - mean)
+    return float(products.mean() / values.var())

@@ -1,4 +1,4 @@
-"""Another method's prediction of the same rows, from a file: what is to be judged beside this one's."""
+"""Reference predictions: another method's prediction of the same rows, read from a file for comparison."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from polarbgb.errors import UserError
 from polarbgb.io.root_input import list_branches, read_columns
 
 BRANCH = "pred_rate"
-"""Branch of the published prediction and of our own export."""
+"""Branch of the published prediction and of the ROOT export."""
 
 
 def read_reference(path: Path, tree: str, *, entries: int, bins: int) -> NDArray[np.float64]:
-    """Read a prediction, entry by entry of the input.
+    """Read a reference prediction, one row per entry of the input.
 
     Args:
         path: either Parquet with the columns ``row`` (entry of the input, from 0) and ``pred`` (a list of ``bins``
-            numbers, Hz), or ROOT with a tree ``pred_<tree>`` and its branch ``pred_rate[bins]``, an entry an entry
-            of the input.
+            numbers, Hz), or ROOT with a tree ``pred_<tree>`` and its branch ``pred_rate[bins]``, one entry per entry of
+            the input.
         tree: name of the input's tree.
-        entries: of the input.
-        bins: rates that are predicted.
+        entries: number of entries of the input.
+        bins: number of rates that are predicted.
 
     Returns:
-        (entries, bins) Hz; a row is NaN as a whole where the file has no number for one of its bins.
+        (entries, bins) Hz; all bins of a row are NaN where the file has no number for one of them.
 
     Raises:
         UserError: if the file is missing, of neither kind, or of other rows or bins.
@@ -45,8 +45,8 @@ def write_reference(path: Path, row: NDArray[np.integer], prediction: NDArray[np
     """Write a prediction as Parquet for :func:`read_reference`.
 
     Args:
-        path: the file; replaced if it is there.
-        row: (rows,) entry of the input that each row is.
+        path: the file; replaced if it exists.
+        row: (rows,) entry of the input of each row.
         prediction: (rows, bins) Hz.
     """
     pl.DataFrame({"row": row, "pred": prediction}).write_parquet(path)
@@ -59,7 +59,7 @@ def _from_parquet(path: Path, entries: int, bins: int) -> NDArray[np.float64]:
         raise UserError(f"{path}: damaged or cut short, cannot be read") from error
     for name in ("row", "pred"):
         if name not in frame.columns:
-            raise UserError(f"{path}: no column '{name}'; a peer holds 'row' (entry of the input) and 'pred' (Hz)")
+            raise UserError(f"{path}: no column '{name}'; a reference has 'row' (entry of the input) and 'pred' (Hz)")
     try:
         frame = frame.select(pl.col("row").cast(pl.Int64), pl.col("pred").cast(pl.Array(pl.Float64, bins)))
     except pl.exceptions.PolarsError as error:
@@ -76,11 +76,11 @@ def _from_parquet(path: Path, entries: int, bins: int) -> NDArray[np.float64]:
 
 
 def _from_root(path: Path, tree: str, entries: int, bins: int) -> NDArray[np.float64]:
-    held, branches = list_branches(path, tree)
+    tree_entries, branches = list_branches(path, tree)
     length = next((branch.length for branch in branches if branch.name == BRANCH), bins)
     if (length or 1) != bins:
         raise UserError(f"{path}: {BRANCH} has {length or 1} bins, the fit {bins}")
-    if held != entries:
-        raise UserError(f"{path}: tree '{tree}' has {held} entries, the input {entries}")
-    columns = [f"{BRANCH}[{number}]" for number in range(bins)] if length else [BRANCH]
+    if tree_entries != entries:
+        raise UserError(f"{path}: tree '{tree}' has {tree_entries} entries, the input {entries}")
+    columns = [f"{BRANCH}[{i_bin}]" for i_bin in range(bins)] if length else [BRANCH]
     return read_columns(path, tree, columns, exact=columns).select(columns).to_numpy(writable=True)

@@ -1,6 +1,6 @@
-"""What the trees fit: labels, weights and starting margins under an objective.
+"""Targets of the boosters: labels, weights and base margins for an objective.
 
-Every booster fits relative rates, the rate of a bin over its level: one booster can then learn what all bins share.
+Every booster fits relative rates, the rate of a bin over its level, so that one booster can learn what all bins share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polarbgb.data.count_rates import CountRates
 
 _LEAST = 1e-6
-"""Least level of a bin, Hz, and least label where the model predicts the logarithm: a bin may have no counts at all."""
+"""Smallest level of a bin, Hz, and smallest label for a log link: a bin may have no counts at all."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Targets:
         label: (rows,) relative rate.
         weight: (rows,) weight of each row, scaled so that the mean second derivative of the loss is about 1 per row:
             hyperparameters in rows then mean the same for every bin, objective and instrument.
-        base: (rows,) margin from which the trees go on.
+        base: (rows,) base margin, to which the trees are added.
     """
 
     label: NDArray[np.float32]
@@ -34,11 +34,11 @@ class Targets:
 
 
 def levels(count_rates: CountRates, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
-    """Return the (bins,) rate of each bin, Hz, that fits some rows best if nothing distinguishes them.
+    """Return the (bins,) constant rate of each bin, Hz, that fits some rows best.
 
     Args:
         count_rates: rates, errors and exposures of all rows.
-        rows: (all rows,) those that count.
+        rows: (all rows,) rows that are used.
         objective: 'poisson', 'gamma' or 'squared'.
     """
     rate = count_rates.rate[rows]
@@ -60,25 +60,25 @@ def make_targets(
     *,
     margin: NDArray[np.floating] | float = 0.0,
 ) -> Targets:
-    """Make the targets of one relative rate that some bins have in common.
+    """Return the targets of the relative rate that some bins have in common.
 
     With one bin the loss is the likelihood of that bin. With several it is their joint likelihood if all follow one
-    relative rate f, the rate of bin i being ``level_i * f``; each of these is again a loss of one label with one
-    weight per row.
+    relative rate f, so that the rate of bin i is ``level_i * f``; this is again a loss with one label and one weight
+    per row.
 
     Poisson: the likelihood of N counts at rate r and live time e is e*r - N*log(r), so with r = level*f it is
     e*level * (f - (N/e/level) * log(f)): the weights e*level of the bins add up, and so do their counts.
-    Gamma: rate/r + log(r), whose curvature in log(r) is the same for every row: counting noise is small beside what
-    the features do not explain, and that grows with the rate. All bins weigh the same.
+    Gamma: rate/r + log(r), whose curvature in log(r) is the same for every row: counting noise is small compared with
+    what the features do not explain, which grows with the rate. All bins have the same weight.
     Squared: weight 1/error**2, as published, which is (level/error)**2 for the relative rate.
 
     Args:
         count_rates: rates, errors and exposures of all rows.
         bins: numbers of the bins.
         level: (all bins,) Hz, from :func:`levels`.
-        rows: (all rows,) those whose targets are made.
+        rows: (all rows,) rows whose targets are returned.
         objective: 'poisson', 'gamma' or 'squared'.
-        margin: (rows,) margin of the trees grown before; without any, the relative rate is 1.
+        margin: (rows,) margin of the trees grown before; 0 for a relative rate of 1.
     """
     chosen = list(bins)
     relative = count_rates.rate[rows][:, chosen] / level[chosen]

@@ -1,4 +1,4 @@
-"""Optuna over the folds: bins scored together by the deviance of held-out rows."""
+"""Search hyperparameters with Optuna, scored by the deviance of held-out rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.background.boosters import HeldOut
+from polarbgb.background.backends import HeldOut
 from polarbgb.background.cross_fit import quantise_split
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Folds
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a study came to.
+    """Result of a study.
 
     Attributes:
-        parameters: the best trial's values of the section ``model``.
-        score: its mean deviance over bins and folds, in units of counting noise; smaller is better.
-        default_score: the same of the configuration's own values, the first trial; None where it did not finish.
-        finished: trials scored to the end, in all processes and sittings.
-        pruned: trials given up early.
-        devices: on which trees grew, by what the library says.
+        parameters: values of the best trial, by key of section ``model``.
+        score: mean deviance of the best trial over bins and folds, in units of counting noise; smaller is better.
+        default_score: score of the values of the configuration, the first trial; None if it did not finish.
+        finished: number of finished trials, in all processes and runs.
+        pruned: number of pruned trials.
+        devices: devices of the training, as the library reports them.
     """
 
     parameters: dict[str, int | float]
@@ -71,14 +71,14 @@ def tune_model(
 ) -> Tuning:
     """Search the hyperparameters of the boosters.
 
-    A trial's score is the Poisson deviance of the counts of the scored bins on held-out rows, in units of that of pure
-    counting noise, averaged over the folds: bins of any brightness count alike. The running mean
-    is reported after every fold; a trial worse than the median at the same point is given up. The matrices are
+    The score of a trial is the Poisson deviance of the counts of the scored bins on held-out rows, in units of that of
+    pure counting noise, averaged over the folds, so that bright and faint bins have the same weight. The running mean
+    is reported after every fold; a trial that is worse than the median at the same point is pruned. The matrices are
     quantised once per study.
 
-    The study lives in the storage: a killed one goes on where it stood, several processes may share one. The draws
-    of the k-th trial depend on the seed, k and the trials before it alone; a trial that was killed does not count, and
-    the next one draws what it drew.
+    The study is kept in the storage: a killed one resumes, and several processes may share one. The values of the k-th
+    trial depend only on the seed, on k and on the trials before it; a killed trial does not count, and the next one
+    takes its values.
 
     Args:
         matrix: features.
@@ -87,12 +87,12 @@ def tune_model(
         model: backend, objective and everything that is not searched.
         storage: a file (Optuna's journal) or a database URL with ``://``.
         contract: digest of everything that makes scores comparable; a study with another one is refused.
-        trials: finished trials asked for in all, earlier sittings and other processes counted in.
-        timeout: s after which no new trial starts.
+        trials: total number of trials, including those of earlier runs and other processes.
+        timeout: time after which no new trial starts, s.
         seed: of the search.
-        excluded: (rows,) rows that do not count, such as known events; None where all count.
-        bins: numbers of those that are scored; None for all.
-        track: watches the trials.
+        excluded: (rows,) rows that are not scored, such as known events; None to score all.
+        bins: numbers of the bins that are scored; None for all.
+        track: reports the progress.
 
     Returns:
         The best trial.
@@ -101,9 +101,9 @@ def tune_model(
         UserError: if the storage cannot be used or belongs to another configuration, or no trial finished.
     """
     study = _open_study(storage, contract)
-    _give_up_the_dead(study)
-    sets = [quantise_split(matrix, split, model) for split in folds.splits]
-    # In scheme 'blocks' a split predicts its own training rows too; they say nothing of other rows.
+    _fail_dead_trials(study)
+    training_sets = [quantise_split(matrix, split, model) for split in folds.splits]
+    # In scheme 'blocks' a split also predicts its training rows, which do not measure the error of others.
     counted = np.ones(len(matrix.values), bool) if excluded is None else ~excluded
     fair = [split.predicted & ~split.train & ~split.validation & counted for split in folds.splits]
     held_out = [HeldOut(matrix.values, rows, model) for rows in fair]
@@ -113,12 +113,12 @@ def tune_model(
         import optuna
 
         trial.set_user_attr(_PROCESS, _this_process())
-        # Seeded by the trial's place: processes that share a study never draw the same trial twice.
-        place = _take_place(study, trial)
-        study.sampler = _sampler(place, model, seed)
+        # The seed depends on the trial's index: processes that share a study never draw the same trial twice.
+        index = _take_index(study, trial)
+        study.sampler = _sampler(index, model, seed)
         chosen = model.model_copy(update=_suggest(trial, model))
         deviances: list[float] = []
-        for training, rows, held, split in zip(sets, fair, held_out, folds.splits, strict=True):
+        for training, rows, held, split in zip(training_sets, fair, held_out, folds.splits, strict=True):
             fitted = train_fold(training, count_rates, split, chosen, bins=scored)
             trial.set_user_attr(_DEVICE, fitted.shared.device)
             exposure = count_rates.exposure[rows][:, scored]
@@ -133,7 +133,7 @@ def tune_model(
     left = max(0, trials - _ended(study))
     for _ in track(range(left), label="tune", total=left):
         late = timeout is not None and time.monotonic() - started > timeout
-        if late or _ended(study) >= trials:  # another process may have brought the rest
+        if late or _ended(study) >= trials:  # another process may have run the rest
             break
         try:
             study.optimize(objective, n_trials=1)
@@ -154,7 +154,7 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
             backend: Any = _open_database(text)
         else:
             Path(text).parent.mkdir(parents=True, exist_ok=True)
-            _drop_half_a_line(text)
+            _drop_incomplete_line(text)
             backend = optuna.storages.JournalStorage(JournalFileBackend(text))
         study = optuna.create_study(
             study_name="polarbgb",
@@ -175,8 +175,8 @@ def _open_study(storage: str | Path, contract: str) -> optuna.Study:
     return study
 
 
-def _drop_half_a_line(path: str) -> None:
-    """Cut off what a killed process, or a full disk, left at the end of a journal: nothing after it could be read."""
+def _drop_incomplete_line(path: str) -> None:
+    """Remove an incomplete line at the end of a journal, left by a killed process or a full disk."""
     from optuna.storages.journal import JournalFileSymlinkLock
 
     journal = Path(path)
@@ -193,7 +193,7 @@ def _drop_half_a_line(path: str) -> None:
 
 
 def _open_database(url: str) -> RDBStorage:
-    """Open a database; of processes that create its tables at the same moment, all but one have to try again."""
+    """Open a database; try again, because only one of several processes can create its tables at the same moment."""
     from optuna.storages import RDBStorage
     from sqlalchemy import make_url
     from sqlalchemy.exc import DBAPIError
@@ -201,18 +201,19 @@ def _open_database(url: str) -> RDBStorage:
     parts = make_url(url)
     if "@" in (parts.host or ""):  # half a password, which the driver would show
         raise ValueError("write each @ of a user name or password as %40")
+    engine = {"pool_pre_ping": True}  # a connection that was lost in the meantime is replaced
     for wait in (0.1, 0.3, 0.9):
         try:
-            return RDBStorage(url)
+            return RDBStorage(url, engine_kwargs=engine)
         except ImportError as error:
             if parts.drivername not in {"postgresql", "postgresql+psycopg"}:
                 raise
             raise ImportError("the driver is missing: pip install 'polarbgb[postgresql]'") from error
         except DBAPIError as error:
-            if error.statement is None:  # there was not even a connection
+            if error.statement is None:  # the connection failed
                 raise
             time.sleep(wait)
-    return RDBStorage(url)
+    return RDBStorage(url, engine_kwargs=engine)
 
 
 def _without_passwords(url: str) -> str:
@@ -220,30 +221,30 @@ def _without_passwords(url: str) -> str:
     return re.sub(r"([?&]\w*password=)[^&]*", r"\1***", before_host)
 
 
-_PLACE, _PROCESS, _DEVICE = "place", "process", "device"
-"""What is noted with a trial: which of all that count it is, who runs it, and on what."""
+_INDEX, _PROCESS, _DEVICE = "place", "process", "device"
+"""Attributes of a trial: its index among the trials that count, its process, and its device."""
 
-_LOOKS = 500
-"""Times to look whether another process, which began a trial before, has said which place it takes; it may be dead."""
+_ATTEMPTS = 500
+"""How often to check whether other processes have assigned an index to their earlier trials; they may be dead."""
 
 
 def _this_process() -> str:
     return f"{platform.node()}:{os.getpid()}"
 
 
-def _give_up_the_dead(study: optuna.Study) -> None:
-    """Mark trials as failed whose process on this machine is gone: killed, it could not say so itself."""
+def _fail_dead_trials(study: optuna.Study) -> None:
+    """Mark running trials as failed if their process on this machine was killed."""
     from optuna.trial import TrialState
 
-    if os.name != "posix":  # elsewhere a process cannot be asked whether it lives without harm
+    if os.name != "posix":  # elsewhere os.kill would end the process
         return
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        node, _, number = str(trial.user_attrs.get(_PROCESS, "")).rpartition(":")
-        if node == platform.node() and not _lives(int(number)):
+        node, _, process = str(trial.user_attrs.get(_PROCESS, "")).rpartition(":")
+        if node == platform.node() and not _is_alive(int(process)):
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -253,36 +254,36 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _take_place(study: optuna.Study, trial: optuna.Trial) -> int:
-    """Give a trial the first place, from 0, that no trial begun before it has; those that failed have none.
+def _take_index(study: optuna.Study, trial: optuna.Trial) -> int:
+    """Assign to a trial the first index, from 0, that no earlier trial has; failed trials have none.
 
-    Numbers of trials would not do: after a trial that was killed, all would draw otherwise than without that.
+    The numbers of Optuna would not do: a killed trial would change the values of all later ones.
     """
     from optuna.trial import TrialState
 
-    for _ in range(_LOOKS):
+    for _ in range(_ATTEMPTS):
         before = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number and t.state != TrialState.FAIL]
-        places = {t.user_attrs.get(_PLACE) for t in before}
-        if None not in places:
+        indices = {t.user_attrs.get(_INDEX) for t in before}
+        if None not in indices:
             break
         time.sleep(0.01)
-    place = next(place for place in count() if place not in places)
-    trial.set_user_attr(_PLACE, place)
-    return place
+    index = next(index for index in count() if index not in indices)
+    trial.set_user_attr(_INDEX, index)
+    return index
 
 
-def _sampler(place: int, model: Model, seed: int) -> BaseSampler:
-    """Draw the first trial at the configuration's own values, and every other one by TPE.
+def _sampler(index: int, model: Model, seed: int) -> BaseSampler:
+    """Return the sampler of a trial: the values of the configuration for the first one, TPE for all others.
 
-    Places are unique among processes; an enqueued trial would be tried by each that opens the study at once.
+    Indices are unique among processes; an enqueued trial would be run by every process that opens the study.
     """
     import optuna
     from optuna.exceptions import ExperimentalWarning
 
-    # A plain sum would give seed 1 the draws of seed 0, one trial earlier.
-    own_seed = int(np.random.SeedSequence((seed, place)).generate_state(1)[0])
-    sampler = optuna.samplers.TPESampler(seed=own_seed)
-    if place:
+    # With a plain sum, seed 1 would draw the values of seed 0, one trial earlier.
+    trial_seed = int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
+    sampler = optuna.samplers.TPESampler(seed=trial_seed)
+    if index:
         return sampler
     values = {name: getattr(model, name) or low for name, (low, _, _) in _RANGES.items()}
     with warnings.catch_warnings():
@@ -304,9 +305,9 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
 def _suggest(trial: optuna.Trial, model: Model) -> dict[str, int | float]:
     chosen: dict[str, int | float] = {}
     for name, (least, most, logarithmic) in _RANGES.items():
-        # The configuration's own value is the first trial: the range must hold it.
-        own = getattr(model, name)
-        low, high = min(least, own or least), max(most, own)  # a penalty of 0 has no logarithm
+        # The first trial takes the value of the configuration: the range must contain it.
+        default = getattr(model, name)
+        low, high = min(least, default or least), max(most, default)  # a penalty of 0 has no logarithm
         if name == "max_depth":
             chosen[name] = trial.suggest_int(name, int(low), int(high))
         else:
@@ -331,7 +332,7 @@ def _result(study: optuna.Study) -> Tuning:
     return Tuning(
         parameters=dict(best.params),
         score=scores[best.number],
-        default_score=next((scores[t.number] for t in finished if t.user_attrs.get(_PLACE) == 0), None),
+        default_score=next((scores[t.number] for t in finished if t.user_attrs.get(_INDEX) == 0), None),
         finished=len(finished),
         pruned=len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
         devices=tuple(sorted({str(trial.user_attrs[_DEVICE]) for trial in finished if _DEVICE in trial.user_attrs})),

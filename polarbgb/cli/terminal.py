@@ -1,4 +1,4 @@
-"""What a person sees while a verb runs and when it ends: progress, tables, one line of summary each."""
+"""Terminal output of a command: progress bars, tables, a line of summary and the files written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
-from rich.console import Console
+from rich import table as rich_table
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,32 +21,32 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
-from polarbgb.cli.summary import result_tables, summary_line, written_files
+from polarbgb.reporting.table import Table, counted
 from polarbgb.runs.folder import RunFolder
+from polarbgb.workflow.results.result import Result
 
 T = TypeVar("T")
 
 
 class Terminal:
-    """Shows results on standard output and progress on standard error.
+    """Show results on standard output and progress on standard error.
 
     Args:
-        verbose: list every file.
+        verbose: list every file, and all rows of long tables.
         quiet: show nothing.
-        as_json: results as one JSON object on standard output; nothing else is there then.
+        as_json: print the results as one JSON object, and nothing else, on standard output.
     """
 
     def __init__(self, *, verbose: bool = False, quiet: bool = False, as_json: bool = False) -> None:
         self._verbose = verbose
         self._quiet = quiet
         self._as_json = as_json
-        # Paths and names may hold brackets: nothing is read as markup.
+        # Paths and names may contain brackets, which must not be read as markup.
         self._out = Console(quiet=quiet or as_json, highlight=False, markup=False)
         self._progress = Console(stderr=True, quiet=quiet, markup=False)
-        self._told: list[tuple[object, float]] = []
+        self._results: list[tuple[Result, float]] = []
         self._last = time.monotonic()
 
     def track(self, steps: Iterable[T], *, label: str, total: int) -> Iterator[T]:
@@ -61,61 +62,89 @@ class Terminal:
             yield from progress.track(steps, total=total, description=label)
 
     def announce(self, rows: int, seconds: float) -> None:
-        """Say how long an explanation will take, before it begins."""
+        """Show how long an explanation will take, before it begins."""
         if not self._quiet:
-            self._progress.print(f"explaining {rows:,} rows will take about {_duration(seconds)}")
+            self._progress.print(f"explaining {counted(rows, 'row')} will take about {_duration(seconds)}")
 
-    def tell(self, result: object) -> None:
-        """Show the result of one verb among several."""
+    def on_result(self, result: Result) -> None:
+        """Show the result of one command among several; :meth:`close` ends them."""
         now = time.monotonic()
-        self._told.append((result, now - self._last))
+        self._results.append((result, now - self._last))
         self._last = now
-        self._out.rule(Text(_verb(result), "bold"), align="left")
-        self._out.print(*result_tables(result, verbose=self._verbose), sep="\n")
+        self._out.rule(Text(result.command, "bold"), align="left")
+        self._tables(result)
         if self._verbose:
             self._files([result])
 
-    def end(self, result: object) -> None:
-        """Show the result of a verb that runs alone."""
-        self._out.print(*result_tables(result, verbose=self._verbose), sep="\n")
-        self._out.print(f"{summary_line(result)} in {_duration(time.monotonic() - self._last)}", style="bold")
-        self._files([result])
-        if self._as_json:
-            print(json.dumps(plain(result)))
-
-    def text(self, text: str, result: object) -> None:
-        """Show a text as it stands, fit for a file; as JSON, the result that it tells of."""
-        self._out.print(text, end="", soft_wrap=True)
-        if self._as_json:
-            print(json.dumps(plain(result)))
-
     def close(self) -> None:
-        """Show the summary of the verbs told of, and where their files are."""
-        table = Table(title="summary", title_justify="left", title_style="bold")
-        table.add_column("verb")
+        """Show the summary of all commands, and where their files are."""
+        table = rich_table.Table(title="summary", title_justify="left", title_style="bold")
+        table.add_column("command")
         table.add_column("result")
         table.add_column("time", justify="right")
-        for result, seconds in self._told:
-            table.add_row(_verb(result), summary_line(result), _duration(seconds))
+        for result, seconds in self._results:
+            table.add_row(result.command, result.summary(), _duration(seconds))
         table.add_section()
-        table.add_row("all", "", _duration(sum(seconds for _, seconds in self._told)))
+        table.add_row("all", "", _duration(sum(seconds for _, seconds in self._results)))
         self._out.print()
         self._out.print(table)
-        self._files([result for result, _ in self._told])
-        if self._as_json:
-            print(json.dumps({_verb(result): plain(result) for result, _ in self._told}))
+        self._files([result for result, _ in self._results])
+        self._json({result.command: result for result, _ in self._results})
 
-    def _files(self, results: Iterable[object]) -> None:
-        for path in dict.fromkeys(path for result in results for path in written_files(result)):
+    def show(self, result: Result) -> None:
+        """Show the result of a command that runs alone."""
+        self._tables(result)
+        self._out.print(f"{result.summary()} in {_duration(time.monotonic() - self._last)}", style="bold")
+        self._files([result])
+        self._json(result)
+
+    def show_text(self, text: str, values: object) -> None:
+        """Show a text unchanged, as for a file; with ``--json`` print the values that it states."""
+        self._out.print(text, end="", soft_wrap=True)
+        self._json(values)
+
+    def _tables(self, result: Result) -> None:
+        for table in result.tables(verbose=self._verbose):
+            self._out.print(*renderables(table, self._out.width), sep="\n")
+
+    def _files(self, results: Iterable[Result]) -> None:
+        for path in dict.fromkeys(path for result in results for path in result.files):
             self._out.print(f"  {path}", soft_wrap=True)
 
+    def _json(self, value: object) -> None:
+        if self._as_json:
+            print(json.dumps(plain(value)))
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a result holds
-    """Return a result as plain values that JSON can hold; what is not a number becomes null."""
+
+def renderables(table: Table, width: int) -> list[RenderableType]:
+    """Return what rich prints for a table: its title, its columns and its note, as far as they are not empty.
+
+    Args:
+        table: the table.
+        width: characters per line; columns are set closer together where the table would not fit.
+    """
+    parts: list[RenderableType] = [table.title] if table.title else []
+    if table.rows or table.head:
+        lengths = [max(map(len, column)) for column in zip(*filter(None, (table.head, *table.rows)), strict=True)]
+        gap = 2 if sum(lengths) + 2 * len(lengths) <= width else 1
+        grid = rich_table.Table(box=None, padding=(0, gap, 0, 0), show_header=bool(table.head))
+        for heading, letter in zip(
+            table.head or [""] * len(lengths), table.align.ljust(len(lengths), "l"), strict=True
+        ):
+            grid.add_column(heading, justify="right" if letter == "r" else "left")
+        for row in table.rows:
+            grid.add_row(*row)
+        parts.append(grid)
+    return [*parts, table.note] if table.note else parts
+
+
+def plain(value: object) -> object:
+    """Return a result as plain values that JSON can hold; a float that is not finite becomes null."""
     if isinstance(value, RunFolder):
         return str(value.path)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = dataclasses.fields(value)
+        return {field.metadata.get("json", field.name): plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, pl.DataFrame):
         return plain(value.to_dicts())
     if isinstance(value, dict):
@@ -127,23 +156,6 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a result holds
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, int | str | bool | None) else str(value)
-
-
-def _verb(result: object) -> str:
-    return {
-        "Simulated": "simulate",
-        "Inspection": "inspect",
-        "Tuned": "tune",
-        "Fitted": "fit",
-        "Predicted": "predict",
-        "Detected": "detect",
-        "Explained": "explain",
-        "Exported": "export",
-        "Reported": "report",
-        "Evaluated": "evaluate",
-        "Kept": "tune, fit",
-        "Repeated": "reproduce",
-    }[type(result).__name__]
 
 
 def _duration(seconds: float) -> str:

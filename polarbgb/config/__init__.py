@@ -1,7 +1,7 @@
-"""The typed configuration: one file per instrument, validated on load, every default stated once."""
+"""The typed configuration: one file per instrument, validated when it is loaded."""
 
 from polarbgb.config.analysis import Baseline, Classes, Cleaning, Inject, Intervals, Model, Noise, Trigger, Tune
-from polarbgb.config.input import Folds, Input, KnownEvents, Orbit, Position, Rates
+from polarbgb.config.input import Features, Folds, Input, KnownEvents, Orbit, Position, Rates
 from polarbgb.config.loading import build, load, override, shipped, validate
 from polarbgb.config.schema import Config
 from polarbgb.config.types import Device, Section
@@ -12,6 +12,7 @@ __all__ = [
     "Cleaning",
     "Config",
     "Device",
+    "Features",
     "Folds",
     "Inject",
     "Input",

@@ -1,4 +1,4 @@
-"""Sections that say what is read from a file: rows, rates, features, position, orbits and known events."""
+"""Sections of the input: rows, rates, features, position, orbits, known events and folds."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from polarbgb.config.types import Count, File, Name, NotNegative, Positive, Sect
 
 
 class Input(Section):
-    """Where the rows are."""
+    """The file and its rows."""
 
-    path: File = Field(Path("data/nf1rate.root"), description="ROOT file read where no --input is given")
+    path: File = Field(Path("data/nf1rate.root"), description="ROOT file that is read if --input is not given")
     tree: Name = Field(description="name of the TTree")
-    time: Name = Field("unix_time", description="branch of the row's start time, unix seconds")
+    time: Name = Field("unix_time", description="branch with the start time of the rows, unix seconds")
     cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
-        1.0, description="nominal row length, s"
+        1.0, description="nominal length of a row, s"
     )
 
 
 class Rates(Section):
-    """What is predicted."""
+    """The count rates that are predicted."""
 
     values: tuple[Name, ...] = Field(min_length=1, description="rates, Hz; 'rate[0:2]' means rate[0], rate[1]")
-    errors: tuple[Name, ...] = Field(min_length=1, description="their one-sigma errors, Hz, in the same order")
-    labels: tuple[str, ...] = Field((), description="what each bin is, for plots and tables")
+    errors: tuple[Name, ...] = Field(min_length=1, description="one-sigma errors of the rates, Hz, in the same order")
+    labels: tuple[str, ...] = Field((), description="names of the bins in plots and tables")
     exposure: str | float | None = Field(
-        None, description="live time of a row, s: an expression or a number; not given: rate/error**2"
+        None, description="live time of a row, s: an expression or a number; default: rate/error**2"
     )
     weighted_means: Annotated[bool, Field(strict=True)] = Field(
         False,
-        description="rates are averages or weighted means: they may scatter less than their counts can, and sigma "
+        description="rates are averages or weighted means, which can scatter less than Poisson counts; sigma then "
         "follows the scatter",
     )
-    related: tuple[Name, ...] = Field((), description="other branches made from the same counts, never features")
+    related: tuple[Name, ...] = Field(
+        (), description="other branches made from the same counts, which cannot be features"
+    )
     informative: tuple[Whole, ...] = Field(
         (),
-        description="bins in which transients show, by number: the sum of their counts is watched in training-set "
-        "cleaning, and each is searched; not given: all bins",
+        description="indices of the bins in which transients are visible: training-set cleaning uses the sum of their "
+        "counts, and each is searched; default: all bins",
     )
 
     @field_validator("exposure", mode="before")
@@ -68,33 +70,33 @@ class Rates(Section):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Columns of the rates, slices written out; their order numbers the bins 0, 1, 2 and so on."""
-        return tuple(_written_out(self.values))
+        """Columns of the rates with slices expanded; their order defines the bins 0, 1, 2 and so on."""
+        return tuple(_expanded(self.values))
 
     @cached_property
     def error_names(self) -> tuple[str, ...]:
-        """Columns of the errors, slices written out."""
-        return tuple(_written_out(self.errors))
+        """Columns of the errors with slices expanded."""
+        return tuple(_expanded(self.errors))
 
     @cached_property
     def searched(self) -> tuple[int, ...]:
-        """Numbers of the bins in which transients show."""
+        """Indices of the bins in which transients are visible."""
         return self.informative or tuple(range(len(self.names)))
 
     @cached_property
     def titles(self) -> tuple[str, ...]:
-        """A title a bin: its label, or the name of its column."""
+        """Titles of the bins: their labels, or the names of their columns."""
         return self.labels or self.names
 
 
 class History(Section):
-    """Features from a column's past: each names itself after the column, what was done, and the horizon."""
+    """Features from the history of columns, named after the column, the operation and the time."""
 
-    columns: tuple[Name, ...] = Field(min_length=1, description="branches or derived columns whose past is used")
-    lags: tuple[Positive, ...] = Field((), description="value so many seconds ago")
-    differences: tuple[Positive, ...] = Field((), description="change over the last so many seconds")
-    means: tuple[Positive, ...] = Field((), description="mean of the last so many seconds")
-    guard: NotNegative = Field(0.0, description="nothing younger than so many seconds is used")
+    columns: tuple[Name, ...] = Field(min_length=1, description="branches or derived columns whose history is used")
+    lags: tuple[Positive, ...] = Field((), description="times, s: the value this long ago")
+    differences: tuple[Positive, ...] = Field((), description="times, s: the change over this time")
+    means: tuple[Positive, ...] = Field((), description="times, s: the mean over this time")
+    guard: NotNegative = Field(0.0, description="time before the row that is not used, s")
 
     @model_validator(mode="after")
     def _something_asked(self) -> Self:
@@ -106,50 +108,50 @@ class History(Section):
 
 
 class Features(Section):
-    """What the background is predicted from."""
+    """The features from which the background is predicted."""
 
-    columns: tuple[Name, ...] = Field((), description="branches or derived columns taken as they are")
+    columns: tuple[Name, ...] = Field((), description="branches or derived columns used as features")
     history: tuple[History, ...] = ()
     passage: tuple[Positive, Positive] = Field(
         (120.0, 2700.0),
-        description="s, shortest and longest gap taken for a passage of the South Atlantic Anomaly, detector off",
+        description="shortest and longest gap that is taken for a passage of the South Atlantic Anomaly, s",
     )
     without: tuple[Name, ...] = Field(
-        (), description="features that would come by themselves, from [position] and the passages, but are not wanted"
+        (), description="automatic features, from [position] and the passages, to leave out"
     )
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.columns and not self.history:
-            raise ValueError("no feature is asked for")
+            raise ValueError("no feature is named; give columns or history")
         if self.passage[0] >= self.passage[1]:
             raise ValueError("passage: the shortest gap is not shorter than the longest")
         return self
 
 
 class Position(Section):
-    """Where the instrument is: the columns from which the features of the orbit are derived."""
+    """The position of the instrument, from which features of the orbit are derived."""
 
     latitude: Name = Field(description="geographic latitude, degrees north")
     longitude: Name = Field(description="geographic longitude, degrees east, -180 to 180 or 0 to 360")
-    altitude: Name | None = Field(None, description="height above the Earth's ellipsoid, km")
+    altitude: Name | None = Field(None, description="height above the ellipsoid of the Earth, km")
     field: tuple[Name, Name] | tuple[Name, Name, Name] | None = Field(
-        None, description="magnetic field, nT: radial (up), southward, and eastward where there is one"
+        None, description="magnetic field, nT: radial (up), southward, and optionally eastward"
     )
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are named."""
+        """All named columns."""
         altitude = () if self.altitude is None else (self.altitude,)
         return (self.latitude, self.longitude, *altitude, *(self.field or ()))
 
 
 class Orbit(Section):
-    """How rows are numbered by orbit."""
+    """The numbering of orbits."""
 
     period: Positive = Field(description="orbital period, s")
     epoch: Annotated[float, Field(strict=True, ge=0, lt=2**38, allow_inf_nan=False)] | None = Field(
-        None, description="unix time at which orbit `first` begins; not given: first row"
+        None, description="unix time at which orbit `first` begins; default: the first row"
     )
     first: Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)] = Field(
         0, description="number of the orbit that begins at the epoch"
@@ -157,23 +159,22 @@ class Orbit(Section):
 
 
 class KnownEvents(Section):
-    """Transients already known: kept out of training, matched to what is found."""
+    """Known transients, which are excluded from training and matched with the events found."""
 
-    file: File = Field(description="CSV file; a relative path is taken from the configuration's folder")
+    file: File = Field(description="CSV file; a relative path starts at the folder of the configuration")
     time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
-    name: Name = Field("name", description="column of the event's name")
+    name: Name = Field("name", description="column of the name")
     duration: str | float = Field(
         0.0,
-        description="how long the events last from their trigger on, s: a column, such as one of T90, or one number "
-        "for all",
+        description="duration of the events from the trigger on, s: a column, such as T90, or one number for all",
     )
-    unknown_duration: NotNegative = Field(0.0, description="s, where the cell of that column is empty")
-    before: NotNegative = Field(100.0, description="s before the trigger kept out of training")
-    after: NotNegative = Field(100.0, description="s after the end of the duration kept out of training")
+    unknown_duration: NotNegative = Field(0.0, description="duration where that column is empty, s")
+    before: NotNegative = Field(100.0, description="time before the trigger excluded from training, s")
+    after: NotNegative = Field(100.0, description="time after the end of the duration excluded from training, s")
     match: NotNegative = Field(
         5.0,
-        description="slack, s: an event matches if it overlaps the span from the trigger to the end of the duration, "
-        "widened by this on both sides",
+        description="an event matches if it overlaps the span from the trigger to the end of the duration, extended by "
+        "this on both sides, s",
     )
 
     @field_validator("duration", mode="before")
@@ -186,27 +187,26 @@ class KnownEvents(Section):
 
 
 class Folds(Section):
-    """Who is predicted by whom."""
+    """The folds, which define the model that predicts each row."""
 
     scheme: Literal["orbits", "days", "blocks"] = Field(
         "orbits",
-        description="orbits: every row is predicted by a model that never saw its orbit; days: nor any of its UTC "
-        "day, as on a day that is yet to come; blocks: the published "
-        "split of each block of rows into 98 % training, 1 % validation (which decides when to stop) and 1 % test, "
-        "in time order",
+        description="orbits: every row is predicted by a model that never saw its orbit; days: by one that never saw "
+        "its UTC day; blocks: the published split of each block of rows, in time order, into 98 % training, "
+        "1 % validation (for early stopping) and 1 % test",
     )
     count: Annotated[int, Field(strict=True, ge=2, le=127)] = Field(
-        5, description="folds of schemes 'orbits' and 'days'"
+        5, description="number of folds of schemes 'orbits' and 'days'"
     )
-    group: Count = Field(1, description="consecutive orbits (or days) that are held out together")
-    embargo: NotNegative = Field(300.0, description="s on both sides of a held-out group kept out of training")
+    group: Count = Field(1, description="number of consecutive orbits (or days) that are held out together")
+    embargo: NotNegative = Field(300.0, description="time on both sides of a held-out group excluded from training, s")
     block: Annotated[int, Field(strict=True, ge=100, lt=2**31)] = Field(
-        256, description="rows of a block of scheme 'blocks'"
+        256, description="number of rows in a block of scheme 'blocks'"
     )
-    seed: Whole = Field(0, description="of the order in which folds are dealt out, and of the orbits that stop")
+    seed: Whole = Field(0, description="seed of the assignment of folds and of the orbits for early stopping")
 
 
-def _written_out(columns: Sequence[str]) -> Iterator[str]:
+def _expanded(columns: Sequence[str]) -> Iterator[str]:
     for column in columns:
         sliced = re.fullmatch(r"(\w+)\[(\d+):(\d+)\]", column)
         if sliced is None:

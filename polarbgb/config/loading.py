@@ -1,4 +1,4 @@
-"""Configurations from files: read, overridden key by key, and validated with messages that name the key."""
+"""Loading of configurations: reading, overriding single keys, and validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from polarbgb.config.schema import Config
 from polarbgb.config.types import Section
-from polarbgb.errors import UserError, nearest
+from polarbgb.errors import ConfigError, nearest
 
 _Model = TypeVar("_Model", bound=Section)
 
@@ -19,7 +19,7 @@ _Model = TypeVar("_Model", bound=Section)
 def shipped(name: str) -> Path:
     """Return the path of a file that comes with the package, such as ``configs/polar.toml``.
 
-    In a wheel these lie inside the package, in a checkout beside it.
+    In a wheel these files are inside the package, in a checkout next to it.
     """
     package = Path(__file__).parents[1]
     inside = package / name
@@ -30,37 +30,37 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read and validate a configuration.
 
     Args:
-        path: TOML file; ``configs/polar.toml`` and its neighbours are found in the package where the current
+        path: TOML file; ``configs/polar.toml`` and the other shipped files are taken from the package if the current
             folder has none.
-        overrides: ``a.b=value`` settings; the value is read as TOML, else taken as text.
+        overrides: ``section.key=value`` settings; a value that is not TOML is taken as text.
 
     Returns:
         The configuration, with the path of the known events resolved.
 
     Raises:
-        UserError: if the file is missing or not TOML, or a key or value is wrong.
+        ConfigError: if the file is missing or not TOML, or a key or value is wrong.
     """
     path = Path(path)
     if path.is_char_device() or path.is_block_device():
-        raise UserError(f"{path} is a device, not a configuration; see configs/polar.toml for a complete one")
+        raise ConfigError(f"{path} is a device, not a configuration; see configs/polar.toml for a complete one")
     if not path.exists() and path.parent == Path("configs") and shipped(path.as_posix()).exists():
         path = shipped(path.as_posix())
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"no configuration at {path}; see configs/polar.toml for a complete one") from error
+        raise ConfigError(f"no configuration at {path}; see configs/polar.toml for a complete one") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a configuration ({error})") from error
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits, or as many brackets, is not TOML's error
-        raise UserError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: cannot be read as a configuration ({error})") from error
+    except (ValueError, RecursionError) as error:  # tomllib raises these for numbers of 5000 digits or as many brackets
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
     for text in overrides:
         override(raw, text)
     known = raw.get("known_events")
     if isinstance(known, dict) and isinstance(known.get("file"), str) and "\0" not in known["file"]:
         file = (path.parent / known["file"]).resolve()
-        # A copy of a configuration that came with the package still finds the list that came with it.
-        inside = shipped(f"data/{file.name}")
-        known["file"] = str(inside if not file.exists() and inside.exists() else file)
+        # A copy of a shipped configuration still finds the shipped list.
+        fallback = shipped(f"data/{file.name}")
+        known["file"] = str(fallback if not file.exists() and fallback.exists() else file)
     return validate(raw, where=str(path))
 
 
@@ -73,34 +73,34 @@ def build(model: type[_Model], raw: Mapping[str, Any], *, where: str) -> _Model:
     """Build a section from plain values.
 
     Args:
-        model: what to build.
+        model: class of the section.
         raw: nested tables as TOML gives them.
-        where: the file's name, for messages.
+        where: name of the file, for messages.
 
     Raises:
-        UserError: naming the first wrong key or value; a misspelt key is answered with its nearest neighbour.
+        ConfigError: naming the first wrong key or value; for a misspelt key the closest known one is suggested.
     """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        # A misspelt key is also a missing one: the spelling is what helps.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        place = ".".join(str(part) for part in first["loc"])
+        # A misspelt key is often also a missing one; report the spelling.
+        first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+        location = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             *parents, key = first["loc"]
             known = _keys(model, parents)
-            message = f"unknown key '{place}'{nearest(str(key), known)}"
+            message = f"unknown key '{location}'{nearest(str(key), known)}"
         elif first["type"] == "missing":
-            message = f"'{place}' is missing"
+            message = f"'{location}' is missing"
         else:
             reason = first["msg"].removeprefix("Value error, ")
-            message = f"{place}: {reason}" if place else reason
+            message = f"{location}: {reason}" if location else reason
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UserError(f"{where}: {message}{more}") from error
+        raise ConfigError(f"{where}: {message}{more}") from error
 
 
 def _keys(model: type[BaseModel], parents: Sequence[str | int]) -> list[str]:
-    """List the keys of the section that ``parents`` lead to."""
+    """Return the keys of the section at a path of keys."""
     for part in parents:
         if isinstance(part, int):
             continue
@@ -120,25 +120,25 @@ def _types(annotation: Any) -> list[Any]:  # noqa: ANN401 - typing objects have 
 
 
 def override(raw: dict[str, Any], text: str, *, form: str = "section.key=value") -> None:
-    """Put one setting into plain values, in place.
+    """Replace one setting in plain values, in place.
 
     Args:
         raw: nested tables as TOML gives them.
-        text: as ``a.b=value``; the value is read as TOML, else taken as text.
-        form: how to write it, for messages.
+        text: as ``section.key=value``; a value that is not TOML is taken as text.
+        form: how to write a setting, for messages.
 
     Raises:
-        UserError: if the text has another form.
+        ConfigError: if the text has another form.
     """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        raise UserError(f"--set {text}: write it as {form}")
+        raise ConfigError(f"--set {text}: write it as {form}")
     table: Any = raw
     for part in parts[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise UserError(f"--set {text}: '{part}' is not a section")
+            raise ConfigError(f"--set {text}: '{part}' is not a section")
     try:
         parsed = tomllib.loads(f"value = {value}")
         table[parts[-1]] = parsed["value"] if len(parsed) == 1 else value  # several lines may set more than one

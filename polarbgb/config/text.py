@@ -1,6 +1,6 @@
-"""Configurations as text: resolved, begun for another detector, and the list of all keys.
+"""Configurations as text: resolved, as a template for another detector, and the list of all keys.
 
-What a key means, its type and its default stand in :mod:`polarbgb.config` alone; this is read from there.
+Meanings, types and defaults of the keys are read from :mod:`polarbgb.config`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _INSTRUMENT = (
     "orbit",
     "known_events",
 )
-"""Sections of which a beginner sees every key; ``""`` is what stands before all sections."""
+"""Sections that a new configuration shows with every key; ``""`` stands for the keys before all sections."""
 
-_WIDE = 100
-_ABREAST = 6
-"""Elements of a list on one line."""
+_LINE_LENGTH = 100
+_PER_LINE = 6
+"""Elements of a list per line."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Key:
 
     Attributes:
         name: without the section.
-        type: in words, with the limits of its value.
-        required: whether it has to be given.
-        default: as plain values; None where nothing stands for it.
-        meaning: what it is, with its unit.
+        type: in words, with the limits of the value.
+        required: whether it must be given.
+        default: as plain values; None if there is none.
+        meaning: its description, with the unit.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Part:
+class SectionText:
     """A section of the configuration.
 
     Attributes:
         name: ``"features.history"``; ``""`` for the keys before all sections.
-        meaning: what it is.
+        meaning: its description.
         keys: in order.
-        repeated: whether there may be several, as ``[[features.history]]``.
-        free: whether the keys are the user's own names; then ``keys`` is empty.
-        optional: whether it may be left out.
+        repeated: whether there can be several, as ``[[features.history]]``.
+        free: whether the user chooses the keys; then ``keys`` is empty.
+        optional: whether it can be left out.
     """
 
     name: str
@@ -74,13 +74,13 @@ class Part:
     optional: bool = True
 
 
-def parts() -> Iterator[Part]:
+def sections() -> Iterator[SectionText]:
     """Yield every section of the configuration, in the order of :class:`polarbgb.config.Config`."""
     schema = Config.model_json_schema()
-    yield from _parts("", schema, schema["$defs"])
+    yield from _sections("", schema, schema["$defs"])
 
 
-def _parts(name: str, schema: Mapping[str, Any], shared: Mapping[str, Any], **kind: bool) -> Iterator[Part]:
+def _sections(name: str, schema: Mapping[str, Any], shared: Mapping[str, Any], **kind: bool) -> Iterator[SectionText]:
     required = schema.get("required", ())
     keys, inner = [], []
     for key, field in schema["properties"].items():
@@ -88,17 +88,17 @@ def _parts(name: str, schema: Mapping[str, Any], shared: Mapping[str, Any], **ki
         full = f"{name}.{key}" if name else key
         if reference:
             section = shared[reference]
-            inner += [*_parts(full, section, shared, repeated="items" in field, optional=key not in required)]
+            inner += [*_sections(full, section, shared, repeated="items" in field, optional=key not in required)]
         elif not name and "additionalProperties" in field:
-            inner.append(Part(full, _sentence(field["description"]), (), free=True))
+            inner.append(SectionText(full, _sentence(field["description"]), (), free=True))
         else:
             keys.append(Key(key, _type(field), key in required, field.get("default"), field["description"]))
-    yield Part(name, _sentence(schema["description"]) if name else "", tuple(keys), **kind)
+    yield SectionText(name, _sentence(schema["description"]) if name else "", tuple(keys), **kind)
     yield from inner
 
 
 def portable(config: Config) -> Config:
-    """Return a configuration without the folders of its files: what is sent away tells nobody's disk."""
+    """Return a configuration without the folders of its files, so that it reveals no local paths."""
     changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": Path(config.input.path.name)})}
     if config.known_events is not None:
         file = Path(config.known_events.file.name)
@@ -107,33 +107,33 @@ def portable(config: Config) -> Config:
 
 
 def to_toml(config: Config) -> str:
-    """Return a configuration with every default written out; keys that hold nothing are left out."""
+    """Return a configuration as TOML with every default; keys without a value are left out."""
     return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
 def new_configuration(base: Mapping[str, Any], *, remarks: Sequence[str] = ()) -> str:
-    """Return a configuration to be edited: what ``base`` sets, each key under a comment that says what it is.
+    """Return a configuration to edit: the settings of ``base``, each below a comment that explains it.
 
-    Of the sections that describe an instrument every key stands there, those that ``base`` does not set as a comment
-    with their default; of the others what ``base`` sets.
+    Sections that describe an instrument show every key; those that ``base`` does not set are commented out, with their
+    default. Other sections show only what ``base`` sets.
 
     Args:
         base: nested tables as TOML gives them.
-        remarks: lines of the comment that it begins with.
+        remarks: lines of the comment at the top.
 
     Returns:
         TOML.
     """
     lines = [f"# {line}".rstrip() for line in remarks]
-    for part in parts():
-        given = _given(base, part.name)
-        if given or part.name in _INSTRUMENT:
+    for section in sections():
+        given = _given(base, section.name)
+        if given or section.name in _INSTRUMENT:
             for values in given or [{}]:
-                lines += _section(part, values, live=bool(given))
+                lines += _section(section, values, live=bool(given))
     lines += [
         "",
         "# All other settings have defaults: 'polarbgb config show -c THIS_FILE' prints them,",
-        "# docs/configuration.md says what they are.",
+        "# docs/configuration.md explains them.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -146,71 +146,71 @@ def value_text(value: object) -> str:
 
 
 def key_text(name: str) -> str:
-    """Return a key as TOML writes it, quoted where it has to be."""
+    """Return a key as TOML writes it, with quotes if needed."""
     return tomlkit.key(name).as_string()
 
 
-def _section(part: Part, values: Mapping[str, Any], *, live: bool) -> Iterator[str]:
-    """Yield the lines of a section; one that is not live is a comment as a whole."""
+def _section(section: SectionText, values: Mapping[str, Any], *, live: bool) -> Iterator[str]:
+    """Yield the lines of a section; if not ``live``, its header is a comment too."""
     yield ""
-    if part.name:
-        yield from _comment(part.meaning)
-        header = f"[[{part.name}]]" if part.repeated else f"[{part.name}]"
+    if section.name:
+        yield from _comment(section.meaning)
+        header = f"[[{section.name}]]" if section.repeated else f"[{section.name}]"
         yield header if live else f"# {header}"
-    if part.free:
+    if section.free:
         yield from (f"{key_text(name)} = {value_text(value)}" for name, value in values.items())
-    for key in part.keys:
+    for key in section.keys:
         value = values.get(key.name)
-        if value is None and part.name in _INSTRUMENT:
+        if value is None and section.name in _INSTRUMENT:
             yield from _comment(key.meaning)
             yield f"# {key.name} = {'' if key.default is None else value_text(key.default)}".rstrip()
         elif value is not None and not isinstance(value, Mapping):
             yield from _comment(f"{key.meaning} (required)" if key.required else key.meaning)
-            yield f"{key.name} = {_broken(value)}"
-    for key in part.keys:  # after all others: a table's header ends the section
+            yield f"{key.name} = {_wrapped(value)}"
+    for key in section.keys:  # last, because the header of a table ends the section
         value = values.get(key.name)
         if isinstance(value, Mapping):
             yield ""
             yield from _comment(key.meaning)
-            yield f"[{part.name}.{key.name}]"
+            yield f"[{section.name}.{key.name}]"
             yield from (f"{key_text(name)} = {value_text(entry)}" for name, entry in value.items())
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in wrap(text, _WIDE):
+    for line in wrap(text, _LINE_LENGTH):
         yield f"# {line}"
 
 
-def _broken(value: object) -> str:
-    """Write a value, a long list over several lines."""
-    if isinstance(value, list) and len(value) > _ABREAST:
-        rows = [value[first : first + _ABREAST] for first in range(0, len(value), _ABREAST)]
+def _wrapped(value: object) -> str:
+    """Return a value as TOML, with a long list over several lines."""
+    if isinstance(value, list) and len(value) > _PER_LINE:
+        rows = [value[first : first + _PER_LINE] for first in range(0, len(value), _PER_LINE)]
         return "[\n" + "".join(f"    {', '.join(map(value_text, row))},\n" for row in rows) + "]"
     return value_text(value)
 
 
 def _given(base: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return what ``base`` holds of a section: one table, several of a repeated one, or none."""
-    found: Any = base
-    for step in name.split(".") if name else ():
-        found = found.get(step)
-        if found is None:
+    """Return the tables of a section in ``base``: one, several if it is repeated, or none."""
+    section: Any = base
+    for key in name.split(".") if name else ():
+        section = section.get(key)
+        if section is None:
             return []
-    return list(found) if isinstance(found, list) else [found]
+    return list(section) if isinstance(section, list) else [section]
 
 
 def _reference(field: Mapping[str, Any]) -> str | None:
-    """Return the name of the section that a field holds."""
-    for one in (field, field.get("items", {}), *field.get("anyOf", ())):
-        if "$ref" in one:
-            return str(one["$ref"]).rpartition("/")[2]
+    """Return the name of the section that a field refers to, if any."""
+    for schema in (field, field.get("items", {}), *field.get("anyOf", ())):
+        if "$ref" in schema:
+            return str(schema["$ref"]).rpartition("/")[2]
     return None
 
 
 def _type(field: Mapping[str, Any]) -> str:
-    """Say in words what values a field takes."""
+    """Return the type of a field in words."""
     if "anyOf" in field:
-        return " or ".join(_type(one) for one in field["anyOf"] if one.get("type") != "null")
+        return " or ".join(_type(option) for option in field["anyOf"] if option.get("type") != "null")
     if "enum" in field:
         return " or ".join(value_text(value) for value in field["enum"])
     match field["type"]:
@@ -228,12 +228,12 @@ def _type(field: Mapping[str, Any]) -> str:
 
 def _limits(field: Mapping[str, Any]) -> Iterator[str]:
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    found = [f"{sign} {field[name]:g}" for name, sign in signs.items() if name in field and abs(field[name]) < 2**31]
-    if found:
-        yield ", ".join(found)
+    limits = [f"{sign} {field[name]:g}" for name, sign in signs.items() if name in field and abs(field[name]) < 2**31]
+    if limits:
+        yield ", ".join(limits)
 
 
 def _sentence(text: str) -> str:
-    """Begin with a capital letter, end with a full stop, on one line, without the marks of code."""
+    """Return a description as one sentence on one line, with single backticks."""
     text = " ".join(text.replace("``", "`").split())
     return text[0].upper() + text[1:].removesuffix(".") + "."

@@ -1,4 +1,4 @@
-"""Types of values that settings have, and what all sections of a configuration share."""
+"""Types of the values of settings, and the base class of the sections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from polarbgb.errors import UserError
+from polarbgb.errors import ConfigError
 from polarbgb.expressions import Expression, parse
 
 
@@ -17,7 +17,7 @@ def _without_null(path: Path) -> Path:
     return path
 
 
-# Strict: neither true nor "3" is a number. 2**31 is what the libraries' integers hold.
+# Strict: neither true nor "3" is a number. The libraries use integers up to 2**31.
 Positive = Annotated[float, Field(strict=True, gt=0, lt=2**31, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, lt=2**31, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
@@ -29,7 +29,7 @@ File = Annotated[Path, AfterValidator(_without_null)]
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration that refuses keys it does not know."""
+    """A frozen section of the configuration that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,9 +38,9 @@ def parsed(where: str, text: str) -> Expression:
     """Parse an expression of a configuration.
 
     Raises:
-        UserError: if it is wrong; the message names the key, ``where``.
+        ConfigError: if it is wrong; the message begins with the key, ``where``.
     """
     try:
         return parse(text)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error

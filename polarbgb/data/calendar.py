@@ -1,12 +1,12 @@
-"""The times that a calendar holds."""
+"""The range of valid times."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
-"""Unix seconds of the years 1 to 9999: beyond, no date can be written, and milliseconds were taken for seconds."""
+"""Unix seconds of the years 1 to 9999: other dates cannot be written, and may be milliseconds taken for seconds."""
 
 
 def is_unix(time: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Say which (n,) numbers are unix seconds of a date that can be written; NaN is not."""
+    """Return which of the (n,) numbers are unix seconds of a date that can be written; NaN is not."""
     return np.asarray((time >= _FIRST) & (time <= _LAST))

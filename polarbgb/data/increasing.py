@@ -1,4 +1,4 @@
-"""Times that increase: of rows out of order, the fewest are dropped."""
+"""The longest increasing subsequence of times, so that as few rows as possible are dropped."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 def longest_increasing(time: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Choose as many rows as possible whose times strictly increase.
 
-    A single stray time, early or late, costs its own row alone; of equal times the first row stays.
+    A single outlier, early or late, costs only its own row; of equal times the first row is kept.
 
     Args:
         time: (n,) without NaN.
 
     Returns:
-        (n,) true where a row is chosen: a longest increasing subsequence (Fredman 1975, Discrete Math. 11, 29).
+        (n,) mask of the chosen rows, a longest increasing subsequence (Fredman 1975, Discrete Math. 11, 29).
 
     Example:
         >>> longest_increasing(np.array([1.0, 2.0, 99.0, 3.0, 3.0, 4.0])).tolist()
         [True, True, False, True, False, True]
     """
     chosen = np.ones(len(time), bool)
-    # A row above all before it and below all after it is in every longest one; in a sound file that is all of them.
+    # A row above all before it and below all after it is in every longest one; in a good file these are all rows.
     before = np.concatenate([[-np.inf], np.maximum.accumulate(time)[:-1]])
     after = np.concatenate([np.minimum.accumulate(time[::-1])[::-1][1:], [np.inf]])
     doubtful = np.flatnonzero((time <= before) | (time >= after))
@@ -34,21 +34,21 @@ def longest_increasing(time: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _longest(time: list[float]) -> list[int]:
-    """Return the places of a longest strictly increasing subsequence."""
-    smallest: list[float] = []  # last time of the best subsequence of each length, and its place
-    place: list[int] = []
+    """Return the indices of a longest strictly increasing subsequence."""
+    smallest: list[float] = []  # last time of the best subsequence of each length, and its index
+    last_index: list[int] = []
     previous: list[int] = []
-    for number, value in enumerate(time):
+    for index, value in enumerate(time):
         length = bisect_left(smallest, value)
-        previous.append(place[length - 1] if length else -1)
+        previous.append(last_index[length - 1] if length else -1)
         if length == len(smallest):
             smallest.append(value)
-            place.append(number)
+            last_index.append(index)
         elif value < smallest[length]:
-            smallest[length], place[length] = value, number
-    found = []
-    number = place[-1] if place else -1
-    while number >= 0:
-        found.append(number)
-        number = previous[number]
-    return found[::-1]
+            smallest[length], last_index[length] = value, index
+    chosen = []
+    index = last_index[-1] if last_index else -1
+    while index >= 0:
+        chosen.append(index)
+        index = previous[index]
+    return chosen[::-1]

@@ -1,4 +1,4 @@
-"""Unbroken stretches of rows, the good time intervals they make, and orbit numbers."""
+"""Segments (unbroken stretches of rows), good time intervals and orbit numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Orbit
-from polarbgb.errors import UserError
+from polarbgb.errors import ConfigError, InputError
 
 _SLACK = 1e-5
-"""Cadences by which two rows may fall short of 2 cadences and still be apart."""
+"""Tolerance, in cadences, of the distance at which two rows are no longer consecutive."""
 
 
 def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
-    """Number the unbroken stretches of rows: 0, 1, 2 and so on.
+    """Return the segment of each row, numbered 0, 1, 2 and so on.
 
     Two rows are consecutive where ``trunc(dt / cadence) <= 1``, the published rule for rows of 1 s scaled to the
     cadence.
@@ -32,15 +32,15 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     """
     if len(time) == 0:
         return np.empty(0, np.int32)
-    # A double holds unix seconds to 2e-7 s: without slack, two rows of .1 s apart by 2 cadences may fall short of 2.
+    # Doubles hold unix seconds to 2e-7 s: the distance of rows of 0.1 s that are 2 cadences apart may round to less.
     breaks = np.trunc(np.diff(time) / cadence + _SLACK) > 1
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
 
 
 def spans_of(segment: NDArray[np.int32], rows: int) -> list[slice]:
-    """Divide rows into spans of whole segments, each of ``rows`` rows or somewhat more.
+    """Divide rows into spans of whole segments, each with ``rows`` rows or slightly more.
 
-    What looks at the past of a row within its segment can be computed span by span.
+    Features that use the past of a row within its segment can be computed span by span.
 
     Example:
         >>> spans_of(np.array([0, 0, 0, 1, 2, 2], np.int32), 2)
@@ -56,28 +56,28 @@ def spans_of(segment: NDArray[np.int32], rows: int) -> list[slice]:
 
 
 def require_cadence(time: NDArray[np.float64], cadence: float, where: str) -> None:
-    """Check that rows are about as far apart as the configuration says.
+    """Check that the distance of rows agrees with the configured cadence.
 
     Args:
         time: (n,) start of each row, unix seconds, increasing.
         cadence: nominal row length, s.
-        where: the file's name, for the message.
+        where: name of the file, for the message.
 
     Raises:
-        UserError: if half of the rows or more are further apart than 1.5 cadences, or closer than half of one: every
-            row would be a stretch of its own, or gaps would go unseen.
+        InputError: if the median distance is more than 1.5 cadences or less than half of one: every row would be a
+            segment of its own, or gaps would be missed.
     """
     if len(time) < 2:
         return
     usual = float(np.median(np.diff(time)))
     if not 0.5 * cadence <= usual <= 1.5 * cadence:
-        raise UserError(
+        raise InputError(
             f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
         )
 
 
 def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float) -> NDArray[np.float64]:
-    """Return the half-open stretches of time that rows cover.
+    """Return the half-open intervals of time that the rows cover.
 
     Args:
         time: (n,) start of each row, unix seconds, increasing.
@@ -95,32 +95,32 @@ def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], c
 
 
 def orbit_numbers(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.int32]:
-    """Number the orbit that each row lies in.
+    """Return the orbit number of each row.
 
     Args:
         time: (n,) start of each row, unix seconds.
-        orbit: period and epoch; without an epoch, the first row begins orbit ``orbit.first``.
+        orbit: period and epoch; without an epoch, orbit ``orbit.first`` begins with the first row.
 
     Returns:
-        (n,) orbit number.
+        (n,) orbit numbers.
 
     Raises:
-        UserError: if the numbers are beyond 2**31.
+        ConfigError: if the numbers are beyond 2**31.
     """
     number = orbit.first + np.floor(orbit_phase(time, orbit))
     if (np.abs(number) >= 2**31).any():
-        raise UserError(f"orbits are numbered up to {np.abs(number).max():.3g}; correct orbit.period or orbit.epoch")
+        raise ConfigError(f"orbits are numbered up to {np.abs(number).max():.3g}; correct orbit.period or orbit.epoch")
     return number.astype(np.int32)
 
 
 def orbit_phase(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.float64]:
-    """Return the (n,) time since the epoch in orbits; the fraction is how far the current orbit has gone."""
+    """Return the (n,) time since the epoch in orbits; the fraction is the phase within the current orbit."""
     epoch = orbit.epoch if orbit.epoch is not None else (time[0] if len(time) else 0.0)
     return (time - epoch) / orbit.period
 
 
 def predicted_intervals(prediction: pl.DataFrame, cadence: float) -> NDArray[np.float64]:
-    """Return the (segments, 2) half-open stretches of time, unix seconds, that a prediction covers.
+    """Return the (segments, 2) half-open intervals of time, unix seconds, that a prediction covers.
 
     Args:
         prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).

@@ -1,4 +1,4 @@
-"""What a model asks of the features of another file."""
+"""Feature contract: names and ranges of the features of the training, required of another file."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Drift:
     """Where the features of a file leave the range of the training.
 
     Attributes:
-        rows: (rows,) true where one of them does.
-        table: a row a feature that does, most rows first: ``feature``, ``rows`` beyond, ``trained_low``,
+        rows: (rows,) true where at least one feature does.
+        table: one row per feature that does, most rows first: ``feature``, ``rows`` beyond, ``trained_low``,
             ``trained_high`` of the training, ``low``, ``high`` of the file, in the feature's unit; ``first``, ``last``
             row beyond, unix s.
     """
@@ -45,8 +45,8 @@ class FeatureContract:
 
     Attributes:
         names: (features,) in the order of the matrix.
-        low: (features,) smallest value seen; NaN where none was.
-        high: (features,) largest value seen.
+        low: (features,) smallest value; NaN if a feature had no value.
+        high: (features,) largest value.
     """
 
     names: tuple[str, ...]
@@ -57,10 +57,10 @@ class FeatureContract:
     def of(cls, matrix: Matrix) -> FeatureContract:
         """Return the contract of the matrix that models are trained on."""
         low, high = np.full(len(matrix.names), np.nan), np.full(len(matrix.names), np.nan)
-        for number in range(len(matrix.names)):
-            values = matrix.values[:, number]
+        for i_feature in range(len(matrix.names)):
+            values = matrix.values[:, i_feature]
             if not np.isnan(values).all():
-                low[number], high[number] = np.nanmin(values), np.nanmax(values)
+                low[i_feature], high[i_feature] = np.nanmin(values), np.nanmax(values)
         return cls(matrix.names, tuple(low.tolist()), tuple(high.tolist()))
 
     def require(self, matrix: Matrix, where: str) -> None:
@@ -68,43 +68,43 @@ class FeatureContract:
 
         Args:
             matrix: features of the other file.
-            where: the file's name, for messages.
+            where: name of the file, for messages.
 
         Raises:
-            UserError: if a feature is missing, new, in another place, or has no value in the whole file.
+            UserError: if a feature is missing, new, in another position, or has no value in the whole file.
         """
-        for mine, theirs in zip(self.names, matrix.names, strict=False):
-            if mine != theirs:
-                raise UserError(f"{where}: the models expect feature '{mine}' where the file gives '{theirs}'")
+        for expected, given in zip(self.names, matrix.names, strict=False):
+            if expected != given:
+                raise UserError(f"{where}: the models expect feature '{expected}' where the file gives '{given}'")
         if len(self.names) != len(matrix.names):
             raise UserError(
                 f"{where}: the models expect {len(self.names)} features, the file gives {len(matrix.names)}"
             )
-        for number, name in enumerate(self.names):
-            if not np.isnan(self.low[number]) and np.isnan(matrix.values[:, number]).all():
+        for i_feature, name in enumerate(self.names):
+            if not np.isnan(self.low[i_feature]) and np.isnan(matrix.values[:, i_feature]).all():
                 raise UserError(f"{where}: feature '{name}' has no value in the whole file; the models need it")
 
     def drift(self, matrix: Matrix, time: NDArray[np.float64]) -> Drift:
-        """Find rows beyond the training, of whose features trees know nothing: they stay level there.
+        """Find rows outside the range of the training, where the prediction of trees is constant.
 
         Args:
-            matrix: features of the other file, as :meth:`require` asks for them.
+            matrix: features of the other file, checked by :meth:`require`.
             time: (rows,) unix s.
         """
-        rows, found = np.zeros(len(matrix.values), bool), []
-        for number, name in enumerate(self.names):
-            low, high, values = self.low[number], self.high[number], matrix.values[:, number]
-            beyond = (values < low) | (values > high)  # nothing is beyond a range that is not known
+        rows, features = np.zeros(len(matrix.values), bool), []
+        for i_feature, name in enumerate(self.names):
+            low, high, values = self.low[i_feature], self.high[i_feature], matrix.values[:, i_feature]
+            beyond = (values < low) | (values > high)  # false for an unknown range
             if beyond.any():
                 rows |= beyond
-                at = time[beyond]
-                met = float(np.nanmin(values)), float(np.nanmax(values))
-                found.append((name, int(beyond.sum()), low, high, *met, float(at[0]), float(at[-1])))
-        table = pl.DataFrame(found, schema=DRIFT, orient="row")
+                times = time[beyond]
+                file_range = float(np.nanmin(values)), float(np.nanmax(values))
+                features.append((name, int(beyond.sum()), low, high, *file_range, float(times[0]), float(times[-1])))
+        table = pl.DataFrame(features, schema=DRIFT, orient="row")
         return Drift(rows, table.sort("rows", "feature", descending=[True, False]))
 
     def as_dict(self) -> dict[str, object]:
-        """Return the contract as plain values; a range that is not known is null."""
+        """Return the contract as plain values; an unknown range is null."""
         ranges = [
             {"name": n, "low": None if np.isnan(lo) else lo, "high": None if np.isnan(hi) else hi}
             for n, lo, hi in zip(self.names, self.low, self.high, strict=True)
@@ -112,11 +112,11 @@ class FeatureContract:
         return {"features": ranges}
 
     @classmethod
-    def from_dict(cls, plain: Any) -> FeatureContract:  # noqa: ANN401 - whatever a file holds
-        """Read what :meth:`as_dict` returned.
+    def from_dict(cls, plain: Any) -> FeatureContract:  # noqa: ANN401 - contents of a file
+        """Return the contract from the values of :meth:`as_dict`.
 
         Raises:
-            UserError: if it is something else.
+            UserError: if they are damaged.
         """
         try:
             features = plain["features"]

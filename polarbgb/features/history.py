@@ -1,4 +1,4 @@
-"""Features from a column's past: small values that name their own column and never look across a gap."""
+"""History features: lags, differences and means of a column, within a segment."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SEGMENT = "__segment__"
 
 @dataclass(frozen=True)
 class Lag:
-    """The value so many seconds ago; missing where that lies before the row's unbroken stretch.
+    """The value some seconds ago; missing if that lies before the segment of the row.
 
     Attributes:
-        column: the column looked at.
-        seconds: how far back.
+        column: the source column.
+        seconds: how long ago, s.
     """
 
     column: str
@@ -36,12 +36,12 @@ class Lag:
 
 @dataclass(frozen=True)
 class Difference:
-    """The change over the last so many seconds, up to ``guard`` seconds ago.
+    """The change over some seconds, ending ``guard`` seconds ago.
 
     Attributes:
-        column: the column looked at.
-        seconds: over how long.
-        guard: nothing younger than this is used, s.
+        column: the source column.
+        seconds: length of the interval, s.
+        guard: age of the most recent value used, s.
     """
 
     column: str
@@ -62,12 +62,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of the last so many seconds, up to ``guard`` seconds ago; missing until they are all there.
+    """The mean over some seconds, ending ``guard`` seconds ago; missing if the segment does not cover all of them.
 
     Attributes:
-        column: the column looked at.
-        seconds: over how long.
-        guard: nothing younger than this is used, s.
+        column: the source column.
+        seconds: length of the interval, s.
+        guard: age of the most recent value used, s.
     """
 
     column: str
@@ -89,7 +89,7 @@ class Mean:
 
 
 def plain(column: str) -> str:
-    """Return a column's name without brackets, which the boosters refuse: ``rate[3]`` becomes ``rate_3``."""
+    """Return the name of a column without brackets, which the boosters refuse: ``rate[3]`` becomes ``rate_3``."""
     return re.sub(r"\[(\d+)\]", r"_\1", column)
 
 
@@ -98,7 +98,7 @@ def _guarded(guard: float) -> str:
 
 
 def _rows(seconds: float, cadence: float) -> int:
-    # Rounded up: a guard that is a row too short would let a transient in.
+    # Rounded up, because a guard that is one row too short would include a transient.
     return max(1, math.ceil(seconds / cadence - 1e-6)) if seconds else 0
 
 
@@ -108,6 +108,6 @@ def _ago(value: pl.Expr, rows: int) -> pl.Expr:
 
 def _unbroken(value: pl.Expr, rows: int) -> pl.Expr:
     """Keep the value only where the row ``rows`` ago lies in the same segment."""
-    # One shift of the segment column beats a shift within each group by far, and is as exact: segments only grow.
+    # One shift of the segment column is much faster than a shift within each group; segments only increase.
     segment = pl.col(SEGMENT)
     return pl.when(segment == segment.shift(rows)).then(value)

@@ -1,4 +1,4 @@
-"""Features of the place: what latitude, longitude, altitude and magnetic field say of the radiation there."""
+"""Features of the position: orbital phase, local time, elevation of the Sun and geomagnetic coordinates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Position
 
 _MOMENT = 29_900.0
-"""nT times cubed Earth radii: the Earth's dipole of 2017 (IGRF-13). A slow change of it changes no tree."""
+"""nT times cubed Earth radii: the Earth's dipole of 2017 (IGRF-13). Its slow change does not matter to trees."""
 
 Array = NDArray[np.float64]
 
@@ -20,33 +20,33 @@ PLACE_NAMES = ("orbital_phase", "local_time", "sun_elevation")
 FIELD_NAMES = ("field_strength", "magnetic_latitude", "l_shell")
 
 POSITION_GROUPS = dict(zip(PLACE_NAMES, ("orbit", "Sun", "Sun"), strict=True)) | dict.fromkeys(FIELD_NAMES, "field")
-"""The physics that each feature of the place stands for."""
+"""Group of each feature of the position."""
 
 
 def position_names(position: Position | None) -> tuple[str, ...]:
-    """Return the names of the features of the place, in order; none where no position is configured."""
+    """Return the names of the features of the position, in order; none without a position."""
     if position is None:
         return ()
     return (*PLACE_NAMES, *FIELD_NAMES) if position.field else PLACE_NAMES
 
 
 def position_features(frame: pl.DataFrame, time: Array, segment: NDArray[np.int32], position: Position) -> list[Array]:
-    """Compute the features of the place.
+    """Compute the features of the position.
 
     - ``orbital_phase`` (degrees, -90 to 270 from the southernmost point): the argument of latitude. Rates repeat from
-      revolution to revolution, and the way north differs from the way south.
-    - ``local_time`` (h): mean solar time. Airglow of the atmosphere, thermal state and sunlit belts go by it.
+      revolution to revolution, and differ between northward and southward passes.
+    - ``local_time`` (h): mean solar time, on which airglow, thermal state and the sunlit belts depend.
     - ``sun_elevation`` (degrees above the plane normal to the zenith; the horizon lies about 20 below): day and night.
-    - ``field_strength`` (nT): where the anomaly is.
+    - ``field_strength`` (nT): low in the anomaly.
     - ``magnetic_latitude`` (degrees): of a dipole with the inclination measured here, tan I = 2 tan(latitude).
     - ``l_shell`` (Earth radii): r/cos(latitude)**2 with r the distance at which such a dipole has this field strength.
-      Trapped particles keep to shells of L, and the cutoff of cosmic rays is 14.5 GV/L**2 (Smart & Shea 2005, Adv.
-      Space Res. 36, 2012): trees do not need both.
+      Trapped particles stay on shells of constant L, and the cutoff rigidity of cosmic rays is 14.5 GV/L**2 (Smart &
+      Shea 2005, Adv. Space Res. 36, 2012), so that trees do not need it as a further feature.
 
     Args:
         frame: the usable rows, with the columns that ``position`` names.
         time: (rows,) unix seconds, increasing.
-        segment: (rows,) unbroken stretch of each row.
+        segment: (rows,) segment of each row.
         position: names the columns.
 
     Returns:
@@ -70,7 +70,7 @@ def magnetic(radial: Array, southward: Array, eastward: Array | float = 0.0) -> 
     Args:
         radial: (rows,) component of the field away from the Earth's centre, nT.
         southward: (rows,) component along growing colatitude, nT.
-        eastward: (rows,) component eastward, nT; 0 where it is not known, which costs little away from the poles.
+        eastward: (rows,) component eastward, nT; 0 if it is not known, which matters little away from the poles.
 
     Example:
         >>> strength, latitude, shell = magnetic(np.array([0.0]), np.array([-29900.0]))
@@ -87,8 +87,8 @@ def magnetic(radial: Array, southward: Array, eastward: Array | float = 0.0) -> 
 
 
 def _orbital_phase(latitude: Array, segment: NDArray[np.int32]) -> Array:
-    """Return the argument of latitude: its sine is that of latitude over the largest latitude met."""
-    # Latitude may be held for some rows: the direction is that of the last change in the unbroken stretch.
+    """Return the argument of latitude: its sine is latitude over the largest latitude."""
+    # Latitude may be constant for some rows: the direction is that of the last change in the segment.
     change = np.diff(latitude, prepend=latitude[:1])
     change[np.diff(segment, prepend=segment[:1]) != 0] = 0.0
     steps = pl.DataFrame(
@@ -110,7 +110,7 @@ def _sun_elevation(latitude: Array, longitude: Array, time: Array) -> Array:
 
     if not len(time):
         return np.empty(0)
-    # Of the grid only what lies beside rows: one stray time would draw it out over decades.
+    # Only the part of the grid beside rows, because one outlier in time would extend it over decades.
     step = np.floor((time - time[0]) / 600.0)
     grid = time[0] + 600.0 * np.unique(np.concatenate([step, step + 1]))
     with (
@@ -118,9 +118,9 @@ def _sun_elevation(latitude: Array, longitude: Array, time: Array) -> Array:
         iers.conf.set_temp("auto_max_age", None),
         warnings.catch_warnings(),
     ):
-        # Beyond the table of the Earth's rotation astropy warns of errors far below a degree.
+        # Outside the table of the Earth's rotation astropy warns of errors far below a degree.
         warnings.simplefilter("ignore", AstropyWarning)
-        warnings.filterwarnings("ignore", message="ERFA function")  # years whose leap seconds nobody knows yet
+        warnings.filterwarnings("ignore", message="ERFA function")  # years whose leap seconds are not known yet
         moments = Time(grid, format="unix")
         sun = get_sun(moments).transform_to(ITRS(obstime=moments)).cartesian.xyz.value
     sun = sun / np.linalg.norm(sun, axis=0)

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all."""
+"""Atomic writing: files and folders appear complete or not at all."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from polarbgb.errors import UserError
 
-_USER_CAN_MEND = {
+_CORRECTABLE = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -24,33 +24,33 @@ _USER_CAN_MEND = {
     errno.ENAMETOOLONG,
 }
 
-_NOTHING = 2**16
-"""Bytes; a disk with less is full."""
+_FULL = 2**16
+"""A disk with fewer free bytes is full."""
 
 _MARK = ".tmp-"
 _TEMPORARY = re.compile(rf"\..*{re.escape(_MARK)}[a-z0-9_]{{8}}(\.\w+)?")
 
 
 def is_temporary(path: Path) -> bool:
-    """Say whether a path is what this module has under way, or had when its process was killed."""
+    """Return whether a path is a temporary file or folder of this module, also of a killed process."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager
 def made_on_the_way(folder: Path, *, to_write: Path | None = None) -> Iterator[bool]:
-    """Make a folder and those that it lies in, where they are missing; empty ones go again at the end.
+    """Create a folder with its parents, where they are missing; those that stay empty are removed at the end.
 
     Args:
-        folder: to be made.
+        folder: the folder.
         to_write: what is to be written there, for the message.
 
     Yields:
-        Whether it was made.
+        Whether it was created.
 
     Raises:
-        UserError: if it cannot be made.
+        UserError: if it cannot be created.
     """
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,9 +58,9 @@ def made_on_the_way(folder: Path, *, to_write: Path | None = None) -> Iterator[b
     try:
         yield bool(missing)
     finally:
-        for one in missing:
-            with suppress(OSError):  # something is in it
-                one.rmdir()
+        for parent in missing:
+            with suppress(OSError):  # it is not empty
+                parent.rmdir()
 
 
 @contextmanager
@@ -68,16 +68,16 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, remove it on any failure.
 
     Args:
-        path: the file to create or replace; missing parent folders are made.
+        path: the file to create or replace; missing parent folders are created.
 
     Raises:
-        UserError: where the place cannot be written (permissions, full disk, a folder in the way).
+        UserError: if it cannot be written (permissions, full disk, a folder in the way).
     """
     temporary: Path | None = None
     with made_on_the_way(path.parent, to_write=path):
         try:
             _require_kind(path, Path.is_file)
-            # The suffix is kept last: several libraries choose the format by it.
+            # The suffix stays last, because several libraries choose the format by it.
             handle, name = tempfile.mkstemp(prefix=f".{path.stem}{_MARK}", suffix=path.suffix, dir=path.parent)
             os.close(handle)
             temporary = Path(name)
@@ -85,9 +85,9 @@ def atomic(path: Path) -> Iterator[Path]:
             _publish(temporary, 0o666)
             temporary.replace(path)
         except Exception as error:
-            # A place that does not even take a temporary file is the user's; what fails later may be the writer's bug.
-            own = error.strerror if temporary is None and isinstance(error, OSError) else None
-            reason = own or _told(error, path.parent)
+            # If not even a temporary file can be created, the user can correct it; a later failure may be a bug.
+            refused = error.strerror if temporary is None and isinstance(error, OSError) else None
+            reason = refused or _reason(error, path.parent)
             if reason is None:
                 raise
             raise UserError(f"cannot write {path}: {reason}") from error
@@ -98,13 +98,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; put it in its place on success, remove it on any failure.
+    """Yield a temporary folder beside ``path``; rename it to ``path`` on success, remove it on any failure.
 
     Args:
-        path: the folder to create or replace, with all that it holds; missing parent folders are made.
+        path: the folder to create, or to replace with all its contents; missing parent folders are created.
 
     Raises:
-        UserError: where the place cannot be written (permissions, full disk, a file in the way).
+        UserError: if it cannot be written (permissions, full disk, a file in the way).
     """
     with made_on_the_way(path.parent, to_write=path):
         try:
@@ -123,37 +123,37 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                         former.replace(path)
                     raise
         except Exception as error:
-            reason = _told(error, path.parent)
+            reason = _reason(error, path.parent)
             if reason is None:
                 raise
             raise UserError(f"cannot write {path}: {reason}") from error
 
 
 def _require_kind(path: Path, wanted: Callable[[Path], bool]) -> None:
-    """Refuse what a rename would replace by something of another kind: a folder, a device such as /dev/null."""
+    """Refuse to replace something of another kind, such as a folder, or a device like /dev/null."""
     if path.exists() and not wanted(path):
-        number = errno.EISDIR if path.is_dir() else errno.EEXIST if wanted == Path.is_file else errno.ENOTDIR
-        raise OSError(number, os.strerror(number), str(path))
+        code = errno.EISDIR if path.is_dir() else errno.EEXIST if wanted == Path.is_file else errno.ENOTDIR
+        raise OSError(code, os.strerror(code), str(path))
 
 
-def _told(error: Exception, place: Path) -> str | None:
-    """Return the reason of a failure to write to a place that the user can mend; None where it is a bug."""
+def _reason(error: Exception, folder: Path) -> str | None:
+    """Return the reason of a failure to write to a folder if the user can correct it; None if it is a bug."""
     if isinstance(error, UserError):
         return None
-    if isinstance(error, OSError) and error.errno in _USER_CAN_MEND:
+    if isinstance(error, OSError) and error.errno in _CORRECTABLE:
         return error.strerror
-    # Libraries of compiled code have exceptions of their own for a full disk, with the system's words in them.
-    words = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-    told = next((word for word in words if word in str(error)), None)
-    if "Invalid thrift: transport error" in str(error):  # so polars tells of a disk that fills up at the very end
+    # Compiled libraries have their own exceptions for a full disk, which contain the system's message.
+    messages = (os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+    reason = next((message for message in messages if message in str(error)), None)
+    if "Invalid thrift: transport error" in str(error):  # message of polars for a disk that fills up at the very end
         return "no room for all of it"
-    if told is None and shutil.disk_usage(place).free < _NOTHING:  # others say no more than that they could not write
+    if reason is None and shutil.disk_usage(folder).free < _FULL:  # other libraries only say that they could not write
         return os.strerror(errno.ENOSPC)
-    return told
+    return reason
 
 
 def _publish(temporary: Path, mode: int) -> None:
-    """Give what was made in private the permissions that it would have had in the open."""
+    """Give a temporary file or folder the permissions that a new one would have."""
     mask = os.umask(0)
     os.umask(mask)
     temporary.chmod(mode & ~mask)

@@ -1,4 +1,4 @@
-"""What the columns of a run's tables mean, in which unit: the one place that says it."""
+"""Meaning and unit of the columns of all tables of a run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Column(NamedTuple):
     """A column.
 
     Attributes:
-        unit: as FITS writes units; empty for a number without one (sigma, a share), a name or a flag.
-        meaning: in a line that a FITS card holds, so up to 68 characters.
+        unit: in FITS notation; empty for a number without unit (sigma, a share), a name or a flag.
+        meaning: in at most 68 characters, which fit into a FITS card.
     """
 
     unit: str
     meaning: str
 
 
-_NOTED = {
+_AUXILIARY = {
     "field_strength": Column("nT", "magnetic field"),
     "l_shell": Column("", "L shell, in Earth radii"),
     "sun_elevation": Column("deg", "height of the Sun above the horizon"),
@@ -59,7 +59,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "level_after": Column("", "the same over the 30 s after"),
         "time_to_gap_before": Column("s", "unbroken data before the start"),
         "time_to_gap_after": Column("s", "unbroken data after the last row"),
-        **_NOTED,
+        **_AUXILIARY,
         "fold": Column("", "split that predicted the peak; -1 if none"),
         "flags": Column("", "marks of the configuration that hold"),
         "class": Column("", "what it is called"),
@@ -80,7 +80,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "pull": Column("", "(rate - pred)/sigma, by bin"),
         "exposure": Column("s", "live time, by bin"),
         "baseline": Column("", "factor of the local baseline, part of pred, by bin"),
-        **_NOTED,
+        **_AUXILIARY,
     },
     "gti": {
         "start": Column("s", "unix time of the start of unbroken data"),
@@ -121,23 +121,26 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "label": Column("", "what it counts"),
     },
 }
-"""By table: those of the run folder, ``gti``, and ``light_curve`` and ``bins``, whose names FITS writes in capitals."""
+"""Columns by table: those of the run folder, ``gti``, ``light_curve`` and ``bins``; FITS has the names in capitals."""
 
 
-_FEATURE_UNITS = {"length": "s", "gap_before": "s", "gap_after": "s"} | {name: of.unit for name, of in _NOTED.items()}
+_FEATURE_UNITS = {"length": "s", "gap_before": "s", "gap_after": "s"} | {
+    name: described.unit for name, described in _AUXILIARY.items()
+}
 
 
 def column(table: str, name: str) -> Column:
-    """Return what a column means; what the table does not list is a context column of the configuration.
+    """Return the unit and meaning of a column.
 
-    In the table of candidates it is a feature that they are ranked by.
+    A column that is not listed is a context column of the configuration or, in the table of candidates, a feature of
+    the ranking.
     """
-    other = Column("", "context column of the configuration")
+    unlisted = Column("", "context column of the configuration")
     if table == "candidates":
-        other = Column(_FEATURE_UNITS.get(name, ""), "feature that it is ranked by")
-    return COLUMNS[table].get(name, other)
+        unlisted = Column(_FEATURE_UNITS.get(name, ""), "feature that it is ranked by")
+    return COLUMNS[table].get(name, unlisted)
 
 
 def without_null(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a table for formats that know no missing value: a number that is not there is NaN, a text is empty."""
+    """Return a table for formats without missing values: missing numbers become NaN, missing strings empty."""
     return frame.with_columns(pl.col(pl.String).fill_null(""), pl.col(pl.Float32, pl.Float64).fill_null(np.nan))

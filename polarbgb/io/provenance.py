@@ -1,4 +1,4 @@
-"""Where a result comes from: by which command, by which versions, from which bytes."""
+"""Provenance of a result: command line, versions, seeds and digests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBRARIES = ("numpy", "polars", "uproot", "xgboost", "lightgbm", "optuna", "sha
 def command() -> str:
     """Return the command line that was typed, or ``"Python"``.
 
-    Of absolute paths and of addresses only the end or the kind is told: the rest says whose machine it was.
+    Absolute paths are reduced to their last part and addresses to their scheme, so that the machine is not revealed.
     """
     if Path(sys.argv[0]).name not in {"polarbgb", "polarbgb.exe", "__main__.py"}:
         return "Python"
@@ -32,13 +32,13 @@ def _portable(word: str) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that results depend on."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    numbers = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def seeds(settings: Mapping[str, object]) -> dict[str, int]:
@@ -55,7 +55,7 @@ def _seeds(settings: Mapping[str, object], where: str) -> Iterator[tuple[str, in
 
 
 def digest(*parts: object) -> str:
-    """Return a short SHA-256 of plain values, to tell whether two things were made from the same."""
+    """Return a short SHA-256 of plain values, to check whether two results have the same origin."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""The ROOT file that a physicist opens: the prediction as a friend tree, the published interval trees, the events."""
+"""Write a run as ROOT: the prediction as a friend tree, the published interval trees, the events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.data.segments import predicted_intervals
 from polarbgb.io.columns import without_null
 from polarbgb.io.root_output import root_file
 
 MOST_SETS = 1000
-"""Sets of bins, as of :func:`polarbgb.transients.published.find_clusters`, up to which each has a branch."""
+"""Largest number of sets of bins, of :func:`polarbgb.transients.published.find_clusters`, that are written."""
 
 
 def write_root(
@@ -26,43 +25,45 @@ def write_root(
     clusters: pl.DataFrame,
     events: pl.DataFrame,
     *,
-    config: Config,
+    tree: str,
+    cadence: float,
     provenance: Mapping[str, Any],
     ntuples: bool = False,
 ) -> dict[str, int]:
     """Write a run's results as TTrees, or as RNTuples.
 
-    Trees, for an input tree ``T``: ``pred_T`` (an entry an entry of ``T``, so that it can be its friend: ``unix_time``,
-    ``pred_rate[bins]``, and beside what was published ``sigma[bins]``, ``pull[bins]``, ``quality``, ``segment``,
-    ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (a branch a set of bins, two entries: the
-    starts, then the stops of its N intervals); ``events`` (an entry an event); ``gti`` (``start``, ``stop``).
-    The string ``meta`` holds the provenance as JSON. Of more than :data:`MOST_SETS` sets of several bins none has a
-    branch, and ``meta`` says so.
+    The trees, for an input tree ``T``, are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend:
+    ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``, ``pull[bins]``,
+    ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (one branch per
+    set of bins with two entries: the starts, then the stops of its N intervals); ``events`` (one entry per event); and
+    ``gti`` (``start``, ``stop``). The string ``meta`` holds the provenance as JSON. If there are more than
+    :data:`MOST_SETS` sets of several bins, none of them has a branch, and ``meta`` says so.
 
     Args:
-        path: the file; replaced if it is there.
+        path: the file; replaced if it exists.
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         clusters: from :func:`polarbgb.transients.published.find_clusters`.
         events: from :func:`polarbgb.transients.events.find_events`.
-        config: the instrument.
-        provenance: what ``meta`` holds.
+        tree: name of the input tree.
+        cadence: length of a row, s.
+        provenance: contents of ``meta``.
         ntuples: write RNTuples of the same names and columns, which ``TTree::Draw`` cannot read.
 
     Returns:
-        Entries by tree. A sign without any cluster has no tree: a TTree without branches cannot be written. Nor has an
-        RNTuple without entries: ROOT 6.40 crashes where an RDataFrame is made of one, its own ones too.
+        The number of entries of each tree. A sign without clusters has no tree, because a TTree without branches cannot
+        be written. An RNTuple without entries is not written either, because ROOT 6.40 crashes when it makes an
+        RDataFrame of one, even of its own.
 
     Raises:
         UserError: if the file cannot be written.
     """
-    tree = config.input.tree
     several = (pl.col("kind") == "pure") & pl.col("name").str.contains("_", literal=True)
     sets = clusters.filter(several)["name"].n_unique()
-    if sets > MOST_SETS:  # the file would take hours, and nobody could read it
+    if sets > MOST_SETS:  # the file would take hours to write, and more to read
         clusters = clusters.filter(~several)
-        told = f"{sets} sets of several bins have no branch: their clusters are in clusters.parquet alone"
-        provenance = {**provenance, "left_out": told}
-    good = predicted_intervals(prediction, config.input.cadence)
+        message = f"{sets} sets of several bins have no branch: their clusters are in clusters.parquet alone"
+        provenance = {**provenance, "left_out": message}
+    good = predicted_intervals(prediction, cadence)
     trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
         f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),
         f"cluster_inter_{tree}": ("excesses by set of bins: starts, stops", published_tables(clusters, 1)),
@@ -99,12 +100,12 @@ def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
 
 
 def _events(events: pl.DataFrame) -> dict[str, NDArray[Any]]:
-    whole = without_null(events)
-    return {name: whole[name].to_numpy() for name in whole.columns}
+    filled = without_null(events)
+    return {name: filled[name].to_numpy() for name in filled.columns}
 
 
 def published_tables(clusters: pl.DataFrame, sign: int) -> dict[str, NDArray[np.float64]]:
-    """Lay the intervals of sets of bins out as POLAR published them.
+    """Return the intervals of sets of bins in the layout that POLAR published.
 
     Args:
         clusters: from :func:`polarbgb.transients.published.find_clusters`.

@@ -1,4 +1,4 @@
-"""Read the columns a configuration names from a TTree, in chunks, and nothing else."""
+"""Read columns of a TTree, in chunks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polarbgb.config import Config
-from polarbgb.errors import UserError, nearest
+from polarbgb.errors import InputError, UserError, nearest
 from polarbgb.progress import Track, silent
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ CHUNK = 250_000
 """Rows read at a time: large enough for speed, small enough that the raw 13-vectors never pile up."""
 
 _BESIDE = 8
-"""Bytes that a basket may hold of a row beside its value."""
+"""Bytes that a basket may hold per row besides its value."""
 
 _LISTED = 30
-"""Branches that a message lists at most."""
+"""Largest number of branches that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -36,54 +35,12 @@ class Branch:
     Attributes:
         name: its name.
         type: its C++ type, as ROOT prints it.
-        length: 0 for a scalar, else the length of the fixed array; None where it holds no plain numbers.
+        length: 0 for a scalar, else the length of the fixed array; None if it does not hold plain numbers.
     """
 
     name: str
     type: str
     length: int | None
-
-
-def input_path(config: Config, path: Path | None) -> Path:
-    """Return the file to read: ``path``, or the configuration's default where none is given.
-
-    Raises:
-        UserError: if the file is not there; the message says how to come by one.
-    """
-    chosen = path or config.input.path
-    if chosen.exists():
-        if any("\ud800" <= one <= "\udfff" for one in str(chosen)):
-            raise UserError(f"{chosen}: the name is no text (UTF-8), so that no result can tell of it; rename it")
-        return chosen
-    if path is not None:
-        raise UserError(f"no file {path}")
-    raise UserError(
-        f"no file {chosen}; put {config.name}'s file there, name another with --input, or make a stand-in: "
-        f"polarbgb simulate {chosen} --days 10"
-    )
-
-
-def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataFrame:
-    """Read every branch that the configuration names.
-
-    Args:
-        config: names the tree and the branches.
-        path: ROOT file.
-        track: watches the chunks.
-
-    Returns:
-        A row an entry, a column a name in ``config.branches`` ("glat", "rate[0]"). Time, rates, errors and whatever
-        an expression reads are float64, other columns float32. Values are as stored: NaN and infinities are kept.
-
-    Raises:
-        UserError: if the file, the tree or a branch is missing, unsuitable, empty or damaged.
-    """
-    exact = {config.input.time, *config.rates.names, *config.rates.error_names}
-    for expression in (*config.derivations.values(), *config.cuts.values()):
-        exact |= expression.columns
-    if config.exposure is not None:
-        exact |= config.exposure.columns
-    return read_columns(path, config.input.tree, config.branches, exact=exact, track=track)
 
 
 def read_columns(
@@ -96,13 +53,13 @@ def read_columns(
         tree: name of the TTree.
         columns: ``"glat"`` for a scalar or a length-1 array, ``"rate[3]"`` for an element of a fixed array.
         exact: columns kept in float64; the others are float32.
-        track: watches the chunks.
+        track: reports the progress.
 
     Returns:
         Frame of shape (entries, columns), columns in sorted order.
 
     Raises:
-        UserError: as :func:`read_input`.
+        InputError: if the file, the tree or a branch is missing, unsuitable, empty or damaged.
     """
     import polars as pl
 
@@ -111,8 +68,8 @@ def read_columns(
         elements = _resolve(ttree, path, columns)
         entries = int(ttree.num_entries)
         if entries == 0:
-            raise UserError(f"{path}: tree '{tree}' is empty; name another file or tree")
-        with _damage_reported(path):  # a damaged number of entries asks for more memory than there is
+            raise InputError(f"{path}: tree '{tree}' is empty; name another file or tree")
+        with _damage_reported(path):  # a damaged number of entries may exceed the memory
             _require_whole(ttree, path, {branch for branch, _ in elements.values()})
             out = {c: np.empty(entries, np.float64 if c in exact else np.float32) for c in elements}
         names = sorted({branch for branch, _ in elements.values()})
@@ -133,7 +90,7 @@ def list_trees(path: Path) -> list[str]:
     """Return the names of the TTrees of a file.
 
     Raises:
-        UserError: if the file is missing or damaged.
+        InputError: if the file is missing or damaged.
     """
     with _opened(path) as file, _damage_reported(path):
         classes = file.classnames(recursive=True, cycle=False)
@@ -144,7 +101,7 @@ def list_branches(path: Path, tree: str) -> tuple[int, list[Branch]]:
     """Return the number of entries of a TTree and its branches.
 
     Raises:
-        UserError: if the file or the tree is missing or damaged.
+        InputError: if the file or the tree is missing or damaged.
     """
     with _opened(path) as file:
         ttree = _tree(file, path, tree)
@@ -152,7 +109,7 @@ def list_branches(path: Path, tree: str) -> tuple[int, list[Branch]]:
 
 
 class _damage_reported:  # noqa: N801 - used as a context manager
-    """Turn whatever a damaged file makes uproot raise into one line."""
+    """Turn the exceptions that uproot raises for a damaged file into a message of one line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -161,14 +118,14 @@ class _damage_reported:  # noqa: N801 - used as a context manager
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # uproot and the placing of what it gives run inside: a broken file surfaces there as almost any exception.
+        # A damaged file makes uproot raise almost any exception.
         if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
             return
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         if isinstance(error, MemoryError):
-            raise UserError(f"{self.path}: takes more memory than is free, or is damaged ({reason})") from error
-        raise UserError(
-            f"{self.path}: damaged or cut short, cannot be read ({reason}); copy it or make it again"
+            raise InputError(f"{self.path}: takes more memory than is free, or is damaged ({reason})") from error
+        raise InputError(
+            f"{self.path}: damaged or cut short, cannot be read ({reason}); copy it again or recreate it"
         ) from error
 
 
@@ -176,32 +133,32 @@ def _opened(path: Path) -> Any:  # noqa: ANN401 - uproot has no types
     import uproot
 
     if not path.exists():
-        raise UserError(f"no file {path}")
+        raise InputError(f"no file {path}")
     if path.is_dir():
-        raise UserError(f"{path} is a folder, not a ROOT file; name a file in it")
-    if not path.is_file():  # to open a pipe would wait for somebody to write to it
-        raise UserError(f"{path} is a pipe or a device, not a ROOT file; name a file")
+        raise InputError(f"{path} is a folder, not a ROOT file; name a file in it")
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise InputError(f"{path} is a pipe or a device, not a ROOT file; name a file")
     try:
         with path.open("rb") as stream:
             head = stream.read(20)
             size = os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise UserError(f"{path}: cannot be opened ({error.strerror}); name a file that you may read") from error
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); name a file that you may read") from error
     if head[:4] != b"root":
-        raise UserError(f"{path} is not a ROOT file{' but empty' if not head else ''}; name one with --input")
-    told = _told_size(head)
-    if size < told:
-        raise UserError(f"{path}: cut short, {size:,} of {told:,} bytes are there; copy it or make it again")
+        raise InputError(f"{path} is not a ROOT file{' but empty' if not head else ''}; name one with --input")
+    stated_size = _stated_size(head)
+    if size < stated_size:
+        raise InputError(f"{path}: cut short, {size:,} of {stated_size:,} bytes; copy it again or recreate it")
     with _damage_reported(path):
         return uproot.open(path)
 
 
-def _told_size(head: bytes) -> int:
-    """Return how many bytes a ROOT file has by its own header, of which these are the first."""
+def _stated_size(head: bytes) -> int:
+    """Return the size of a ROOT file in bytes that its header, whose first bytes are given, states."""
     if len(head) < 20:
-        return 63  # no header is shorter
+        return 63  # length of the shortest header
     (version,) = struct.unpack_from(">i", head, 4)
-    # fEND: beyond 2 GB the version grows by a million, and numbers by 4 bytes.
+    # fEND: in files larger than 2 GB the version is larger by a million, and offsets have 8 bytes.
     return int(struct.unpack_from(">q" if version >= 1_000_000 else ">i", head, 12)[0])
 
 
@@ -209,10 +166,10 @@ def _tree(file: Any, path: Path, name: str) -> Any:  # noqa: ANN401
     with _damage_reported(path):
         classes = file.classnames(recursive=True, cycle=False)
     if name not in classes:
-        held = ", ".join(sorted(classes)) or "nothing"
-        raise UserError(f"{path}: no tree '{name}'{nearest(name, classes)}; the file holds {held} (input.tree)")
+        contents = ", ".join(sorted(classes)) or "nothing"
+        raise InputError(f"{path}: no tree '{name}'{nearest(name, classes)}; the file holds {contents} (input.tree)")
     if classes[name] != "TTree":
-        raise UserError(f"{path}: '{name}' is a {classes[name]}, not a TTree; name a TTree as input.tree")
+        raise InputError(f"{path}: '{name}' is a {classes[name]}, not a TTree; name a TTree as input.tree")
     with _damage_reported(path):
         return file[name]
 
@@ -230,51 +187,51 @@ def _branch(ttree: Any, name: str) -> Branch:  # noqa: ANN401
 
 
 def _require_whole(ttree: Any, path: Path, names: Collection[str]) -> None:  # noqa: ANN401
-    """Check that branches and their baskets are as long as they have to be.
+    """Check the lengths of branches and of their baskets.
 
-    A basket whose length is damaged would make uproot take 2 GiB for it, and half a minute.
+    For a basket with a damaged length, uproot would take 2 GiB and half a minute.
     """
     with path.open("rb") as stream:
         for name in names:
             branch = ttree[name]
             if branch.num_entries != ttree.num_entries:
-                raise UserError(
+                raise InputError(
                     f"{path}: damaged, tree '{ttree.name}' has {ttree.num_entries:,} rows and its branch '{name}' "
-                    f"{branch.num_entries:,}; copy it or make it again"
+                    f"{branch.num_entries:,}; copy it again or recreate it"
                 )
-            places = [int(place) for place in branch.member("fBasketSeek") if place]
-            for place, rows in zip(places, np.diff(branch.entry_offsets), strict=False):
-                stream.seek(place)
+            offsets = [int(offset) for offset in branch.member("fBasketSeek") if offset]
+            for offset, rows in zip(offsets, np.diff(branch.entry_offsets), strict=False):
+                stream.seek(offset)
                 length, _, unpacked = struct.unpack(">ihi", stream.read(10))
                 if length < 0 or not 0 <= unpacked <= int(rows) * (branch.interpretation.itemsize + _BESIDE) + 1000:
-                    raise UserError(f"{path}: damaged or cut short in branch '{name}'; copy it or make it again")
+                    raise InputError(f"{path}: damaged or cut short in branch '{name}'; copy it again or recreate it")
 
 
 def _resolve(ttree: Any, path: Path, columns: Collection[str]) -> dict[str, tuple[str, int | None]]:  # noqa: ANN401
-    """Map each column to its branch and element, or say what does not fit."""
+    """Map each column to its branch and element."""
     known = ttree.keys()
     elements: dict[str, tuple[str, int | None]] = {}
     for column in sorted(columns):
-        written = re.fullmatch(r"([^\[\]]+)(?:\[([0-9]+)\])?", column)
-        if written is None:
-            raise UserError(f"{path}: '{column}' is not a column; write a branch's name, or name[3] for one element")
-        name, index = written.groups()
+        match = re.fullmatch(r"([^\[\]]+)(?:\[([0-9]+)\])?", column)
+        if match is None:
+            raise InputError(f"{path}: '{column}' is not a column; write a branch's name, or name[3] for one element")
+        name, index = match.groups()
         if name not in known:
-            has = nearest(name, known) or f"; it has {', '.join(known[:_LISTED])}{', ...' if known[_LISTED:] else ''}"
-            raise UserError(f"{path}: tree '{ttree.name}' has no branch '{name}'{has}")
+            hint = nearest(name, known) or f"; it has {', '.join(known[:_LISTED])}{', ...' if known[_LISTED:] else ''}"
+            raise InputError(f"{path}: tree '{ttree.name}' has no branch '{name}'{hint}")
         branch = _branch(ttree, name)
         if branch.length is None:
-            raise UserError(
+            raise InputError(
                 f"{path}: branch '{name}' is a {branch.type}, not a number or a fixed array of numbers; name another"
             )
         if index is None:
             if branch.length > 1:
-                raise UserError(f"{path}: branch '{name}' has {branch.length} elements; name one, as {name}[0]")
+                raise InputError(f"{path}: branch '{name}' has {branch.length} elements; name one, as {name}[0]")
             elements[column] = (name, 0 if branch.length == 1 else None)
             continue
         element = int(index)
         if element >= branch.length:
             size = f"has {branch.length} elements" if branch.length else "is a single number"
-            raise UserError(f"{path}: branch '{name}' {size}; there is no {column}")
+            raise InputError(f"{path}: branch '{name}' {size}; there is no {column}")
         elements[column] = (name, element)
     return elements

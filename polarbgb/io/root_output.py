@@ -1,4 +1,4 @@
-"""Write TTrees that C++ ROOT users can draw from, and RNTuples."""
+"""Write TTrees, which ``TTree::Draw`` can read, and RNTuples."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from polarbgb.io.atomic import atomic
 CHUNK = 250_000
 """Rows written at a time; small baskets are slow to read."""
 
-_IDENTITY = UUID("6f6c6172-6267-4b00-8000-706f6c617262")  # of every file; by default it would hold the time of day
+_IDENTITY = UUID("6f6c6172-6267-4b00-8000-706f6c617262")  # of every file; the default contains the time of writing
 
 
 class RootWriter:
-    """Adds trees, RNTuples and strings to a ROOT file that is being made."""
+    """Adds trees, RNTuples and strings to a ROOT file that is being written."""
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401 - uproot has no types
         self._file = file
@@ -35,7 +35,7 @@ class RootWriter:
 
         Args:
             name: of the tree.
-            branches: one array a branch, (rows,) for a scalar or (rows, k) for a fixed array; numbers, bools
+            branches: one array per branch, (rows,) for a scalar or (rows, k) for a fixed array; numbers, bools
                 or strings.
             title: shown by ROOT.
         """
@@ -47,19 +47,19 @@ class RootWriter:
         """Write an RNTuple; arguments as in :meth:`tree`."""
         _fill(self._file.mkrntuple(name, _types(fields), title), fields)
 
-    def stream(self, name: str, parts: Iterable[Mapping[str, NDArray[Any]]], *, title: str = "") -> int:
-        """Write a TTree whose rows come part by part, joined so that no basket is small.
+    def stream(self, name: str, chunks: Iterable[Mapping[str, NDArray[Any]]], *, title: str = "") -> int:
+        """Write a TTree from chunks of rows, which are joined so that no basket is small.
 
         Args:
             name: of the tree.
-            parts: each as the branches of :meth:`tree`, of numbers or bools; at least one.
+            chunks: each like the branches of :meth:`tree`, of numbers or bools; at least one.
             title: shown by ROOT.
 
         Returns:
-            Rows written.
+            The number of rows.
         """
         tree, rows = None, 0
-        for chunk in _joined(parts):
+        for chunk in _joined(chunks):
             if tree is None:
                 tree = self._file.mktree(name, _types(chunk), title=title)
             tree.extend(chunk)
@@ -73,15 +73,15 @@ class RootWriter:
 
 @contextmanager
 def root_file(path: Path) -> Iterator[RootWriter]:
-    """Make a ROOT file that appears at ``path`` when it is complete; equal contents give equal bytes.
+    """Write a ROOT file, which appears at ``path`` when it is complete; equal contents give equal bytes.
 
     Raises:
-        UserError: if the place cannot be written.
+        UserError: if it cannot be written.
     """
     import uproot
 
     options = {"compression": uproot.ZSTD(5), "uuid_function": lambda: _IDENTITY}
-    # An open file, not its path: the temporary name would be written into the file.
+    # An open file, not its path, because the temporary name would be written into the file.
     with (
         atomic(path) as temporary,
         temporary.open("r+b") as sink,
@@ -91,8 +91,8 @@ def root_file(path: Path) -> Iterator[RootWriter]:
         yield RootWriter(file)
 
 
-class _Still(datetime):
-    """A clock that stands."""
+class _FixedTime(datetime):
+    """A clock that always shows the same time."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Self:
@@ -101,38 +101,39 @@ class _Still(datetime):
 
 @contextmanager
 def _undated() -> Iterator[None]:
-    """Keep uproot, which has no option for it, from writing the time of day into the records of a file."""
+    """Keep uproot from writing the time of writing into a file, for which it has no option."""
     from uproot.writing import _cascade, _cascadentuple, _cascadetree, writable
 
     with ExitStack() as stack:
         for module in (_cascade, _cascadentuple, _cascadetree, writable):
-            if hasattr(module, "datetime"):  # a uproot that takes it from elsewhere writes dates, and no harm is done
-                stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_Still)))
+            if hasattr(module, "datetime"):  # another version of uproot may write dates, which does no harm
+                stack.enter_context(patch.object(module, "datetime", SimpleNamespace(datetime=_FixedTime)))
         yield
 
 
-def _joined(parts: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:
+def _joined(chunks: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:
     waiting: list[Mapping[str, NDArray[Any]]] = []
     rows = 0
-    for part in parts:
-        waiting.append(part)
-        rows += len(next(iter(part.values())))
+    for chunk in chunks:
+        waiting.append(chunk)
+        rows += len(next(iter(chunk.values())))
         if rows >= CHUNK:
-            yield {key: np.concatenate([one[key] for one in waiting]) for key in part}
+            yield {key: np.concatenate([small[key] for small in waiting]) for key in chunk}
             waiting, rows = [], 0
     if waiting:
-        yield {key: np.concatenate([one[key] for one in waiting]) for key in waiting[0]}
+        yield {key: np.concatenate([small[key] for small in waiting]) for key in waiting[0]}
 
 
 def _make_room(tree: Any) -> None:  # noqa: ANN401 - uproot has no types
-    """Give texts room for a character beside the null that ends them.
+    """Reserve room for one character besides the terminating null of strings.
 
-    ROOT takes a branch whose texts are all empty, so one byte long, for a number: what selects on it does not compile.
+    ROOT takes a branch whose strings are all empty, and so one byte long, for a number: selections on it fail to
+    compile.
     """
     for branch in tree._cascading._branch_data:
         if branch["dtype"].kind == "U":
             branch["fLen"] = 2
-    tree._cascading.write_updates(tree._file.sink)  # what is filled writes it again; an empty tree has this alone
+    tree._cascading.write_updates(tree._file.sink)  # filling writes it again; an empty tree keeps this
 
 
 def _fill(tree: Any, branches: Mapping[str, NDArray[Any]]) -> None:  # noqa: ANN401 - uproot has no types

@@ -1,4 +1,4 @@
-"""One table in one file: CSV, ECSV or Parquet."""
+"""Write a table as CSV, ECSV or Parquet."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from polarbgb.io.atomic import atomic
 from polarbgb.io.columns import column
 
 _GROUP = 250_000
-"""Rows of a Parquet file that are read at a time."""
+"""Rows of a row group of a Parquet file."""
 
 
 def write_csv(path: Path, frame: pl.LazyFrame) -> None:
-    """Write a table as CSV, reading it as it is written.
+    """Write a table as CSV while it is read.
 
-    An array of a number a bin becomes columns, ``counts`` ``counts_0``, ``counts_1`` and so on. A missing value is
-    empty; what is not a number is ``NaN``.
+    An array with one number per bin becomes several columns: ``counts`` becomes ``counts_0``, ``counts_1`` and so on.
+    Missing values are empty; NaN is written as ``NaN``.
 
     Raises:
         UserError: if the file cannot be written.
@@ -26,7 +26,7 @@ def write_csv(path: Path, frame: pl.LazyFrame) -> None:
     flat: list[pl.Expr] = []
     for name, dtype in frame.collect_schema().items():
         if isinstance(dtype, pl.Array):
-            flat += [pl.col(name).arr.get(place).alias(f"{name}_{place}") for place in range(dtype.size)]
+            flat += [pl.col(name).arr.get(i_bin).alias(f"{name}_{i_bin}") for i_bin in range(dtype.size)]
         else:
             flat.append(pl.col(name))
     with atomic(path) as temporary:
@@ -34,12 +34,12 @@ def write_csv(path: Path, frame: pl.LazyFrame) -> None:
 
 
 def write_parquet(path: Path, frame: pl.LazyFrame, provenance: Mapping[str, str]) -> None:
-    """Write a table as Parquet, reading it as it is written.
+    """Write a table as Parquet while it is read.
 
     Args:
-        path: the file; replaced if it is there.
+        path: the file; replaced if it exists.
         frame: the table.
-        provenance: for the metadata of the file.
+        provenance: metadata of the file.
 
     Raises:
         UserError: if the file cannot be written.
@@ -49,15 +49,15 @@ def write_parquet(path: Path, frame: pl.LazyFrame, provenance: Mapping[str, str]
 
 
 def write_ecsv(path: Path, frame: pl.DataFrame, table: str, provenance: Mapping[str, str]) -> None:
-    """Write a table as ECSV, with units and what the columns mean.
+    """Write a table as ECSV, with units and descriptions of the columns.
 
-    A missing value is empty, and so is an empty text.
+    Missing values and empty strings are both empty.
 
     Args:
-        path: the file; replaced if it is there.
+        path: the file; replaced if it exists.
         frame: the table.
         table: its name in :data:`polarbgb.io.columns.COLUMNS`.
-        provenance: for ``meta``.
+        provenance: contents of ``meta``.
 
     Raises:
         UserError: if the file cannot be written.
@@ -66,14 +66,14 @@ def write_ecsv(path: Path, frame: pl.DataFrame, table: str, provenance: Mapping[
 
     out = Table(meta=dict(provenance))
     for name in frame.columns:
-        told, values = column(table, name), frame[name]
+        described, values = column(table, name), frame[name]
         missing = values.is_null().to_numpy() if values.null_count() else False
         if values.dtype == pl.String:
             filled = values.fill_null("").to_numpy().astype(str)
         else:
             filled = values.fill_null(0).to_numpy() if values.null_count() else values.to_numpy()
         if not len(frame):
-            filled = filled.reshape(0)  # astropy does not read an array back that has no row
-        out[name] = MaskedColumn(filled, mask=missing, unit=told.unit or None, description=told.meaning)
+            filled = filled.reshape(0)  # astropy cannot read back an array without rows
+        out[name] = MaskedColumn(filled, mask=missing, unit=described.unit or None, description=described.meaning)
     with atomic(path) as temporary:
         out.write(temporary, format="ascii.ecsv", delimiter=",", overwrite=True)

@@ -1,4 +1,4 @@
-"""Which energy bins are drawn where there are more than a reader takes in."""
+"""The energy bins that are drawn if an instrument has many."""
 
 from __future__ import annotations
 
@@ -9,42 +9,41 @@ import numpy as np
 from polarbgb.errors import UserError
 
 MOST = 12
-"""Bins that a figure, or the page, shows by itself at most."""
+"""Bins that a figure or the report shows, unless bins are named."""
 
 
-def spread(bins: int, most: int = MOST) -> tuple[int, ...]:
-    """Choose bins evenly from the first to the last; all of them where there are no more than ``most``.
+def spread(n_bins: int, most: int = MOST) -> tuple[int, ...]:
+    """Return at most ``most`` bins, evenly spaced from the first to the last.
 
     Example:
         >>> spread(200, 5), spread(3)
         ((0, 50, 100, 149, 199), (0, 1, 2))
     """
-    chosen = np.rint(np.linspace(0, bins - 1, min(most, bins))).astype(int)
-    return tuple(chosen.tolist())
+    return tuple(np.rint(np.linspace(0, n_bins - 1, min(most, n_bins))).astype(int).tolist())
 
 
-def chosen(asked: Sequence[int] | None, bins: int) -> tuple[int, ...]:
-    """Return the bins asked for, each once, in their order; those of :func:`spread` where none are.
+def chosen(bins: Sequence[int] | None, n_bins: int) -> tuple[int, ...]:
+    """Return the bins to draw, each once, in the order given; those of :func:`spread` if None.
 
     Raises:
-        UserError: if there is no such bin.
+        UserError: if there is no such bin, or no bin is given.
     """
-    if asked is None:
-        return spread(bins)
-    wrong = [number for number in asked if not 0 <= number < bins]
-    if wrong or not asked:
-        raise UserError(f"no bin {wrong[0] if wrong else ''} to draw: bins are 0 to {bins - 1}")
-    return tuple(dict.fromkeys(asked))
+    if bins is None:
+        return spread(n_bins)
+    wrong = [i_bin for i_bin in bins if not 0 <= i_bin < n_bins]
+    if wrong or not bins:
+        raise UserError(f"no bin {wrong[0] if wrong else ''} to draw: bins are 0 to {n_bins - 1}")
+    return tuple(dict.fromkeys(bins))
 
 
-def share(shown: Sequence[int], bins: int) -> str:
-    """Say how many of the bins are shown, to stand behind a caption; nothing where all are.
+def share(shown: Sequence[int], n_bins: int) -> str:
+    """Return a note on how many of the bins are shown, to append to a label; empty if all are shown.
 
     Example:
         >>> share((0, 9), 10), share((0, 1), 10), share((0, 1), 2)
         ('; 2 of 10 bins, spread over the spectrum', '; 2 of 10 bins', '')
     """
-    if len(shown) == bins:
+    if len(shown) == n_bins:
         return ""
-    how = ", spread over the spectrum" if tuple(shown) == spread(bins, len(shown)) else ""
-    return f"; {len(shown)} of {bins} bins{how}"
+    how = ", spread over the spectrum" if tuple(shown) == spread(n_bins, len(shown)) else ""
+    return f"; {len(shown)} of {n_bins} bins{how}"

@@ -1,4 +1,4 @@
-"""Clusters by their length and integral: what stands out from the deficits, which no transient makes."""
+"""Clusters by duration and counts: the excesses beyond all deficits, which no transient makes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.plotting.axes import plain_numbers
 from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import DEFICIT, EXCESS, LIMIT, MEASURED, grid, legend, notice, page, styled, wrapped
 from polarbgb.transients.match import match_known
 
@@ -24,32 +24,38 @@ Values = NDArray[np.float64]
 
 @styled
 def cluster_plane(
-    excess: pl.DataFrame, known: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None
+    excess: pl.DataFrame,
+    known: pl.DataFrame,
+    instrument: Instrument,
+    *,
+    slack: float = 0.0,
+    bins: Sequence[int] | None = None,
 ) -> Figure:
-    """Draw the duration of every cluster against the counts in it that the background is short of.
+    """Draw the counts of every cluster above or below the background against its duration.
 
-    A line follows the deficits that no other surpasses in both: an excess beyond it, longer or with more counts than
-    any deficit as large or as long, has no counterpart in the control.
+    A line follows the deficits that no other deficit surpasses in both. An excess beyond this line has no counterpart
+    among the deficits: none is at least as long and has at least as many counts.
 
     Args:
         excess: from :func:`polarbgb.transients.published.cluster_excess`.
         known: ``name``, ``time`` (unix s) and ``duration`` (s) of known events.
-        config: gives titles, and the slack around the span of a known event.
-        bins: bins to show; where not given all, or of many some from the first to the last.
+        instrument: gives titles.
+        slack: largest distance from the span of a known event to a cluster that matches it, s.
+        bins: bins to show; all, or 12 spread over the spectrum, if None.
 
     Returns:
-        A panel a bin.
+        One panel per bin.
     """
     if excess.is_empty():
-        return notice(f"{config.name}: no clusters")
-    titles = config.rates.titles
+        return notice(f"{instrument.name}: no clusters")
+    titles = instrument.titles
     shown = chosen(bins, len(titles))
     rows, columns = grid(len(shown))
     figure = page(2.3 * rows + 0.5)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for place, (number, panel) in enumerate(zip(shown, panels, strict=False)):
-        beyond = _draw(panel, excess.filter(bin=number), known, config)
-        panel.set_title(wrapped(f"{titles[number]}\n{beyond}", columns))
+    for place, (i_bin, panel) in enumerate(zip(shown, panels, strict=False)):
+        beyond = _draw(panel, excess.filter(bin=i_bin), known, slack)
+        panel.set_title(wrapped(f"{titles[i_bin]}\n{beyond}", columns))
         panel.tick_params(labelbottom=place + columns >= len(shown))
     for unused in panels[len(shown) :]:
         unused.remove()
@@ -64,8 +70,8 @@ def cluster_plane(
     return figure
 
 
-def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, config: Config) -> str:
-    """Draw the clusters of one bin, and say how many excesses lie beyond the deficits."""
+def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, slack: float) -> str:
+    """Draw the clusters of one bin, and return a note on how many excesses lie beyond the deficits."""
     above, below = excess.filter(pl.col("sign") > 0), excess.filter(pl.col("sign") < 0)
     for clusters, colour, marker, label in ((above, EXCESS, ".", "excess"), (below, DEFICIT, "x", "deficit")):
         at = clusters.select("duration", "excess").to_numpy().T
@@ -73,9 +79,10 @@ def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, config: Config
     outer = frontier(below["duration"].to_numpy(), below["excess"].to_numpy())
     if len(outer):
         panel.plot(*_staircase(outer), color=LIMIT, lw=0.7, ls=(0, (4, 3)), label="outermost deficits")
-    named = pl.Series([bool(name) for name in _names(above, known, config)], dtype=pl.Boolean)
-    if named.any():
-        at = above.filter(named).select("duration", "excess").to_numpy().T
+    names, _ = match_known(above["t_start"].to_numpy(), above["t_stop"].to_numpy(), known, slack)
+    matched = pl.Series([bool(name) for name in names], dtype=pl.Boolean)
+    if matched.any():
+        at = above.filter(matched).select("duration", "excess").to_numpy().T
         panel.plot(*at, "*", ms=7, mew=0.8, mfc="none", color=MEASURED, label="known event")
     if not len(outer):
         return f"excesses: {len(above):,}, no deficit"
@@ -84,18 +91,13 @@ def _draw(panel: Axes, excess: pl.DataFrame, known: pl.DataFrame, config: Config
 
 
 def _ends(values: pl.Series) -> tuple[float, float]:
-    """Return limits of a logarithmic axis with some room beside all values."""
+    """Return limits of a logarithmic axis, with a margin on both sides of the values."""
     above = values.filter(values > 0).to_numpy()
     return (above.min() / 1.5, 1.5 * above.max()) if len(above) else (1.0, 10.0)
 
 
-def _names(above: pl.DataFrame, known: pl.DataFrame, config: Config) -> Sequence[str]:
-    slack = config.known_events.match if config.known_events else 0.0
-    return match_known(above["t_start"].to_numpy(), above["t_stop"].to_numpy(), known, slack)[0]
-
-
 def frontier(duration: Values, counts: Values) -> Values:
-    """Return the (n, 2) clusters that no other surpasses in both duration and counts, longest first.
+    """Return the (n, 2) clusters that no other cluster surpasses in both duration and counts, longest first.
 
     Args:
         duration: (clusters,) s.
@@ -112,20 +114,21 @@ def frontier(duration: Values, counts: Values) -> Values:
 
 
 def surpassing(duration: Values, counts: Values, outer: Values) -> NDArray[np.bool_]:
-    """Say of each cluster whether no point of a frontier is both as long and as large.
+    """Return the (clusters,) mask of those that no point of a frontier reaches in both duration and counts.
 
     Args:
         duration: (clusters,) s.
         counts: (clusters,).
         outer: (n, 2) from :func:`frontier`.
     """
-    # Longest first, counts grow along the frontier: the last point as long as a cluster has the most counts.
+    # The frontier is sorted from long to short and its counts increase: of the points at least as long as a cluster,
+    # the last one has the most counts.
     as_long = np.searchsorted(-outer[:, 0], -duration, side="right")
     return np.asarray(counts > np.append(-np.inf, outer[:, 1])[as_long])
 
 
 def _staircase(outer: Values) -> tuple[Values, Values]:
-    """Return the corners of the line around all that a frontier surpasses, from short to long and down to the axis."""
+    """Return the corners of the line around everything that a frontier surpasses, from short to long."""
     duration, counts = outer[::-1].T
     x = np.concatenate([[duration[0] / 1e3], np.repeat(duration, 2)])
     y = np.concatenate([[counts[0]], np.repeat(counts, 2)[1:], [counts[-1] / 1e6]])

@@ -1,15 +1,16 @@
-"""How good a prediction is: its error beside the baselines', and the width of its pulls by regime."""
+"""Quality of a prediction: its error beside reference predictions, and the width of its pulls by regime."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polarbgb.background.metrics import Performance, Score
-from polarbgb.config import Config
 from polarbgb.plotting.bins import spread
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import LIMIT, MEASURED_FAINT, SERIES, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -18,26 +19,26 @@ if TYPE_CHECKING:
 
 @styled
 def evaluation_plot(
-    errors: Mapping[str, Sequence[Score]], regimes: Mapping[str, Sequence[Performance]], config: Config
+    errors: Mapping[str, Sequence[Score]], regimes: Mapping[str, Sequence[Performance]], instrument: Instrument
 ) -> Figure:
     """Draw deviances by method and bin, and pull widths by regime and bin.
 
     Args:
-        errors: (bins,) scores by method.
-        regimes: (bins,) performance by regime.
-        config: gives titles.
+        errors: (bins,) scores of each method.
+        regimes: (bins,) performance in each regime.
+        instrument: gives titles.
 
     Returns:
         Two panels, one above the other.
     """
-    bins = len(config.rates.titles)
-    named = spread(bins)  # all bins have their dots; of many, some have their title
+    bins = len(instrument.titles)
+    labelled = spread(bins)  # all bins have dots; of many bins, some have a title
     place = np.arange(bins)
     figure = page(5.6)
     above, below = figure.subplots(2, 1, sharex=True)
-    for number, (method, scores) in enumerate(errors.items()):
-        ratio = [one.over_noise for one in scores]
-        above.plot(place, ratio, "o", ms=4.5, color=SERIES[number % len(SERIES)], label=method)
+    for colour, (method, scores) in zip(cycle(SERIES), errors.items()):
+        ratio = [score.over_noise for score in scores]
+        above.plot(place, ratio, "o", ms=4.5, color=colour, label=method)
     above.set_yscale("log")
     above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
     above.set_ylabel("deviance / counting noise")
@@ -45,12 +46,11 @@ def evaluation_plot(
     offset = np.linspace(-0.3, 0.3, max(2, len(regimes)))
     below.axhspan(0.95, 1.05, color=MEASURED_FAINT, alpha=0.3, lw=0)
     below.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
-    for number, (regime, ones) in enumerate(regimes.items()):
-        marker = "osD^v<>pP"[number % 9]
-        widths = [one.pull_width for one in ones]
-        below.plot(place + offset[number], widths, marker, ms=4, color=SERIES[number % 6], label=regime)
+    for aside, colour, marker, (regime, of_bins) in zip(offset, cycle(SERIES), cycle("osD^v<>pP"), regimes.items()):
+        widths = [of_bin.pull_width for of_bin in of_bins]
+        below.plot(place + aside, widths, marker, ms=4, color=colour, label=regime)
     below.set_ylabel("width of calibrated pulls")
-    below.set_xticks(named, [wrapped(config.rates.titles[number], max(6, len(named))) for number in named])
+    below.set_xticks(labelled, [wrapped(instrument.titles[i_bin], max(6, len(labelled))) for i_bin in labelled])
     below.legend(ncols=5, loc="upper left", bbox_to_anchor=(0, -0.22))
-    figure.suptitle(f"{config.name}: held-out rows", fontsize=8)
+    figure.suptitle(f"{instrument.name}: held-out rows", fontsize=8)
     return figure

@@ -1,4 +1,4 @@
-"""One event in all bins: rate, background and pulls around it."""
+"""One event in all bins: rate, background and pulls."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from polarbgb.config import Config
-from polarbgb.plotting.axes import pull_scale
+from polarbgb.plotting.axes import pull_scale, rate_scale
 from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, EVENT, LIMIT, MEASURED, grid, page, styled, wrapped
 from polarbgb.plotting.time_cells import Cells, cells
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 def event_plot(
     prediction: pl.DataFrame,
     event: Mapping[str, Any],
-    config: Config,
+    instrument: Instrument,
     *,
     margin: float | None = None,
     bins: Sequence[int] | None = None,
 ) -> Figure:
-    """Draw an event bin by bin: the rate with its background above, the pulls beneath.
+    """Draw an event in every bin: the rate with its background, and the pulls below.
 
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``pull``.
         event: ``name``, ``utc``, ``t_start``, ``t_stop`` (unix s, half-open), ``significance`` (sigma), and
-            ``matched`` and ``class`` where they are known.
-        config: gives titles, cadence and the pull that flags a row.
-        margin: time shown before and after the event, s; not given: as :func:`around`.
-        bins: bins to show; where not given all, or of many some from the first to the last.
+            ``matched`` and ``class`` if they are known.
+        instrument: gives titles, cadence and the pull beyond which a row is flagged.
+        margin: time shown before and after the event, s; see :func:`around` if None.
+        bins: bins to show; all, or 12 spread over the spectrum, if None.
 
     Returns:
-        A pair of panels a bin.
+        Two panels per bin.
     """
-    titles = config.rates.titles
+    titles = instrument.titles
     shown = chosen(bins, len(titles))
     rows, columns = grid(len(shown))
     figure = page(2.4 * rows + 0.7)
@@ -55,17 +55,17 @@ def event_plot(
             above.remove()
             below.remove()
             continue
-        number = shown[place]
+        i_bin = shown[place]
         for panel in (above, below):
             frame_event(panel, event, beside)
         if not near.is_empty():
-            draw_rate(above, near, number, start, config.input.cadence)
-            _draw_pull(below, near, number, start, config)
-        above.set_title(wrapped(titles[number], columns), fontsize=7)
+            draw_rate(above, near, i_bin, start, instrument.cadence)
+            _draw_pull(below, near, i_bin, start, instrument)
+        above.set_title(wrapped(titles[i_bin], columns), fontsize=7)
         if column == 0:
             above.set_ylabel("rate (Hz)")
             below.set_ylabel("pull")
-        # A bin without another beneath it carries the times.
+        # Only the lowest bin of each column has labels of time.
         below.tick_params(labelbottom=place + columns >= len(shown))
     figure.align_ylabels()
     figure.supxlabel(f"time since {to_the_second(event)} UTC (s){share(shown, len(titles))}", fontsize=8)
@@ -75,47 +75,48 @@ def event_plot(
 
 
 def best_bin(event: Mapping[str, Any]) -> int:
-    """Return the number of the bin that sees an event best, by its ``significance_bin``."""
+    """Return the index of the bin in which an event is most significant, by its ``significance_bin``."""
     return int(np.argmax(np.nan_to_num(np.array(event["significance_bin"], np.float64), nan=-np.inf)))
 
 
 def around(event: Mapping[str, Any], margin: float | None) -> float:
-    """Return the seconds shown before and after an event: as asked, else three times its duration, at least 60."""
+    """Return the seconds shown before and after an event: ``margin``, or three times its duration, at least 60."""
     return max(60.0, 3 * (event["t_stop"] - event["t_start"])) if margin is None else margin
 
 
 def rows_near(prediction: pl.DataFrame, event: Mapping[str, Any], beside: float) -> pl.DataFrame:
-    """Return the usable rows within so many seconds of an event."""
+    """Return the usable rows within ``beside`` seconds of an event."""
     start, stop = event["t_start"] - beside, event["t_stop"] + beside
     shown = pl.col("unix_time").is_between(start, stop, closed="left")
     return prediction.filter(shown & (pl.col("segment") >= 0))
 
 
 def frame_event(panel: Axes, event: Mapping[str, Any], beside: float) -> None:
-    """Span so many seconds on either side of an event, in seconds since its start, and shade it."""
+    """Shade an event, and show ``beside`` seconds on either side, in seconds since its start."""
     length = event["t_stop"] - event["t_start"]
     panel.axvspan(0, length, color=EVENT, alpha=0.35, lw=0.8, label="event")
     panel.set_xlim(-beside, length + beside)
 
 
-def draw_rate(panel: Axes, near: pl.DataFrame, number: int, start: float, cadence: float) -> None:
-    """Draw rate and background of a bin, with one sigma of a row on either side, in seconds since ``start``."""
+def draw_rate(panel: Axes, near: pl.DataFrame, i_bin: int, start: float, cadence: float) -> None:
+    """Draw rate and background of a bin with a band of one sigma of a row, in seconds since ``start``."""
     drawn = _steps(near, cadence)
     seconds = drawn.edges() - start
-    rate, pred, sigma = (drawn.steps(near[name].arr.get(number).to_numpy()) for name in ("rate", "pred", "sigma"))
+    rate, pred, sigma = (drawn.steps(near[name].arr.get(i_bin).to_numpy()) for name in ("rate", "pred", "sigma"))
     panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$")
     panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
     panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
+    rate_scale(panel, rate, pred)
 
 
 def to_the_second(event: Mapping[str, Any]) -> str:
-    """Return the start of an event, UTC."""
+    """Return the start of an event, UTC, to the second."""
     return str(event["utc"]).replace("T", " ").removesuffix("Z").partition(".")[0]
 
 
-def _draw_pull(panel: Axes, near: pl.DataFrame, number: int, start: float, config: Config) -> None:
-    drawn = _steps(near, config.input.cadence)
-    pull, sigma = near["pull"].arr.get(number).to_numpy(), config.intervals.sigma
+def _draw_pull(panel: Axes, near: pl.DataFrame, i_bin: int, start: float, instrument: Instrument) -> None:
+    drawn = _steps(near, instrument.cadence)
+    pull, sigma = near["pull"].arr.get(i_bin).to_numpy(), instrument.sigma
     panel.axhline(0, color=BACKGROUND, lw=0.8)
     for level in (-sigma, sigma):
         panel.axhline(level, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
@@ -128,7 +129,7 @@ def _steps(near: pl.DataFrame, cadence: float) -> Cells:
 
 
 def _title(event: Mapping[str, Any]) -> str:
-    """Say which event it is, what it is called, and how far above the background."""
-    called = event.get("matched") or event.get("class")
-    named = f"{event['name']}: {called}" if called else str(event["name"])
-    return f"{named}, {event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA} in its best bin"
+    """Return the name of an event, its known event or class, and its significance."""
+    label = event.get("matched") or event.get("class")
+    name = f"{event['name']}: {label}" if label else str(event["name"])
+    return f"{name}, {event['significance']:.1f} \N{GREEK SMALL LETTER SIGMA} in its best bin"

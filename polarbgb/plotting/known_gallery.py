@@ -1,4 +1,4 @@
-"""The known events, one by one, whether they were found or not."""
+"""The known events, whether they were found or not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from polarbgb.config import Config
 from polarbgb.plotting.event import draw_rate, rows_near
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import EVENT, LIMIT, grid, legend, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -16,54 +16,61 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BESIDE = 100.0
-"""s shown before the trigger and after the end of the duration."""
+"""Seconds shown before the trigger and after the end of the duration."""
 
-_ABREAST = 4
+_COLUMNS = 4
 
 
 @styled
 def known_gallery(
-    prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, config: Config, *, number: int | None = None
+    prediction: pl.DataFrame,
+    events: pl.DataFrame,
+    known: pl.DataFrame,
+    instrument: Instrument,
+    *,
+    slack: float = 0.0,
+    i_bin: int | None = None,
 ) -> Figure:
-    """Draw every known event, 100 s before and after its duration, with the events found there shaded.
+    """Draw every known event from 100 s before to 100 s after its duration, with the events found shaded.
 
     Args:
         prediction: ``unix_time`` (s), ``segment``, and per bin ``rate``, ``pred`` and ``sigma`` (Hz).
         events: ``t_start``, ``t_stop`` (unix s, half-open) and the per-bin ``significance_bin``.
         known: from :func:`polarbgb.transients.match.known_summary`.
-        config: gives titles and cadence.
-        number: of the bin; not given: the one that sees the events found best, by the sum of their significances.
+        instrument: gives titles and cadence.
+        slack: largest distance from the span of a known event to an event that matches it, s.
+        i_bin: bin that is drawn; if None, the one with the largest sum of significances of the events found.
 
     Returns:
-        A panel a known event that has rows; those without are named in the last line.
+        One panel per known event with rows near it; the label names those without.
     """
-    number = _best_bin(events, known) if number is None else number
-    near = [(one, rows_near(prediction, _moment(one), BESIDE)) for one in known.iter_rows(named=True)]
-    drawn = [(one, there) for one, there in near if not there.is_empty()]
+    i_bin = _best_bin(events, known) if i_bin is None else i_bin
+    near = [(event, rows_near(prediction, _span(event), BESIDE)) for event in known.iter_rows(named=True)]
+    drawn = [(event, rows) for event, rows in near if not rows.is_empty()]
     if not drawn:
-        return notice(f"{config.name}: no data within {BESIDE:g} s of a known event")
-    rows, columns = grid(len(drawn), _ABREAST)
-    figure = page(1.5 * rows + 0.7)
-    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(drawn))]
-    for panel, (one, there) in zip(panels, drawn, strict=True):
-        _draw_span(panel, one["time"], one["duration"], events)
-        draw_rate(panel, there, number, one["time"], config.input.cadence)
-        panel.set_title(wrapped(_title(one, config), columns), fontsize=7)
-    absent = [_short(one["name"]) for one, there in near if there.is_empty()]
-    said = f"; no data: {', '.join(absent)}" if absent else ""
-    figure.supxlabel(wrapped(f"time since the trigger (s){said}", 1), fontsize=8)
+        return notice(f"{instrument.name}: no data within {BESIDE:g} s of a known event")
+    n_rows, columns = grid(len(drawn), _COLUMNS)
+    figure = page(1.5 * n_rows + 0.7)
+    panels = [figure.add_subplot(n_rows, columns, place + 1) for place in range(len(drawn))]
+    for panel, (event, rows) in zip(panels, drawn, strict=True):
+        _draw_span(panel, event["time"], event["duration"], events)
+        draw_rate(panel, rows, i_bin, event["time"], instrument.cadence)
+        panel.set_title(wrapped(_title(event, slack), columns), fontsize=7)
+    absent = [_short(event["name"]) for event, rows in near if rows.is_empty()]
+    note = f"; no data: {', '.join(absent)}" if absent else ""
+    figure.supxlabel(wrapped(f"time since the trigger (s){note}", 1), fontsize=8)
     figure.supylabel("rate (Hz)", fontsize=8)
-    legend(figure, panels, title=f"known events, {config.rates.titles[number]}")
+    legend(figure, panels, title=f"known events, {instrument.titles[i_bin]}")
     return figure
 
 
 def _best_bin(events: pl.DataFrame, known: pl.DataFrame) -> int:
-    found = events.filter(pl.col("name").is_in(known["event"].drop_nulls().to_list()))
-    return int(np.argmax(np.nan_to_num(found["significance_bin"].to_numpy()).sum(axis=0))) if len(found) else 0
+    matched = events.filter(pl.col("name").is_in(known["event"].drop_nulls().to_list()))
+    return int(np.argmax(np.nan_to_num(matched["significance_bin"].to_numpy()).sum(axis=0))) if len(matched) else 0
 
 
-def _moment(one: dict[str, Any]) -> dict[str, float]:
-    return {"t_start": one["time"], "t_stop": one["time"] + one["duration"]}
+def _span(event: dict[str, Any]) -> dict[str, float]:
+    return {"t_start": event["time"], "t_stop": event["time"] + event["duration"]}
 
 
 def _draw_span(panel: Axes, trigger: float, duration: float, events: pl.DataFrame) -> None:
@@ -72,7 +79,7 @@ def _draw_span(panel: Axes, trigger: float, duration: float, events: pl.DataFram
         panel.axvspan(start - trigger, stop - trigger, facecolor=EVENT, alpha=0.35, lw=0, label="event found")
     panel.axvline(0, color=LIMIT, lw=0.6, ls=(0, (4, 3)), label="trigger")
     if duration:
-        panel.axvline(duration, color=LIMIT, lw=0.6, ls=":", label="end of its duration")
+        panel.axvline(duration, color=LIMIT, lw=0.6, ls=":", label="end of the duration")
     panel.set_xlim(-BESIDE, duration + BESIDE)
     panel.locator_params(axis="y", nbins=4)
 
@@ -81,7 +88,6 @@ def _short(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _title(one: dict[str, Any], config: Config) -> str:
-    """Say which known event it is, and which event was found there."""
-    reach = config.known_events.match if config.known_events else 0.0
-    return f"{_short(one['name'])}\n{one['event'] or f'none within {reach:g} s'}"
+def _title(event: dict[str, Any], slack: float) -> str:
+    """Return the name of a known event, and the event that was found there."""
+    return f"{_short(event['name'])}\n{event['event'] or f'none within {slack:g} s'}"

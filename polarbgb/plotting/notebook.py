@@ -1,4 +1,4 @@
-"""Figures that a notebook shows by themselves."""
+"""Figures that a notebook displays."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from polarbgb.plotting.saving import DPI
 
 
 class Picture(Figure):
-    """A figure that is shown where it is the result of a notebook's cell.
+    """A figure that is displayed if it is the result of a notebook cell.
 
-    matplotlib shows by itself only what :mod:`matplotlib.pyplot` made; figures made without it keep no list of
-    themselves, and a session that draws a thousand of them leaks nothing.
+    matplotlib displays only figures of :mod:`matplotlib.pyplot` automatically, which keeps a list of them in memory.
+    Figures of this class are displayed as well, and are freed when they are no longer used.
     """
 
     def _repr_png_(self) -> bytes:

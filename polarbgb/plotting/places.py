@@ -1,4 +1,4 @@
-"""Where events lie: on the map, and against latitude, field and shell."""
+"""Positions of events: on a map, and against latitude, field strength and L shell."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config, Position
+from polarbgb.config import Position
 from polarbgb.plotting.axes import logarithmic, plain_steps
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import EXCESS, MEASURED_FAINT, SERIES, legend, notice, page, styled
 from polarbgb.transients.events import highest_ranked
 
@@ -22,41 +23,45 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 
 _CELL = 3.0
-"""Degrees of latitude and longitude that a cell of the map spans."""
+"""Width of a cell of the map, degrees of latitude and longitude."""
 _STEPS = 24
+"""Steps of a histogram of positions."""
 _MARKERS = "osD^vP*X<>"
 _MAPPED = 2000
-"""Events on the map at most: more would hide it."""
+"""Largest number of events on the map: more would hide it."""
 
 
 @styled
-def event_map(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, position: Position) -> Figure:
-    """Draw the events on the Earth over the mean rate that was measured there; white where there are no data.
+def event_map(prediction: pl.DataFrame, events: pl.DataFrame, instrument: Instrument, position: Position) -> Figure:
+    """Draw the events on a map of the mean observed rate; white where there are no data.
 
     Args:
         prediction: ``segment``, the per-bin ``rate`` (Hz), and the columns of latitude and longitude.
-        events: ``class`` and the same columns, at the peak; of more than 2000 those of the lowest far are drawn.
-        config: gives titles; the rate is that of the middle bin.
-        position: names the columns.
+        events: ``class`` and the same columns, at the peak; of more than 2000, those of the lowest false-alarm
+            rate are drawn.
+        instrument: gives titles; the rate of the middle bin is drawn.
+        position: names of the columns.
 
     Returns:
         One panel.
     """
-    number = len(config.rates.titles) // 2
+    i_bin = len(instrument.titles) // 2
     usable = prediction["segment"] >= 0
-    rate = prediction["rate"].arr.get(number).filter(usable).to_numpy()
+    rate = prediction["rate"].arr.get(i_bin).filter(usable).to_numpy()
     east, north = east_north(prediction.select(position.longitude, position.latitude).filter(usable), position)
     if not np.isfinite(east + north).any():
-        return notice(f"{config.name}: no row has a position")
+        return notice(f"{instrument.name}: no row has a position")
     mean, edges = mean_map(east, north, rate)
     figure = page(4.0)
     panel = figure.add_subplot()
-    _image(figure, panel, mean, edges, f"mean rate (Hz), {config.rates.titles[number]}")
+    _image(figure, panel, mean, edges, f"mean rate (Hz), {instrument.titles[i_bin]}")
     drawn = highest_ranked(events, _MAPPED) if len(events) > _MAPPED else events
     for of_class, looks in _by_class(drawn):
         panel.plot(*east_north(of_class, position), ls="none", mec="white", mew=0.4, ms=5, **looks)
-    few = f"; {_MAPPED:,} of {len(events):,} events, lowest far first" if len(drawn) < len(events) else ""
-    panel.set_xlabel(f"longitude (degrees east); white: no data{few}")
+    selection = (
+        f"; {_MAPPED:,} of {len(events):,} events, lowest false-alarm rate first" if len(drawn) < len(events) else ""
+    )
+    panel.set_xlabel(f"longitude (degrees east); white: no data{selection}")
     panel.set_ylabel("latitude (degrees north)")
     panel.set_xlim(-180, 180)
     panel.set_xticks(np.arange(-180, 181, 60))
@@ -88,7 +93,7 @@ def _image(figure: Figure, panel: Axes, mean: Values, edges: tuple[Values, Value
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
-    # The faintest grey is no white: that is where nothing was measured. A few cells by the anomaly outshine all others.
+    # The faintest value is grey, as white means no data. The scale leaves out the few very bright cells at the anomaly.
     greys = ListedColormap(colormaps["Greys"](np.linspace(0.15, 0.75, 256)))
     shown = mean[mean > 0]
     low, high = np.quantile(shown, [0.01, 0.99]) if len(shown) else (1.0, 1.0)
@@ -99,19 +104,21 @@ def _image(figure: Figure, panel: Axes, mean: Values, edges: tuple[Values, Value
 
 
 @styled
-def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Config, position: Position) -> Figure:
-    """Draw the significance of events, and their number, against latitude, field strength and shell.
+def events_by_place(
+    prediction: pl.DataFrame, events: pl.DataFrame, instrument: Instrument, position: Position
+) -> Figure:
+    """Draw the significance and the number of events against latitude, field strength and L shell.
 
-    Below, the events counted in steps stand beside those that would be there if they came evenly in live time.
+    The lower panels compare the number of events with that of a rate that is constant in the time covered by data.
 
     Args:
-        prediction: ``segment``, and the columns named below as far as there are any.
+        prediction: ``segment``, and the columns named below, if available.
         events: ``class``, ``significance`` (sigma), and the same columns, at the peak.
-        config: the instrument's name.
-        position: names the latitude; ``field_strength`` (nT) and ``l_shell`` (Earth radii) are features noted.
+        instrument: the instrument's name.
+        position: names of the columns; ``field_strength`` (nT) and ``l_shell`` (Earth radii) are auxiliary columns.
 
     Returns:
-        A pair of panels a quantity.
+        Two panels per quantity.
     """
     usable = prediction["segment"] >= 0
     shown = {
@@ -124,7 +131,7 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
         if column in prediction.columns and column in events.columns
     }
     if events.is_empty() or not shown:
-        return notice(f"{config.name}: no {'events' if shown else 'place of the events is known'}")
+        return notice(f"{instrument.name}: no {'events' if shown else 'position of the events is known'}")
     figure = page(4.6)
     shared: dict[str, Any] = {"sharex": "col", "sharey": "row"}
     panels: NDArray[Any] = figure.subplots(2, len(shown), squeeze=False, height_ratios=[3, 2], **shared)
@@ -133,9 +140,9 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
             above.plot(of_class[column], of_class["significance"], ls="none", ms=4, mew=0, alpha=0.8, **looks)
         of_events, of_rows = events[column].to_numpy(), prediction[column].filter(usable).to_numpy()
         edges = _edges(of_events, of_rows)
-        found, even = counted_by(of_events, of_rows, edges)
-        below.stairs(even, edges, color=MEASURED_FAINT, fill=True, alpha=0.5, label="evenly in live time")
-        below.stairs(found, edges, color=EXCESS, lw=1.0, label="events")
+        observed, expected = counted_by(of_events, of_rows, edges)
+        below.stairs(expected, edges, color=MEASURED_FAINT, fill=True, alpha=0.5, label="constant rate")
+        below.stairs(observed, edges, color=EXCESS, lw=1.0, label="events")
         below.set_xlabel(label)
         margin = 0.02 * (edges[-1] - edges[0])
         below.set_xlim(edges[0] - margin, edges[-1] + margin)
@@ -151,39 +158,40 @@ def events_by_place(prediction: pl.DataFrame, events: pl.DataFrame, config: Conf
 
 
 def counted_by(of_events: Values, of_rows: NDArray[Any], edges: Values) -> tuple[Values, Values]:
-    """Count events in steps of a quantity, and how many would be there if they came evenly in live time.
+    """Count events in steps of a quantity, and return how many a constant rate in the time covered would give.
 
     Args:
-        of_events: (events,) the quantity at the events; what lies beyond the edges counts in the outermost steps.
-        of_rows: (rows,) and at all rows, which last equally long.
-        edges: (steps + 1,) of the steps.
+        of_events: (events,) quantity at the events; values beyond the edges are counted in the outermost steps.
+        of_rows: (rows,) quantity at all rows, which are equally long.
+        edges: (steps + 1,) edges of the steps.
 
     Returns:
-        (steps,) each.
+        (steps,) observed and expected numbers of events.
     """
-    found, time = (
+    observed, time = (
         np.histogram(np.clip(values[~np.isnan(values)], edges[0], edges[-1]), edges)[0].astype(np.float64)
         for values in (of_events, of_rows)
     )
-    return found, time * (found.sum() / time.sum()) if time.sum() else time
+    return observed, time * (observed.sum() / time.sum()) if time.sum() else time
 
 
 def _edges(of_events: Values, of_rows: NDArray[Any]) -> Values:
-    """Divide the range of the events and of most rows into equal steps; L has no upper end."""
-    known, found = (values[np.isfinite(values)] for values in (of_rows, of_events))
-    most = np.quantile(known, [0.0005, 0.9995]) if len(known) else np.array([0.0, 1.0])
-    low, high = np.concatenate([most, found]).min(), np.concatenate([most, found]).max()
+    """Divide the range of the events and of 99.9 % of the rows into equal steps; L has no upper limit."""
+    at_rows, at_events = (values[np.isfinite(values)] for values in (of_rows, of_events))
+    central = np.quantile(at_rows, [0.0005, 0.9995]) if len(at_rows) else np.array([0.0, 1.0])
+    values = np.concatenate([central, at_events])
+    low, high = values.min(), values.max()
     return np.linspace(low, high if high > low else low + 1.0, _STEPS + 1)
 
 
 def east_north(rows: pl.DataFrame, position: Position) -> tuple[Values, Values]:
-    """Return longitude, -180 to 180 degrees, and latitude."""
+    """Return longitude, -180 to 180 degrees, and latitude, degrees."""
     east, north = (rows[name].cast(pl.Float64).to_numpy() for name in (position.longitude, position.latitude))
     return (east + 180) % 360 - 180, north
 
 
 def _by_class(events: pl.DataFrame) -> Sequence[tuple[pl.DataFrame, dict[str, Any]]]:
-    """Divide events by class, the largest first, each with how its dots look."""
+    """Return the events of each class, the largest class first, with the style of their markers."""
     classes = events["class"].value_counts().sort("count", "class", descending=[True, False])
     looks = zip(classes.iter_rows(), cycle(SERIES), cycle(_MARKERS))
     return [

@@ -1,4 +1,4 @@
-"""Are pulls Gaussian of width 1, and residuals Gaussian at all, but for what is really there?"""
+"""Histograms of pulls and residuals beside Gaussians."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.calibration import GaussianFit, modified_gaussian_fit
-from polarbgb.config import Config
+from polarbgb.plotting.axes import number
 from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, EXCESS, LIMIT, MEASURED, grid, notice, page, styled, wrapped
 from polarbgb.plotting.time_cells import Values
 
@@ -20,52 +21,54 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STEP = 0.25
-"""Of pull, or of sigma."""
+"""Width of a step of the histograms, in units of pull or of sigma."""
 
 
 @styled
-def pull_histograms(prediction: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
-    """Draw how often each pull occurs, against the unit Gaussian of as many rows.
+def pull_histograms(prediction: pl.DataFrame, instrument: Instrument, *, bins: Sequence[int] | None = None) -> Figure:
+    """Draw the histogram of pulls in every bin beside the unit Gaussian of as many rows.
 
-    Pulls beyond the drawn range are counted in its outermost steps.
+    Pulls beyond the range of the histogram are counted in its outermost steps.
 
     Args:
         prediction: ``segment`` and the per-bin ``pull``.
-        config: gives titles and the pull that flags a row.
-        bins: bins to show; where not given all, or of many some from the first to the last.
+        instrument: gives titles and the pull beyond which a row is flagged.
+        bins: bins to show; all, or 12 spread over the spectrum, if None.
 
     Returns:
-        A panel a bin.
+        One panel per bin.
     """
     labels = r"pull, (rate $-$ background) / $\sigma$", f"rows per {_STEP:g} of pull"
-    return _by_bin(prediction, _pull, _draw_pulls, labels, config, bins=bins)
+    return _by_bin(prediction, _pull, _draw_pulls, labels, instrument, bins=bins)
 
 
 @styled
-def residual_histograms(prediction: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
-    """Draw how often each residual occurs, against the Gaussian of its core, as published.
+def residual_histograms(
+    prediction: pl.DataFrame, instrument: Instrument, *, bins: Sequence[int] | None = None
+) -> Figure:
+    """Draw the histogram of residuals in every bin beside the Gaussian of its core, as published.
 
-    Residuals of bright rows scatter more than those of faint ones: even a perfect background leaves tails here, which
-    pulls do not have. Residuals beyond the drawn range are counted in its outermost steps.
+    Residuals of bright rows scatter more than those of faint rows. Even a perfect background therefore has tails here,
+    which pulls do not have. Residuals beyond the range of the histogram are counted in its outermost steps.
 
     Args:
         prediction: ``segment`` and the per-bin ``rate`` and ``pred`` (Hz).
-        config: gives titles and the number of sigma that flags a row.
-        bins: as of :func:`pull_histograms`.
+        instrument: gives titles and the number of sigma that flags a row.
+        bins: as for :func:`pull_histograms`.
 
     Returns:
-        A panel a bin.
+        One panel per bin.
     """
     labels = r"rate $-$ background (Hz)", rf"rows per {_STEP:g} $\sigma$"
-    return _by_bin(prediction, _residual, _draw_residuals, labels, config, bins=bins)
+    return _by_bin(prediction, _residual, _draw_residuals, labels, instrument, bins=bins)
 
 
-def _pull(prediction: pl.DataFrame, number: int) -> pl.Series:
-    return prediction["pull"].arr.get(number)
+def _pull(prediction: pl.DataFrame, i_bin: int) -> pl.Series:
+    return prediction["pull"].arr.get(i_bin)
 
 
-def _residual(prediction: pl.DataFrame, number: int) -> pl.Series:
-    return prediction["rate"].arr.get(number) - prediction["pred"].arr.get(number)
+def _residual(prediction: pl.DataFrame, i_bin: int) -> pl.Series:
+    return prediction["rate"].arr.get(i_bin) - prediction["pred"].arr.get(i_bin)
 
 
 def _by_bin(
@@ -73,28 +76,28 @@ def _by_bin(
     values_of: Callable[[pl.DataFrame, int], pl.Series],
     draw: Callable[[Axes, Values, float], None],
     labels: tuple[str, str],
-    config: Config,
+    instrument: Instrument,
     *,
     bins: Sequence[int] | None,
 ) -> Figure:
-    """Draw the values of the usable rows, a panel a bin; what is no number is left out."""
+    """Draw the values of the usable rows, one panel per bin; NaN are left out."""
     usable = prediction["segment"] >= 0
     if not usable.any():
-        return notice(f"{config.name}: no usable rows")
-    titles = config.rates.titles
+        return notice(f"{instrument.name}: no usable rows")
+    titles = instrument.titles
     shown = chosen(bins, len(titles))
     rows, columns = grid(len(shown))
     figure = page(2.2 * rows + 0.4)
     panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(shown))]
-    for number, panel in zip(shown, panels, strict=True):
-        values = values_of(prediction, number).filter(usable).to_numpy()
-        draw(panel, values[np.isfinite(values)], config.intervals.sigma)
-        panel.set_title(wrapped(titles[number], columns))
-    across, up = labels
-    figure.supxlabel(f"{across}; the outermost steps count all beyond{share(shown, len(titles))}", fontsize=8)
-    figure.supylabel(up, fontsize=8)
-    handles, said = panels[0].get_legend_handles_labels()
-    figure.legend(handles, said, loc="outside upper center", ncols=len(said))
+    for i_bin, panel in zip(shown, panels, strict=True):
+        values = values_of(prediction, i_bin).filter(usable).to_numpy()
+        draw(panel, values[np.isfinite(values)], instrument.sigma)
+        panel.set_title(wrapped(titles[i_bin], columns))
+    x_label, y_label = labels
+    figure.supxlabel(f"{x_label}; the outermost steps include all values beyond{share(shown, len(titles))}", fontsize=8)
+    figure.supylabel(y_label, fontsize=8)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
     return figure
 
 
@@ -109,7 +112,6 @@ def _draw_pulls(panel: Axes, pull: Values, sigma: float) -> None:
     panel.set_xlim(-reach, reach)
     panel.xaxis.set_major_locator(MultipleLocator(5))
     panel.xaxis.set_minor_locator(MultipleLocator(1))
-    # Under the curve there is room.
     panel.text(0.5, 0.05, _summary(pull, sigma), ha="center", fontsize=7, transform=panel.transAxes)
 
 
@@ -125,8 +127,8 @@ def _draw_residuals(panel: Axes, residual: Values, sigma: float) -> None:
     _draw_limits(panel, fit.mean - sigma * unit, fit.mean + sigma * unit, rf"±{sigma:g} $\sigma$")
     panel.set_xlim(x[0], x[-1])
     panel.locator_params(axis="x", nbins=5)
-    told = f"$\\mu$ {fit.mean:.2g} Hz\n$\\sigma$ {fit.sigma:.3g} Hz"
-    panel.text(0.5, 0.05, told, ha="center", fontsize=7, transform=panel.transAxes)
+    text = f"$\\mu$ {number(fit.mean, 2)} Hz\n$\\sigma$ {number(fit.sigma)} Hz"
+    panel.text(0.5, 0.05, text, ha="center", fontsize=7, transform=panel.transAxes)
 
 
 def _draw_steps(panel: Axes, values: Values, edges: Values) -> None:
@@ -137,17 +139,17 @@ def _draw_steps(panel: Axes, values: Values, edges: Values) -> None:
 
 
 def _gaussian(x: NDArray[np.float64], fit: GaussianFit) -> NDArray[np.float64]:
-    """Return the rows that a Gaussian puts into a step of a quarter of its sigma."""
+    """Return the number of rows of a Gaussian in a step of a quarter of its sigma."""
     return np.asarray(fit.inside * _STEP * np.exp(-(((x - fit.mean) / fit.sigma) ** 2) / 2) / np.sqrt(2 * np.pi))
 
 
 def _draw_limits(panel: Axes, low: float, high: float, label: str) -> None:
-    for level, said in ((low, None), (high, label)):
-        panel.axvline(level, color=LIMIT, lw=0.7, ls=(0, (4, 3)), label=said)
+    for level, name in ((low, None), (high, label)):
+        panel.axvline(level, color=LIMIT, lw=0.7, ls=(0, (4, 3)), label=name)
 
 
 def _summary(pull: Values, sigma: float) -> str:
-    """Say how many pulls lie beyond the limit on either side, and how wide all and the inner 68 % are."""
+    """Return how many pulls lie beyond the limit on either side, and the widths of all, of 68 % and of the core."""
     lines = [
         f"> {sigma:g}: {np.count_nonzero(pull > sigma):,}",
         f"< -{sigma:g}: {np.count_nonzero(pull < -sigma):,}",

@@ -20,14 +20,14 @@ DPI = 150
 FORMATS = ("png", "pdf", "svg")
 
 _DENSE = 10_000
-"""Corners from which an artist of a vector file is drawn as a picture."""
+"""Number of vertices from which an artist is rasterised in vector files."""
 _DENSE_DPI = 300
 _POINTS = 72
-"""Points an inch: the unit of vector files."""
+"""Points per inch, the unit of vector files."""
 _MARKER = 5
-"""Corners that a marker counts as."""
+"""Vertices that a marker counts as."""
 
-# matplotlib would note its version and the time: two machines, or two days, would give different files for one picture.
+# Without its version and the time, which matplotlib would write, the same figure gives the same file.
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
@@ -38,44 +38,44 @@ _METADATA: dict[str, dict[str, None]] = {
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, PDF or SVG by the file's suffix; the same figure gives the same bytes.
 
-    In vector files fonts are embedded as TrueType (type 42), which journals ask for, and what has very many corners is
-    drawn as a picture at 300 dpi, so that the file stays small.
+    In vector files, fonts are embedded as TrueType (type 42), as journals require, and artists with very many vertices
+    are rasterised at 300 dpi, so that the file stays small.
 
     Args:
-        figure: what to write.
-        path: the file to create or replace.
+        figure: figure to write.
+        path: file to create or replace.
 
     Returns:
-        The path, for a list of what was written.
+        The path.
 
     Raises:
-        UserError: where the place cannot be written, or the suffix is another.
+        UserError: if the file cannot be written, or has another suffix.
     """
     from matplotlib import rc_context
 
-    form = path.suffix.removeprefix(".")
-    if form not in FORMATS:
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in FORMATS:
         raise UserError(f"{path}: figures are written as {', '.join(FORMATS)}")
-    if form != "png":
-        _draw_dense_as_pictures(figure)
+    if suffix != "png":
+        _rasterise_dense(figure)
     with (
         atomic(path) as temporary,
         rc_context({"pdf.fonttype": 42, "svg.hashsalt": "polarbgb"}),
-        _settled(figure, DPI if form == "png" else _POINTS),
+        _settled(figure, DPI if suffix == "png" else _POINTS),
     ):
-        dpi = DPI if form == "png" else _DENSE_DPI
-        figure.savefig(temporary, format=form, dpi=dpi, metadata=_METADATA[form])
+        dpi = DPI if suffix == "png" else _DENSE_DPI
+        figure.savefig(temporary, format=suffix, dpi=dpi, metadata=_METADATA[suffix])
     return path
 
 
-def save_drawn(drawn: Callable[[], Figure], path: Path) -> Path:
+def save_drawn(draw: Callable[[], Figure], path: Path) -> Path:
     """Draw a figure and write it; see :func:`save`."""
-    return save(drawn(), path)
+    return save(draw(), path)
 
 
 @contextmanager
 def _settled(figure: Figure, dpi: float) -> Iterator[None]:
-    """Lay a figure out in round numbers: the solver leaves the last digits to chance, of which SVG makes names."""
+    """Round the layout of a figure: the last digits of the solver vary, and the names in SVG files depend on them."""
     engine, before = figure.get_layout_engine(), figure.dpi
     if engine is None or not figure.axes:
         yield
@@ -84,7 +84,7 @@ def _settled(figure: Figure, dpi: float) -> Iterator[None]:
     engine.execute(figure)
     for panel in figure.axes:
         panel.set_position(np.round(panel.get_position(original=True).bounds, 9).tolist())
-        panel.set_in_layout(True)  # which a position set by hand would not be
+        panel.set_in_layout(True)  # setting a position turns this off
     figure.set_layout_engine("none")
     try:
         yield
@@ -93,14 +93,14 @@ def _settled(figure: Figure, dpi: float) -> Iterator[None]:
         figure.set_dpi(before)
 
 
-def _draw_dense_as_pictures(figure: Figure) -> None:
+def _rasterise_dense(figure: Figure) -> None:
     from matplotlib.collections import Collection
     from matplotlib.lines import Line2D
 
     for line in figure.findobj(Line2D):
-        each = 1 if line.get_marker() == "None" else _MARKER
-        line.set_rasterized(np.size(line.get_xdata()) * each > _DENSE)
+        vertices = 1 if line.get_marker() == "None" else _MARKER
+        line.set_rasterized(np.size(line.get_xdata()) * vertices > _DENSE)
     for collection in figure.findobj(Collection):
-        corners = sum(np.size(path.vertices) // 2 for path in collection.get_paths())
-        if max(corners, len(np.atleast_2d(collection.get_offsets()))) > _DENSE:
+        vertices = sum(np.size(path.vertices) // 2 for path in collection.get_paths())
+        if max(vertices, len(np.atleast_2d(collection.get_offsets()))) > _DENSE:
             collection.set_rasterized(True)

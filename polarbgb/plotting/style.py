@@ -1,4 +1,4 @@
-"""How every figure looks: a journal page wide, in colours that colour-blind readers tell apart."""
+"""Style of the figures: the width of a journal page, and colours for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 PAGE = 7.1
-"""Width of a figure, inches: the text width of a journal page, so that 8 pt stays 8 pt in print."""
+"""Width of a figure, inches: the text width of a journal page, so that a font size of 8 pt is kept in print."""
 
-# Okabe and Ito (2008), and two greys for what was measured.
+# Colours of Okabe and Ito (2008), and two greys for observed rates.
 MEASURED = "#333333"
 MEASURED_FAINT = "#9a9a9a"
 BACKGROUND = "#0072B2"
@@ -25,7 +25,7 @@ EXCESS = "#D55E00"
 DEFICIT = "#56B4E9"
 LIMIT = "#000000"
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-"""Of what has no colour of its own, one after the other."""
+"""Colours of the lines of a series, in this order."""
 
 _STYLE: dict[str, Any] = {
     "font.size": 8.0,
@@ -47,7 +47,7 @@ _STYLE: dict[str, Any] = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let a function draw in the house style, whatever the reader's own matplotlib settings are."""
+    """Let a function draw in this style, whatever the matplotlib settings of the user are."""
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -60,21 +60,21 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def page(height: float, width: float = PAGE) -> Figure:
-    """Return an empty figure that lays its panels out without overlap; sizes in inches."""
+    """Return an empty figure of some size, inches, that lays out its panels without overlap."""
     from polarbgb.plotting.notebook import Picture
 
     return Picture(figsize=(width, height), layout="constrained")
 
 
 def notice(text: str) -> Figure:
-    """Return a figure that says why there is nothing to draw."""
+    """Return a figure with a text that says why there is nothing to draw."""
     figure = page(1.2)
     figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=10)
     return figure
 
 
 def legend(figure: Figure, panels: Iterable[Axes], *, columns: int = 6, title: str | None = None) -> None:
-    """Write above a figure what is drawn in any of its panels, each thing once."""
+    """Add a legend above a figure with the labels of all panels, each label once."""
     artists = {
         label: artist for panel in panels for artist, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
@@ -84,12 +84,12 @@ def legend(figure: Figure, panels: Iterable[Axes], *, columns: int = 6, title: s
 
 
 def wrapped(title: str, columns: int) -> str:
-    """Break a title so that it stays above its own panel of so many beside each other."""
+    """Wrap a title to the width of a panel, of which there are ``columns`` side by side."""
     return "\n".join(fill(line, 105 // columns) for line in title.splitlines())
 
 
 def grid(panels: int, columns: int = 3) -> tuple[int, int]:
-    """Return the (rows, columns) of a grid that holds so many panels.
+    """Return the (rows, columns) of a grid for a number of panels.
 
     Example:
         >>> grid(9), grid(2), grid(4)

@@ -1,4 +1,4 @@
-"""Rows as steps on a page: as they are where they are few, else in cells of equal time."""
+"""Steps of a light curve: single rows or, of many rows, cells of equal time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Cells:
     """Runs of consecutive rows, each drawn as one step.
 
     Attributes:
-        first: (cells,) number of the first row of each cell.
+        first: (cells,) index of the first row of each cell.
         rows: (cells,) rows in each cell.
         start: (cells,) start of the first row, unix seconds.
         stop: (cells,) end of the last row, unix seconds.
@@ -46,30 +46,41 @@ class Cells:
         return np.column_stack([self.start, self.stop, self.stop]).ravel()
 
     def steps(self, values: Values) -> Values:
-        """Return (cells,) values as the (3 cells,) corners of a staircase, with NaN where a gap breaks it."""
+        """Return (cells,) values as the (3 cells,) corners of a step curve, with NaN at gaps."""
         return np.column_stack([values, values, np.where(self.gap_after, np.nan, values)]).ravel()
 
 
-def cells(time: Values, segment: NDArray[np.int32], cadence: float, width: float | None = None) -> Cells:
+def cells(
+    time: Values,
+    segment: NDArray[np.int32],
+    cadence: float,
+    width: float | None = None,
+    *,
+    elapsed: Values | None = None,
+) -> Cells:
     """Divide rows into steps.
 
-    Without a width every row is a step, and every change of segment a gap. Else time is cut into cells of
-    equal width, and a gap shows where it is wider than a cell.
+    Without a width every row is a step, and every change of segment a gap. With a width, time is divided into cells of
+    that width, and only gaps wider than a cell are shown.
 
     Args:
         time: (rows,) start of each row, unix seconds, increasing; at least one.
-        segment: (rows,) number of the unbroken stretch each row lies in.
+        segment: (rows,) index of the unbroken stretch that each row lies in.
         cadence: length of a row, s.
         width: length of a cell, s.
+        elapsed: (rows,) time that is divided into cells, s; the time since the first row where None.
 
     Returns:
         The cells.
     """
-    count = len(time)
-    number = np.arange(count) if width is None else ((time - time[0]) // width).astype(np.int64)
+    n_rows = len(time)
+    if width is None:
+        i_cell = np.arange(n_rows)
+    else:
+        i_cell = ((time - time[0] if elapsed is None else elapsed) // width).astype(np.int64)
     gap = (np.diff(segment) != 0) & (np.diff(time) > (width or cadence))
-    first = np.flatnonzero(np.concatenate([[True], gap | (np.diff(number) != 0)]))
-    last = np.append(first[1:], count) - 1
+    first = np.flatnonzero(np.concatenate([[True], gap | (np.diff(i_cell) != 0)]))
+    last = np.append(first[1:], n_rows) - 1
     return Cells(
         first=first,
         rows=last - first + 1,

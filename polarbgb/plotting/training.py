@@ -1,4 +1,4 @@
-"""How the boosters learnt: their error against the number of trees."""
+"""Loss of the boosters against the number of trees."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from polarbgb.background.losses import SHARED, TRAINING, VALIDATION
-from polarbgb.config import Config
 from polarbgb.plotting.axes import plain_numbers
 from polarbgb.plotting.bins import chosen, share
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOOKS = {
-    TRAINING: (MEASURED_FAINT, "rows that grow trees"),
-    VALIDATION: (BACKGROUND, "held-out rows that say when to stop"),
+    TRAINING: (MEASURED_FAINT, "training rows"),
+    VALIDATION: (BACKGROUND, "validation rows"),
 }
 _LOSSES = {
     "gamma": "gamma deviance (squared relative error)",
@@ -30,22 +30,25 @@ _LOSSES = {
 
 
 @styled
-def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] | None = None) -> Figure:
-    """Draw the deviance against the number of trees, a line a fold, and the number of trees that was kept.
+def loss_curves(training: pl.DataFrame, instrument: Instrument, *, bins: Sequence[int] | None = None) -> Figure:
+    """Draw the loss against the number of trees, one line per fold, and the number of trees that was kept.
 
     Args:
-        training: from :func:`polarbgb.background.losses.training_frame`.
-        config: names the rates and the objective.
-        bins: bins to show; where not given all, or of many some from the first to the last.
+        training: from :func:`polarbgb.background.fold_model.training_frame`.
+        instrument: gives names and titles of the bins, and the objective.
+        bins: bins to show; all, or 12 spread over the spectrum, if None.
 
     Returns:
-        A panel of the trees that all bins share, and one per bin of those that it adds.
+        One panel for the trees that all bins share, and one per bin for the trees that it adds; those without a loss
+        are left out.
     """
     if training.is_empty():
-        return notice(f"{config.name}: nothing was evaluated while the trees grew")
-    titles = config.rates.titles
+        return notice(f"{instrument.name}: no loss was recorded during the training")
+    titles = instrument.titles
     shown = chosen(bins, len(titles))
-    curves = {SHARED: "all bins: shared trees"} | {config.rates.names[i_bin]: titles[i_bin] for i_bin in shown}
+    curves = {SHARED: "all bins: shared trees"} | {instrument.names[i_bin]: titles[i_bin] for i_bin in shown}
+    recorded = set(training["bin"])
+    curves = {name: title for name, title in curves.items() if name in recorded}
     rows, columns = grid(len(curves))
     figure = page(2.0 * rows + 0.6)
     panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(curves))]
@@ -58,7 +61,7 @@ def loss_curves(training: pl.DataFrame, config: Config, *, bins: Sequence[int] |
         plain_numbers(panel.xaxis)
         panel.set_title(wrapped(title, columns))
     figure.supxlabel(f"trees{share(shown, len(titles))}", fontsize=8)
-    figure.supylabel(_LOSSES[config.model.objective], fontsize=8)
+    figure.supylabel(_LOSSES[instrument.objective], fontsize=8)
     legend(figure, panels)
     return figure
 
@@ -68,4 +71,4 @@ def _draw(panel: Axes, trees: np.ndarray, loss: np.ndarray, part: str) -> None:
     panel.plot(trees, loss, color=colour, lw=0.8, label=label)
     if part == VALIDATION:
         best = int(np.argmin(loss))
-        panel.plot(trees[best], loss[best], "o", ms=3, color=EXCESS, zorder=3, label="trees kept, a dot a fold")
+        panel.plot(trees[best], loss[best], "o", ms=3, color=EXCESS, zorder=3, label="trees kept (one dot per fold)")

@@ -1,4 +1,4 @@
-"""Where a light curve is worth a closer look: an orbit of each quality, and the anomaly."""
+"""Stretches of time worth a closer look: orbits with small, median and large pulls, and a passage of the anomaly."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.features.passages import passages
 
 _BESIDE = 900.0
 """s shown before and after a passage of the anomaly."""
 
 _WHOLE = 0.5
-"""Of the rows of the fullest orbit: a shorter stretch is no orbit to show."""
+"""Smallest share of the rows of the fullest orbit that an orbit must have to be chosen."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Zoom:
     """A stretch of time.
 
     Attributes:
-        name: in one word, for a file.
-        title: in words.
-        start: unix seconds.
-        stop: unix seconds, not included.
+        name: name of the figure.
+        title: description of the stretch.
+        start: start, unix seconds.
+        stop: end, unix seconds, not included.
     """
 
     name: str
@@ -34,27 +34,28 @@ class Zoom:
     stop: float
 
     def of(self, prediction: pl.DataFrame) -> pl.DataFrame:
-        """Return its rows of a prediction."""
+        """Return the rows of a prediction within the stretch."""
         return prediction.filter(pl.col("unix_time").is_between(self.start, self.stop, closed="left"))
 
 
-def choose_zooms(prediction: pl.DataFrame, config: Config) -> list[Zoom]:
+def choose_zooms(prediction: pl.DataFrame, *, cadence: float, passage: tuple[float, float]) -> list[Zoom]:
     """Choose the orbits with the smallest, the median and the largest root mean square pull, and a passage.
 
-    The mean is over rows and bins; orbits with less than half of the rows of the fullest one do not count. Of the
-    passages of the South Atlantic Anomaly, during which the detector is off, it is the one of median length.
+    The mean is over rows and bins; orbits with less than half of the rows of the fullest one are not considered. Of
+    the passages of the South Atlantic Anomaly, during which the detector is off, the one of median length is chosen.
 
     Args:
         prediction: ``unix_time`` (s), ``segment``, ``orbit`` and the per-bin ``pull``.
-        config: names the passages and the cadence.
+        cadence: length of a row, s.
+        passage: shortest and longest gap that is taken for a passage of the anomaly, s.
 
     Returns:
-        None where there are no rows, else up to four, each orbit once.
+        Up to four stretches, each orbit once; none if there are no usable rows.
     """
     usable = prediction.select("unix_time", "segment", "orbit", "pull").filter(pl.col("segment") >= 0)
     if usable.is_empty():
         return []
-    return [*_orbits(usable, config.input.cadence), *_passage(usable["unix_time"].to_numpy(), config)]
+    return [*_orbits(usable, cadence), *_passage(usable["unix_time"].to_numpy(), passage)]
 
 
 def _orbits(usable: pl.DataFrame, cadence: float) -> list[Zoom]:
@@ -71,23 +72,23 @@ def _orbits(usable: pl.DataFrame, cadence: float) -> list[Zoom]:
         .filter(pl.col("rows") >= _WHOLE * pl.col("rows").max(), pl.col("rms").is_finite())
         .sort("rms", "orbit")
     )
-    chosen: dict[int, str] = {}
+    names: dict[int, str] = {}
     for place, name in ((0, "quietest"), (len(orbits) - 1, "worst"), ((len(orbits) - 1) // 2, "median")):
         if 0 <= place < len(orbits):
-            chosen.setdefault(place, name)
+            names.setdefault(place, name)
     return [
         Zoom(
             f"orbit_{name}",
-            f"orbit {orbits['orbit'][place]}, {name} of {len(orbits)}: rms of its pulls {orbits['rms'][place]:.2f}",
+            f"orbit {orbits['orbit'][place]}, {name} of {len(orbits)}: rms pull {orbits['rms'][place]:.2f}",
             orbits["start"][place],
             orbits["stop"][place],
         )
-        for place, name in sorted(chosen.items())
+        for place, name in sorted(names.items())
     ]
 
 
-def _passage(time: np.ndarray, config: Config) -> list[Zoom]:
-    off = passages(time, *config.features.passage)
+def _passage(time: NDArray[np.float64], passage: tuple[float, float]) -> list[Zoom]:
+    off = passages(time, *passage)
     if not len(off):
         return []
     length = off[:, 1] - off[:, 0]

@@ -1,1 +1,1 @@
-"""One page that explains a run to a colleague: a template, its data, and panels that zoom."""
+"""The report: a self-contained HTML page of tables, figures and interactive panels."""

@@ -1,4 +1,4 @@
-"""The page itself: a template, its style, its script and its data in one file that asks nothing of any network."""
+"""The HTML page of the report: template, style, script and data in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -9,30 +9,16 @@ from importlib.resources import files
 from typing import Any
 
 from polarbgb.reporting.panels import PAPER, scripts
-
-
-@dataclass(frozen=True)
-class Table:
-    """A small table.
-
-    Attributes:
-        head: names of the columns.
-        rows: texts.
-        note: a sentence beneath it.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str = ""
+from polarbgb.reporting.table import Table
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing that does not zoom.
+    """A static figure.
 
     Attributes:
-        png: the file's bytes.
-        caption: what it shows.
+        png: content of the PNG file.
+        caption: caption of the figure.
     """
 
     png: bytes
@@ -40,38 +26,38 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The picture as an address that holds it."""
+        """The figure as a data URL."""
         return f"data:image/png;base64,{b64encode(self.png).decode('ascii')}"
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a report shows; parts that are empty are left out.
+    """Content of the report; empty parts are left out.
 
     Attributes:
-        title: of the page.
-        lead: a sentence of what was run on what.
-        tiles: headline figures: name and value.
-        stages: the verbs that were run.
-        quality: rows that were dropped, and live time.
+        title: title of the page.
+        lead: sentence on the data and the model.
+        tiles: names and values of the most important numbers.
+        stages: commands that were run.
+        quality: dropped rows, and time covered by data.
         scores: error of every bin.
-        baselines: beside other backgrounds.
-        bins: titles of the energy bins shown, by number.
-        some_bins: says so where these are not all.
-        all_events: how many were found; of very many only those of the lowest false-alarm rate are listed.
-        columns: of the list of events: key, title and unit.
-        events: the list, a row an event, as ``columns``.
-        facts: by id of each event that is drawn, all that is known of it: name, value with unit.
-        known: what became of known events.
-        control: how many of the events listed may be false.
-        injections: what became of bursts that were added.
-        pictures: by the place in the template where they stand.
-        slopes: which way each feature moves the background.
-        stability: how far attributions agree.
-        provenance: versions, hashes.
-        config: the resolved configuration as TOML.
-        panels: interactive panels by their place in the page, as JSON of the drawing library.
-        data: what fills them.
+        baselines: error of the prediction beside that of other backgrounds.
+        bins: titles of the energy bins shown, by index.
+        some_bins: note if not all bins are shown.
+        all_events: number of events; only those of the lowest false-alarm rate are listed if there are very many.
+        columns: columns of the list of events: key, title and unit.
+        events: the list, one row per event with these columns.
+        facts: names and values of all columns of each event that is drawn, by id.
+        known: known events, and whether they were found.
+        control: number of listed events that may be false.
+        injections: share of the injected bursts that is found.
+        pictures: figures by section.
+        slopes: change of the background with each feature.
+        stability: agreement of attributions.
+        provenance: versions and hashes.
+        config: resolved configuration as TOML.
+        panels: interactive panels by section, as JSON of bokeh.
+        data: data of the panels.
     """
 
     title: str
@@ -100,19 +86,19 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the page as HTML. What comes from files is escaped."""
+    """Return the page as HTML; text from files is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Escaping is on for every name: the template's own ends in .j2.
+    # Escaping is switched on for all templates, as the name of this one ends in .j2.
     loader = PackageLoader("polarbgb.reporting", "")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    own = files("polarbgb.reporting")
+    resources = files("polarbgb.reporting")
     return environment.get_template("page.html.j2").render(
         page=page,
-        style=(own / "page.css").read_text(encoding="utf-8"),
-        script=(own / "page.js").read_text(encoding="utf-8"),
+        style=(resources / "page.css").read_text(encoding="utf-8"),
+        script=(resources / "page.js").read_text(encoding="utf-8"),
         library=scripts(),
         data={
             "paper": PAPER,

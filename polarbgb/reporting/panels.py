@@ -1,4 +1,4 @@
-"""Panels that zoom and tell what lies under the pointer. They come empty: the page fills them with what is chosen."""
+"""Interactive panels of the report, which the script of the page fills with data."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from bokeh.models import ColumnDataSource, LayoutDOM
     from bokeh.plotting import figure as Figure  # noqa: N812 - a class, whatever its name
 
-# Seen on white paper and on a dark screen alike.
+# Visible on both a white and a dark background.
 _MEASURED = "#8c8c8c"
 _LINES = "#7f7f7f"
 PAPER = "#fefefe"
-"""Stands for the colour of the page, which its script puts here: what is not painted is not wiped either."""
+"""Placeholder for the colour of the page, which its script inserts: without a colour, old pixels are not erased."""
 _NOTHING = (0.0, 1.0)
-"""What a source holds until it is filled: of an empty one the library warns that it gives no range."""
+"""Initial content of a source: for an empty one, bokeh warns that it has no range."""
 _TOOLS = "pan,xbox_zoom,xwheel_zoom,reset,save"
 
 
 def scripts() -> str:
-    """Return the library that draws the panels, as script elements: the page needs no network."""
+    """Return bokeh as script elements, so that the page needs no network."""
     from bokeh.resources import Resources
 
     return str(Resources(mode="inline", components=["bokeh"]).render_js())
 
 
 def viewer(name: str, titles: Sequence[str], *, limit: float, dates: bool) -> str:
-    """Return panels of rate above pull, one pair a title, all with one axis of time.
+    """Return pairs of panels of rate and pull, which share the axis of time.
 
     Args:
-        name: by which the page finds their sources: ``<name>-<number>-rate`` (x, right, rate, pred, low,
+        name: prefix of the names of their sources: ``<name>-<number>-rate`` (x, right, rate, pred, low,
             high), ``<name>-<number>-pull`` (x, right, pull_low, pull_high) and ``<name>-spans`` (left, right).
-        titles: of the pairs.
+        titles: titles of the pairs.
         limit: pull beyond which a row is flagged.
-        dates: whether x is a time in unix ms; else seconds.
+        dates: x is a time in unix ms, rather than in seconds.
 
     Returns:
         The panels as JSON.
@@ -50,9 +50,9 @@ def viewer(name: str, titles: Sequence[str], *, limit: float, dates: bool) -> st
     across = Range1d(0, 86_400_000 if dates else 1, name=f"{name}-across")
     spans = ColumnDataSource({"left": [], "right": []}, name=f"{name}-spans")
     pairs = []
-    for number, title in enumerate(titles):
+    for place, title in enumerate(titles):
         rate, pull = (
-            ColumnDataSource({key: list(_NOTHING) for key in keys}, name=f"{name}-{number}-{kind}")
+            ColumnDataSource({key: list(_NOTHING) for key in keys}, name=f"{name}-{place}-{kind}")
             for kind, keys in (
                 ("rate", ("x", "right", "rate", "pred", "low", "high")),
                 ("pull", ("x", "right", "pull_low", "pull_high")),
@@ -60,31 +60,30 @@ def viewer(name: str, titles: Sequence[str], *, limit: float, dates: bool) -> st
         )
         above = _panel(190, across, title=title, dates=dates, spans=spans)
         _draw_rate(above, rate)
-        _tell(above, rate, {"rate": "@rate{0,0.[0]} Hz", "background": "@pred{0,0.[0]} Hz"}, "rate", dates=dates)
+        _add_hover(above, rate, {"rate": "@rate{0,0.[0]} Hz", "background": "@pred{0,0.[0]} Hz"}, "rate", dates=dates)
         above.yaxis.axis_label = "rate (Hz)"
         above.xaxis.visible = False
         below = _panel(130, across, title=None, dates=dates, spans=spans)
         _draw_pull(below, pull, limit)
-        _tell(below, pull, {"pull": "@pull_low{0.0} to @pull_high{0.0}"}, "pull_high", dates=dates)
+        _add_hover(below, pull, {"pull": "@pull_low{0.0} to @pull_high{0.0}"}, "pull_high", dates=dates)
         below.yaxis.axis_label = "pull"
-        below.xaxis.axis_label = None if dates else "s since the start"
+        below.xaxis.axis_label = None if dates else "time since the start (s)"
         pairs.append(Column(above, below, sizing_mode="stretch_width"))
     return _placed(name, pairs)
 
 
 def sky(image: NDArray[np.float64] | None, background: dict[str, NDArray[Any]] | None, where: dict[str, Any]) -> str:
-    """Return the events on the map, and on the background that a field strength has.
+    """Return panels of the events on a map, and on the background by field strength.
 
     Args:
         image: (latitudes, longitudes) mean background of the first bin, Hz, in square cells: all longitudes from -180
-            degrees on, and as many latitudes on either side of the equator; NaN where the detector never was. None for
+            degrees on, and as many latitudes on either side of the equator; NaN where there are no data. None for
             no map.
-        background: ``field`` (nT), ``low``, ``median``, ``high`` (Hz): of the first bin; None for no such panel.
-        where: of each event ``id``, ``name``, ``kind``, and what the panels need of ``longitude``, ``latitude``,
-            ``field``, ``pred``.
+        background: ``field`` (nT), ``low``, ``median``, ``high`` (Hz) of the first bin; None for no such panel.
+        where: (events,) ``id``, ``name``, ``kind``, and, if known, ``longitude``, ``latitude``, ``field``, ``pred``.
 
     Returns:
-        The panels as JSON; their source is called ``where``, and the page selects events in it.
+        The panels as JSON; their source is called ``where``.
     """
     from bokeh.models import ColumnDataSource
 
@@ -98,31 +97,39 @@ def sky(image: NDArray[np.float64] | None, background: dict[str, NDArray[Any]] |
 
 
 def dependence(titles: Sequence[str], unit: str) -> str:
-    """Return a panel a bin of SHAP against a feature; sources ``dependence-<number>`` (value, low, median, high)."""
+    """Return one panel per bin of SHAP values against a feature.
+
+    Args:
+        titles: titles of the bins.
+        unit: label of the SHAP values.
+
+    Returns:
+        The panels as JSON; their sources are called ``dependence-<number>`` (value, low, median, high).
+    """
     from bokeh.models import ColumnDataSource
 
     panels = []
-    for number, title in enumerate(titles):
+    for place, title in enumerate(titles):
         source = ColumnDataSource(
-            {key: list(_NOTHING) for key in ("value", "low", "median", "high")}, name=f"dependence-{number}"
+            {key: list(_NOTHING) for key in ("value", "low", "median", "high")}, name=f"dependence-{place}"
         )
         panel = _plain_panel(190, title)
         panel.varea("value", "low", "high", source=source, color=BACKGROUND, alpha=0.25)
         panel.line("value", "median", source=source, color=BACKGROUND, width=2)
         panel.yaxis.axis_label = unit
-        panel.xaxis.name = f"dependence-{number}-axis"
+        panel.xaxis.name = f"dependence-{place}-axis"
         panels.append(panel)
     return _placed("dependence", panels)
 
 
 def _placed(name: str, panels: Sequence[LayoutDOM]) -> str:
-    """Return panels of one document as JSON: ``docs``, and in which element of the page each is ``placed``."""
+    """Return panels of one document as JSON: ``docs``, and ``placed``, the elements of the page that contain them."""
     from bokeh.document import Document
 
     document = Document()
     for panel in panels:
         document.add_root(panel)
-    roots = {panel.id: f"panels-{name}-{number}" for number, panel in enumerate(panels)}
+    roots = {panel.id: f"panels-{name}-{place}" for place, panel in enumerate(panels)}
     placed = [{"docid": name, "roots": roots, "root_ids": list(roots)}]
     return json.dumps({"docs": {name: document.to_json(deferred=False)}, "placed": placed})
 
@@ -180,8 +187,8 @@ def _draw_pull(panel: Figure, source: ColumnDataSource, limit: float) -> None:
         panel.add_layout(Span(location=level, dimension="width", line_color=color, line_dash="dashed"))
 
 
-def _tell(panel: Figure, source: ColumnDataSource, told: dict[str, str], height: str, *, dates: bool) -> None:
-    """Tell what lies under the pointer."""
+def _add_hover(panel: Figure, source: ColumnDataSource, values: dict[str, str], height: str, *, dates: bool) -> None:
+    """Show the values at the pointer."""
     from bokeh.models import HoverTool
 
     dots = panel.scatter("x", height, source=source, size=8, alpha=0, line_alpha=0)
@@ -191,7 +198,7 @@ def _tell(panel: Figure, source: ColumnDataSource, told: dict[str, str], height:
         HoverTool(
             renderers=[dots],
             mode="vline",
-            tooltips=[("at", when), *told.items()],
+            tooltips=[("at", when), *values.items()],
             formatters=formats,
             attachment="above",
         )
@@ -220,7 +227,7 @@ def _map(image: NDArray[np.float64], source: ColumnDataSource) -> Figure:
     from bokeh.models import ColorBar, LinearColorMapper
 
     reach = 180 * image.shape[0] / image.shape[1]
-    title = "mean background on the ground, and the events"
+    title = "mean background by position, and the events"
     panel = _plain_panel(260, title, x_range=(-180, 180), y_range=(-reach, reach))
     low, high = np.nanquantile(image, [0, 0.98])
     mapper = LinearColorMapper("Cividis256", low=low, high=high, nan_color=(0, 0, 0, 0))
@@ -242,7 +249,7 @@ def _map(image: NDArray[np.float64], source: ColumnDataSource) -> Figure:
 def _field(background: dict[str, NDArray[Any]], source: ColumnDataSource) -> Figure:
     from bokeh.models import ColumnDataSource
 
-    panel = _plain_panel(260, "background at each field strength (median, 10 to 90 %), and the events")
+    panel = _plain_panel(260, "background by field strength (median, 10 to 90 %), and the events")
     curve = ColumnDataSource(background)
     panel.varea("field", "low", "high", source=curve, color=BACKGROUND, alpha=0.25)
     panel.line("field", "median", source=curve, color=BACKGROUND, width=2)

@@ -1,4 +1,4 @@
-"""What each verb leaves in a run folder, and what falls with it when it is made anew."""
+"""The files of each stage of a run folder, and the stages that a new result invalidates."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST, CONFIG, KNOWN, LOCAL = "manifest.json", "config.toml", "known_events.csv", "local.json"
-"""Files of a run folder that are not results: see ``docs/files.md``."""
+"""Files of a run folder that are not results; see ``docs/files.md``."""
 
 RANKING, FITTED_RANKING = "ranking.json", "fitted_ranking.json"
-"""The ranking and control of a search, and those of the fitted run that a prediction was made with."""
+"""The ranking and control of a search, and those of the fitted run whose models made a prediction."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a verb leaves.
+    """The results of one command.
 
     Attributes:
         files: patterns of its files.
-        figures: names of figures that show it.
-        with_it: stages that are made from it, or are in its place, and fall when it is made anew.
+        figures: names of the figures that show them.
+        invalidates: stages that are made from it or take its place; a new result removes them.
     """
 
     files: tuple[str, ...]
     figures: tuple[str, ...] = ()
-    with_it: tuple[str, ...] = ()
+    invalidates: tuple[str, ...] = ()
 
-    def held(self, folder: Path) -> set[str]:
-        """Return the names of what a run folder holds of it."""
+    def existing(self, folder: Path) -> set[str]:
+        """Return the names of its files and figures in a run folder."""
         patterns = (*self.files, *(f"plots/{name}.*" for name in self.figures))
         return {file.relative_to(folder).as_posix() for pattern in patterns for file in folder.glob(pattern)}
 

@@ -1,1 +1,1 @@
-"""A plausible POLAR mission, in the exact format of its rate file, with the truth beside it."""
+"""A simulated POLAR mission in the exact format of its rate file, with a table of the injected events."""

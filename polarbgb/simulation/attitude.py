@@ -1,4 +1,4 @@
-"""How POLAR looks from the platform."""
+"""The attitude of POLAR: the directions of the axes of the detector."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from polarbgb.simulation.orbit import DAY, START, Orbit
 Array = NDArray[np.float64]
 
 _TILT = np.radians(11.0)  # of POLAR's axis from the zenith, towards the orbit's normal
-_CYCLE, _TURNED, _SLEW = 5.0, 0.85, 0.012  # days: from turn to turn, flown turned, and the turn itself
+_CYCLE, _TURNED, _SLEW = 5.0, 0.85, 0.012  # days: between turns, flown turned, and the turn itself
 
 
 def detector_axes(place: Orbit, time: Array) -> tuple[Array, Array]:
     """Return POLAR's z and x axes as (n, 3) unit vectors.
 
-    Flying straight, the z axis leans 11 degrees from the zenith towards the orbit's normal, by which its declination
-    reaches the 53.8 degrees of the real file, and the x axis lies along the normal, leaning as much towards the Earth.
-    For a day in six the platform flies turned about the zenith by 180 degrees; on the turns, x sweeps the sky.
+    In normal flight the z axis leans 11 degrees from the zenith towards the normal of the orbit, so that its
+    declination reaches the 53.8 degrees of the real file, and the x axis lies along the normal, leaning as much
+    towards the Earth. For one day in six the platform is turned by 180 degrees about the zenith; during the turns, x
+    sweeps the sky.
     """
     yaw = _yaw((time - START) / DAY)[:, None]
     side = np.cos(yaw) * place.normal + np.sin(yaw) * place.forward
@@ -34,7 +35,7 @@ def angles(vector: Array) -> tuple[Array, Array]:
 
 
 def _yaw(day: Array) -> Array:
-    """Return the turn about the zenith, radians, at days since the start."""
+    """Return the angle of the turn about the zenith, radians, at days since the start."""
     phase = day % _CYCLE
     knots = 3.4 + np.array([0.0, _SLEW, _TURNED, _TURNED + _SLEW])
     return np.interp(phase, knots, [0.0, np.pi, np.pi, 2 * np.pi])

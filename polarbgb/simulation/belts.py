@@ -1,4 +1,4 @@
-"""Trapped particles: spikes where the orbit grazes the belts, in trains over neighbouring orbits."""
+"""Trapped particles: spikes where the orbit touches the radiation belts, in trains over neighbouring orbits."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.simulation.red_noise import wander
+from polarbgb.simulation.red_noise import red_noise
 from polarbgb.simulation.saa import EDGE
 
 Array = NDArray[np.float64]
 
 PLACES = 3
-"""The anomaly's edge, L near 2.4, and L near 4.4."""
+"""Number of regions with spikes: the edge of the anomaly, L near 2.4, and L near 4.4."""
 
 MOST = 38_000.0
-"""Highest any-bar rate, Hz: with the rest it comes to the file's 41 kHz."""
+"""Highest any-bar rate of trapped particles, Hz; with the rest of the background it reaches 41 kHz, as in the file."""
 
-_MEMORY = 0.88  # of an orbit for the one before
+_MEMORY = 0.88  # correlation of an orbit with the previous one
 _MIDDLE = np.log([900.0, 650.0, 900.0])  # Hz
 _SPREAD = np.array([1.2, 1.55, 1.1])
-_FLICKER, _FLICKER_LIFE = 0.08, 15.0  # of the logarithm; s
+_FLICKER, _FLICKER_LIFE = 0.08, 15.0  # standard deviation of the logarithm; correlation time, s
 
 
 @dataclass(frozen=True)
 class Trains:
-    """What the belts are like, orbit after orbit.
+    """State of the radiation belts, orbit by orbit.
 
     Attributes:
         strength: (orbits, places) highest any-bar rate, Hz.
         shell: (orbits,) L of the middle spike.
         outer: (orbits,) L of the outer spike.
-        width: (orbits,) its width in L.
-        reach: (orbits,) field over which the edge's particles fall off, nT.
-        hardness: (orbits, places) counts of the front-end for one of any bar at 2 kHz.
+        width: (orbits,) width of the middle spike in L.
+        reach: (orbits,) scale of the field over which particles at the edge of the anomaly fall off, nT.
+        hardness: (orbits, places) front-end counts per any-bar count at 2 kHz.
     """
 
     strength: Array
@@ -46,15 +46,15 @@ class Trains:
 
 
 def trains(orbits: int, rng: np.random.Generator) -> Trains:
-    """Draw the state of the belts: it is lognormal and wanders, so that spikes come in trains.
+    """Draw the state of the belts: the logarithm of red noise, so that spikes come in trains.
 
-    The daily beat is not drawn: only some of a day's orbits lead through the belts.
+    The daily pattern is not drawn; it follows from the orbit, which meets the belts a few times per day.
 
     Args:
-        orbits: how many.
-        rng: a longer mission drawn from the same state starts with the same orbits.
+        orbits: number of orbits.
+        rng: source of the noise; a longer mission drawn from the same state starts with the same orbits.
     """
-    walk = wander(rng.standard_normal((orbits, 2 * PLACES + 4)), _MEMORY, settled=True)
+    walk = red_noise(rng.standard_normal((orbits, 2 * PLACES + 4)), _MEMORY, stationary=True)
     return Trains(
         strength=np.minimum(np.exp(_MIDDLE + _SPREAD * walk[:, :PLACES]), MOST),
         shell=2.4 + 0.18 * walk[:, 3],
@@ -84,10 +84,10 @@ def particles(trains: Trains, *, revolution: Array, strength: Array, shell: Arra
 
 
 def front_end(trains: Trains, revolution: Array, particle: Array) -> Array:
-    """Return what the front-end counts of trapped particles, (n,) Hz.
+    """Return the (n,) front-end count rate of trapped particles, Hz.
 
-    It goes as the root of the rate: in POLAR's brightest rows (20 kHz in bin 12) it adds little to the cosmic rays, in
-    spikes of some kHz as much as they do.
+    It goes as the square root of the any-bar rate: in the brightest rows of POLAR (20 kHz in bin 12) it adds little to
+    the cosmic rays, in spikes of a few kHz as much as they do.
 
     Args:
         trains: of the mission.
@@ -98,13 +98,14 @@ def front_end(trains: Trains, revolution: Array, particle: Array) -> Array:
 
 
 def flicker(rows: int, rng: np.random.Generator) -> Array:
-    """Draw the factor, (rows,) of 1 s, by which bunches of particles make a spike ragged."""
-    return np.asarray(np.exp(_FLICKER * wander(rng.standard_normal(rows), np.exp(-1 / _FLICKER_LIFE), settled=False)))
+    """Draw the fast variation of a spike: a factor for each of the (rows,) rows of 1 s."""
+    noise = red_noise(rng.standard_normal(rows), np.exp(-1 / _FLICKER_LIFE), stationary=False)
+    return np.asarray(np.exp(_FLICKER * noise))
 
 
 def _now(values: Array, revolution: Array) -> Array:
-    """Return (orbits,) or (orbits, places) values at (n,) orbits since the start."""
-    number = np.arange(len(values))
+    """Interpolate (orbits,) or (orbits, places) values to (n,) orbits since the start."""
+    orbit = np.arange(len(values))
     if values.ndim == 1:
-        return np.asarray(np.interp(revolution, number, values))
-    return np.stack([np.interp(revolution, number, column) for column in values.T], axis=1)
+        return np.asarray(np.interp(revolution, orbit, values))
+    return np.stack([np.interp(revolution, orbit, column) for column in values.T], axis=1)

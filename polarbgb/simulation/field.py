@@ -1,4 +1,4 @@
-"""The geomagnetic field along an orbit, and what cosmic rays make of it."""
+"""The geomagnetic field along an orbit, and the quantities of cosmic rays that follow from it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from polarbgb.simulation.orbit import EARTH_RADIUS
 Array = NDArray[np.float64]
 
 _STEP = 2.0  # degrees
-_LATITUDES = np.arange(-54.0, 54.1, _STEP)  # beyond the orbit, so that no spline ends where it is used
+_LATITUDES = np.arange(-54.0, 54.1, _STEP)  # wider than the orbit, so that no spline ends where it is used
 _LONGITUDES = np.arange(-200.0, 200.1, _STEP)
-_ALTITUDES = np.array([365.0, 395.0])  # km: between them the field is straight to 2 nT
+_ALTITUDES = np.array([365.0, 395.0])  # km; between them the field is linear to 2 nT
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def igrf(time: float) -> Field:
     """Compute the field grid of one date.
 
     Args:
-        time: unix seconds; IGRF changes by less than .5 % a year.
+        time: unix seconds; IGRF changes by less than 0.5 % per year.
 
     Returns:
-        The International Geomagnetic Reference Field by ppigrf, geocentric spherical components.
+        Geocentric spherical components of the International Geomagnetic Reference Field, computed by ppigrf.
     """
     import ppigrf
     from scipy.ndimage import spline_filter
@@ -71,8 +71,8 @@ def igrf(time: float) -> Field:
 def cutoff_rigidity(field: Array, altitude: Array) -> Array:
     """Return the vertical geomagnetic cutoff, GV.
 
-    Stoermer's 14.9 GV cos(m)^4 / r^2 at radius r (Earth radii), with the magnetic latitude m of a dipole of the same
-    dip: tan(m) = |B_r| / (2 B_horizontal).
+    This is the formula of Stoermer, 14.9 GV cos(m)^4 / r^2 at radius r (Earth radii), with the magnetic latitude m of a
+    dipole field with the same dip: tan(m) = |B_r| / (2 B_horizontal).
 
     Args:
         field: (3, n) from :meth:`Field.at`, nT.

@@ -1,4 +1,4 @@
-"""Slow readings that come with the rates."""
+"""Housekeeping: temperature, front-end cosmic-ray counter and solar indices."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from polarbgb.simulation.sky import sun_direction
 Array = NDArray[np.float64]
 
 _COOLING, _WARMING = 15 * 3600.0, 1.2 * 3600.0  # s
-_COLD = 15.5  # degrees C below, after long without power
+_COLD = 15.5  # degrees C below the usual temperature after a long time without power
 
 
 def temperature(time: Array, holes: Array) -> Array:
-    """Return the detector's temperature, degrees C.
+    """Return the temperature of the detector, degrees C.
 
-    It swings over weeks, and over each orbit a quarter of an hour behind the Sun's height; without power it falls.
+    It varies over weeks and, 15 minutes behind the elevation of the Sun, over each orbit; without power it falls.
 
     Args:
         time: (n,) unix seconds.
@@ -26,14 +26,14 @@ def temperature(time: Array, holes: Array) -> Array:
     height = (orbit(time - 900).zenith * sun_direction(time)).sum(axis=1)
     day = (time - START) / DAY
     weeks = 3.5 * np.sin(2 * np.pi * day / 31 + 2.2) + 1.0 * np.sin(2 * np.pi * day / 9.3)
-    latest = np.searchsorted(holes[:, 1], time, side="right") - 1  # -1, before all holes, is the place of the last 0
+    latest = np.searchsorted(holes[:, 1], time, side="right") - 1  # -1, before all holes, points at the appended 0
     cold = np.append(_cold(holes), 0.0)[latest]
     stop = np.append(holes[:, 1], 0.0)[latest]
     return np.asarray(32.7 + weeks + 1.2 * height - cold * np.exp(-np.maximum(time - stop, 0) / _WARMING))
 
 
 def _cold(holes: Array) -> Array:
-    """Return how much colder the detector is at the end of each hole, (k,) degrees."""
+    """Return the (k,) degrees by which the detector is colder at the end of each hole."""
     levels, cold, before = [], 0.0, -np.inf
     for start, stop in holes:
         cold *= np.exp(-(start - before) / _WARMING)
@@ -44,19 +44,19 @@ def _cold(holes: Array) -> Array:
 
 
 def cosmic_rate(cutoff: Array, cosmic_rays: Array) -> Array:
-    """Return the front-end's rate of cosmic rays (``fe_cosmic``), (n,) Hz.
+    """Return the (n,) rate of cosmic rays in the front-end (``fe_cosmic``), Hz.
 
     Args:
-        cutoff: (n,) rigidity, GV, which they must exceed.
-        cosmic_rays: (n,) factor on the primaries.
+        cutoff: (n,) cutoff rigidity, GV.
+        cosmic_rays: (n,) factor on the primary cosmic rays.
     """
     return np.asarray(cosmic_rays * (2450 + 27_500 * np.exp(-cutoff / 2.1) + 2900 * np.exp(-cutoff / 9)))
 
 
 def cosmic_counts(rays: Array, particles: Array, rng: np.random.Generator) -> Array:
-    """Draw whole counts of a second, (n,).
+    """Draw (n,) integer counts of one second.
 
-    Neighbours in the file differ by 1.5 % where there are cosmic rays alone, and by more in spikes.
+    In the real file, neighbouring rows differ by 1.5 % where only cosmic rays are counted, and by more in spikes.
 
     Args:
         rays: (n,) rate of cosmic rays, Hz.
@@ -71,11 +71,11 @@ def solar_indices(days: int, rng: np.random.Generator) -> Array:
     """Draw the daily columns ``sun`` and ``sun_spot``.
 
     Args:
-        days: how many days of the calendar.
-        rng: a longer mission drawn from the same state starts with the same days.
+        days: number of calendar days.
+        rng: source of the indices; a longer mission drawn from the same state starts with the same days.
 
     Returns:
-        (days, 2): integers from 1 to 97, and a rotation of 27 days about 77 in steps of .1.
+        (days, 2): integers from 1 to 97, and a 27-day modulation about 77 in steps of 0.1.
     """
     normal = rng.standard_normal((days, 2))
     sun = np.clip(np.round(np.exp(2.7 + 0.75 * normal[:, 0])), 1, 97)

@@ -1,4 +1,4 @@
-"""A whole mission, written day by day in the format of POLAR's rate file."""
+"""A whole mission, written day by day in the format of the rate file of POLAR."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 1e-4, 3650.0  # days
 
 
 @dataclass(frozen=True)
-class SimulateResult:
+class SimulatedMission:
     """A simulated mission.
 
     Attributes:
@@ -59,25 +59,25 @@ def simulate(
     recipe: Recipe | None = None,
     known: Sequence[tuple[str, float]] = (),
     track: Track = silent,
-) -> SimulateResult:
-    """Write a mission and its truth; files that are there are replaced.
+) -> SimulatedMission:
+    """Write a mission and its truth; existing files are replaced.
 
-    The same seed gives the same rows whatever the length: a longer mission continues a shorter one, and its days can
-    be written in several files.
+    The same seed gives the same rows for any length: a longer mission continues a shorter one, and its days can be
+    written to several files.
 
     Args:
         path: ROOT file to write, with its provenance as JSON in the string ``meta``; the truth goes to
             ``<stem>.truth.parquet`` beside it (columns: :meth:`polarbgb.simulation.truth.Tally.table`).
-        days: length, .0001 to 3650.
+        days: length, 0.0001 to 3650.
         seed: of all randomness, >= 0.
-        first: day to begin with; day 0 begins with the first row of POLAR's own file.
+        first: day to begin with; day 0 begins with the first row of the file of POLAR.
         quirks: flaws of the file.
-        recipe: what happens how often; the defaults if none.
-        known: name and trigger time (unix seconds) of bursts to inject where data cover them.
-        track: watches the days.
+        recipe: rates of the events and other settings; the defaults if None.
+        known: name and trigger time (unix seconds) of bursts to inject where there are data.
+        track: shows the progress by days.
 
     Returns:
-        What was written.
+        The files and their contents.
 
     Raises:
         UserError: if the length, the first day or the seed is out of range, or the files cannot be written.
@@ -89,13 +89,13 @@ def simulate(
     if seed < 0:
         raise UserError(f"seed {seed} is negative; give --seed 0 or more")
     truth = truth_path(path)
-    # Both places are opened first, so that one that cannot be written is known before the work is done.
+    # Both files are opened first, so that one that cannot be written is reported before the work is done.
     with atomic(truth) as table, root_file(path) as file:
         recipe = recipe or Recipe()
-        settled = plan(recipe, quirks=quirks, first=first, days=days, seed=seed, known=known)
-        tally = Tally(settled.events)
-        rows = file.stream(TREE, _mission(settled, tally, track), title="simulated POLAR rates")
-        # No time of day: equal seeds give equal bytes.
+        mission = plan(recipe, quirks=quirks, first=first, days=days, seed=seed, known=known)
+        tally = Tally(mission.events)
+        rows = file.stream(TREE, _days(mission, tally, track), title="simulated POLAR rates")
+        # No date of writing: equal seeds give equal bytes.
         provenance = json.dumps(
             {
                 "polarbgb": __version__,
@@ -110,28 +110,28 @@ def simulate(
         file.text("meta", provenance)
         events = tally.table()
         events.write_parquet(table, metadata={"meta": provenance})
-    return SimulateResult(path, truth, rows, settled.start, settled.stop, rows / (days * DAY), len(events))
+    return SimulatedMission(path, truth, rows, mission.start, mission.stop, rows / (days * DAY), len(events))
 
 
 def truth_path(path: Path) -> Path:
-    """Return where the truth of a simulated file lies: ``<stem>.truth.parquet`` beside it.
+    """Return the path of the truth of a simulated file, ``<stem>.truth.parquet`` beside it.
 
     Raises:
-        UserError: if the path is a folder's.
+        UserError: if the path is a folder.
     """
     if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file in it, as {path / 'mission.root'}")
+        raise UserError(f"cannot write {path}: it is a folder; name a file in it, such as {path / 'mission.root'}")
     return path.with_name(f"{path.stem}.truth.parquet")
 
 
-def _mission(plan: Plan, tally: Tally, track: Track) -> Iterator[Columns]:
-    """Yield the rows of day after day; what the earlier days leave to the first is followed, but not drawn."""
+def _days(plan: Plan, tally: Tally, track: Track) -> Iterator[Columns]:
+    """Yield the rows of each day; days before the first are followed for what they leave behind, but not drawn."""
     before, opening = past(plan.field), START
     for day in track(range(len(plan.days)), label="simulate", total=len(plan.days)):
         seeds = plan.days[day]
         clock = np.random.default_rng(seeds.clock)
         time, opening = telemetry.clock(opening, START + (day + 1) * DAY, clock, steady=not plan.spoiled)
-        way = follow(plan.field, time[:: plan.hold], holes=plan.holes, before=before)
-        before = way.after
+        trajectory = follow(plan.field, time[:: plan.hold], holes=plan.holes, before=before)
+        before = trajectory.after
         if day >= plan.first:
-            yield day_rows(plan, time, way, tally=tally, seeds=seeds)
+            yield day_rows(plan, time, trajectory, tally=tally, seeds=seeds)

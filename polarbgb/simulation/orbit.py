@@ -1,4 +1,4 @@
-"""Where Tiangong-2 is."""
+"""The orbit of Tiangong-2."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ START = 1483525445.6197348
 """Time of the first row of POLAR's rate file, unix seconds (2017-01-04)."""
 
 PERIOD = 5535.4
-"""Length of the revolutions by which POLAR's file is numbered, s; the orbit itself was a little shorter."""
+"""Period by which the revolutions in the file of POLAR are numbered, s; the orbit was slightly shorter."""
 
 LEGS = ((0.0, 5516.6, -0.0625), (61.2, 5524.0, -0.0625), (130.0, 5519.7, 0.0))
-"""Day of the mission, nodal period (s) and its change (s a day): it decays, and was raised in the gap of 6.6 days.
+"""Day of the mission, nodal period (s) and its change (s per day): the orbit decays, and was raised in the gap of 6.6
+days.
 
-Found by asking that the 24 known bursts of the file, and 6,440 times in its published intervals before the gap, lie
-outside the anomaly: .2 % of these are inside with it, 19 % by the revolutions' length. The last leg keeps longer
-missions up.
+Fitted so that the 24 known bursts of the file, and 6,440 times in its published intervals before the gap, lie outside
+the anomaly: 0.2 % of these are inside, against 19 % with ``PERIOD``. The last leg keeps longer missions in orbit.
 """
 
 DAY = 86400.0
 """s."""
 
 EARTH_RATE = 360.98564736629
-"""Turn of the Earth against the stars, degrees a day (IAU 1982)."""
+"""Rotation of the Earth against the stars, degrees per day (IAU 1982)."""
 
 NODE_DRIFT = -5.986
-"""Drift of the ascending node, degrees a day: -9.964 (6378.1 km / a)^3.5 cos(i) for a = 6753.5 km."""
+"""Drift of the ascending node, degrees per day: -9.964 (6378.1 km / a)^3.5 cos(i) for a = 6753.5 km."""
 
 _INCLINATION = np.radians(42.79)
-_START_ARGUMENT = 76.21  # degrees: with the longitude below, the place of the first row of the real file
+_START_ARGUMENT = 76.21  # degrees; with the longitude below, the position of the first row of the real file
 _START_LONGITUDE = 64.930544  # degrees
-_PERIGEE_DRIFT = 6.9  # degrees a day: 4.982 (6378.1 km / a)^3.5 (5 cos(i)^2 - 1)
+_PERIGEE_DRIFT = 6.9  # degrees per day: 4.982 (6378.1 km / a)^3.5 (5 cos(i)^2 - 1)
 
 
 @dataclass(frozen=True)
 class Orbit:
-    """The platform at a number of times; vectors point in equatorial coordinates of date.
+    """Position of the platform at (n,) times; vectors are in equatorial coordinates of date.
 
     Attributes:
         glat: (n,) geocentric latitude, degrees.
         glon: (n,) longitude, degrees in [-180, 180).
-        altitude: (n,) km; the centre of the Earth is 6371.2 km below.
-        up: (n,) true where the latitude grows.
+        altitude: (n,) km above a sphere of radius 6371.2 km.
+        up: (n,) true where the latitude increases.
         zenith: (n, 3) unit vector from the centre of the Earth to the platform.
         normal: (n, 3) unit vector of the orbital angular momentum.
     """
@@ -64,22 +64,22 @@ class Orbit:
 
     @cached_property
     def forward(self) -> Array:
-        """(n, 3) unit vector along the path."""
+        """(n, 3) unit vector along the direction of flight."""
         return np.cross(self.normal, self.zenith)
 
 
 def orbit(time: Array) -> Orbit:
-    """Place the platform on a circular orbit whose node drifts.
+    """Return the position on a circular orbit whose node drifts.
 
-    sin(latitude) = sin(i) sin(u) with the argument of latitude u, growing by 360 degrees a nodal period. The altitude
-    follows the period, a small eccentricity whose perigee drifts, and the flattened Earth: height above the ellipsoid
-    goes as -4.9 km cos(2u), of which the orbit's own oblateness takes back .7.
+    sin(latitude) = sin(i) sin(u) with the argument of latitude u, which grows by 360 degrees per nodal period. The
+    altitude depends on the period, a small eccentricity whose perigee drifts, and the flattening of the Earth: the
+    height above the ellipsoid goes as -4.9 km cos(2u), of which the oblateness of the orbit cancels 0.7 km.
 
     Args:
         time: (n,) unix seconds.
 
     Returns:
-        Position, and the vectors that attitude and occultations need.
+        The position, and the vectors that attitude and occultations need.
     """
     days = (time - START) / DAY
     turns, period = _turns(days)
@@ -112,7 +112,7 @@ def orbit(time: Array) -> Orbit:
 
 
 def _turns(day: Array) -> tuple[Array, Array]:
-    """Return the nodal periods gone since the start, and the period (s), at (n,) days of the mission."""
+    """Return the number of nodal periods since the start, and the period (s), at (n,) days of the mission."""
     start, period, slope = np.array(LEGS).T
 
     def within(leg: NDArray[np.int64], after: Array) -> Array:
@@ -127,7 +127,7 @@ def _turns(day: Array) -> tuple[Array, Array]:
 
 
 def _mean_altitude(period: Array) -> Array:
-    """Return the mean height, km: Kepler's third law, on the scale of POLAR's column (mean 379.8 km)."""
+    """Return the mean altitude, km, by Kepler's third law, scaled to the column of the file (mean 379.8 km)."""
     return 380.6 + 2 / 3 * 6755 * (period / 5516.6 - 1)
 
 

@@ -1,4 +1,4 @@
-"""What is settled of a mission before its first day is drawn."""
+"""The plan of a mission: everything that is drawn before its first day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polarbgb.simulation.belts import Trains, trains
 from polarbgb.simulation.events import Event
 from polarbgb.simulation.field import Field, igrf
 from polarbgb.simulation.housekeeping import solar_indices
-from polarbgb.simulation.nuisances import Weather, weather
+from polarbgb.simulation.nuisances import Nuisances, draw_nuisances
 from polarbgb.simulation.orbit import DAY, PERIOD, START
 from polarbgb.simulation.population import events_of_day, known_bursts, known_flare, occasions
 from polarbgb.simulation.recipe import Quirks, Recipe
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 class Seeds(NamedTuple):
-    """Seeds of a day, one a source of randomness, so that none disturbs another."""
+    """Seeds of a day, one per source of randomness, so that these are independent."""
 
     clock: np.random.SeedSequence
     housekeeping: np.random.SeedSequence
@@ -35,7 +35,7 @@ class Seeds(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the days of a mission share.
+    """Everything that the days of a mission have in common.
 
     Attributes:
         quirks: flaws of the file.
@@ -44,10 +44,10 @@ class Plan:
         days: seeds of the days up to the end.
         field: of the Earth.
         trains: state of the belts, orbit by orbit.
-        weather: what moves the rates and is not named.
+        nuisances: effects on the rates that no column of the file describes.
         solar: (days, 2) daily indices.
         holes: (k, 2) start and stop of the times without data, unix seconds.
-        events: all of them.
+        events: all events of the mission.
     """
 
     quirks: Quirks
@@ -56,7 +56,7 @@ class Plan:
     days: tuple[Seeds, ...]
     field: Field
     trains: Trains
-    weather: Weather
+    nuisances: Nuisances
     solar: Array
     holes: Array
     events: tuple[Event, ...]
@@ -68,13 +68,13 @@ class Plan:
 
     @cached_property
     def hidden_crab(self) -> Array:
-        """(k, 2) passages of the Crab that the file does not tell, unix seconds."""
+        """(k, 2) passages of the Crab that ``crabarf`` does not show, unix seconds."""
         spans = sorted((event.start, event.stop) for event in self.events if event.kind == "crab_step")
         return np.array(spans).reshape(-1, 2)
 
     @property
     def start(self) -> float:
-        """Begin of the mission, unix seconds."""
+        """Start of the mission, unix seconds."""
         return START + self.first * DAY
 
     @property
@@ -84,17 +84,17 @@ class Plan:
 
     @property
     def hold(self) -> int:
-        """Rows that share a reading of the housekeeping."""
+        """Number of rows that share a reading of the housekeeping."""
         return 2 if self.spoiled else 1
 
 
 def plan(
     recipe: Recipe, *, quirks: Quirks, first: int, days: float, seed: int, known: Sequence[tuple[str, float]]
 ) -> Plan:
-    """Settle a mission; a longer one drawn from the same seed begins with the same.
+    """Draw the plan of a mission; a longer mission with the same seed begins like a shorter one.
 
     Args:
-        recipe: what happens how often.
+        recipe: rates of the events and other settings.
         quirks: flaws of the file.
         first: day to begin with.
         days: length.
@@ -102,22 +102,22 @@ def plan(
         known: name and trigger time (unix seconds) of bursts.
     """
     last = first + math.ceil(days)
-    named, belts, sky, solar, gaps, daily = np.random.SeedSequence(seed).spawn(6)
-    days_of = [each.spawn(1 + len(Seeds._fields)) for each in daily.spawn(last)]
+    bursts_and_flare, belts, nuisances, solar, gaps, daily = np.random.SeedSequence(seed).spawn(6)
+    seeds_of_days = [day.spawn(1 + len(Seeds._fields)) for day in daily.spawn(last)]
     field = igrf(START)
-    bursts, flare = np.random.default_rng(named).spawn(2)
+    bursts, flare = np.random.default_rng(bursts_and_flare).spawn(2)
     events = [*known_bursts(known, start=START, leak=recipe.leak, rng=bursts), known_flare(flare)]
     for day in range(max(first - 1, 0), last):  # no event outlasts a day
         when = occasions(field, START + day * DAY, START + (day + 1) * DAY)
-        events += events_of_day(recipe, day, when, np.random.default_rng(days_of[day][0]))
+        events += events_of_day(recipe, day, when, np.random.default_rng(seeds_of_days[day][0]))
     return Plan(
         quirks=quirks,
         first=first,
         stop=START + (first + days) * DAY,
-        days=tuple(Seeds(*seeds[1:]) for seeds in days_of),
+        days=tuple(Seeds(*seeds[1:]) for seeds in seeds_of_days),
         field=field,
         trains=trains(int(last * DAY / PERIOD) + 2, np.random.default_rng(belts)),
-        weather=weather(last + 1, np.random.default_rng(sky), recipe.unnamed),
+        nuisances=draw_nuisances(last + 1, np.random.default_rng(nuisances), recipe.unnamed),
         solar=solar_indices(last + 2, np.random.default_rng(solar)),
         holes=telemetry.holes(START, last + 1, [time for _, time in known], np.random.default_rng(gaps)),
         events=tuple(events),

@@ -1,4 +1,4 @@
-"""Which events a day has."""
+"""The population of events: kinds, rates and properties."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from polarbgb.simulation.sources import CRAB
 Array = NDArray[np.float64]
 
 PUBLISHED = {
-    # name: (highest second over the background in bin 0, Hz; T90, s), read off POLAR's published light curves
+    # name: (peak rate of 1 s over the background in bin 0, Hz; T90, s), from the published light curves of POLAR
     "GRB_170206A": (1160.0, 1.2),
     "GRB_170114A": (650.0, 8.0),
     "GRB_170207A": (620.0, 45.0),
@@ -33,8 +33,8 @@ PUBLISHED = {
 }
 
 FLARE = ("flare_20170109", 1483931780.8, 36.0, 920.0)
-"""Name, begin of T90 (unix seconds), T90 (s) and highest second in bin 0 (Hz) of a flare that POLAR is known to have
-seen: from 1430 to 2350 Hz."""
+"""Name, start of T90 (unix seconds), T90 (s) and peak rate of 1 s in bin 0 (Hz) of a flare in the data of POLAR.
+Its rate rises from 1430 to 2350 Hz."""
 
 _STEP = 4.0  # s
 _NOTHING = np.zeros(NESTING.shape[0])
@@ -42,13 +42,13 @@ _NOTHING = np.zeros(NESTING.shape[0])
 
 @dataclass(frozen=True)
 class Occasions:
-    """When on a day the platform meets what events need; read every 4 s.
+    """Conditions along the orbit of one day, every 4 s, that the events depend on.
 
     Attributes:
         time: (n,) unix seconds.
         off: (n,) true in the anomaly.
         sun: (n,) true in sunlight.
-        crab: (n,) true where the Crab is up.
+        crab: (n,) true where the Crab is above the horizon.
     """
 
     time: Array
@@ -58,17 +58,17 @@ class Occasions:
 
     @cached_property
     def entries(self) -> Array:
-        """Times at which POLAR is about to be switched off, unix seconds."""
+        """Last times before POLAR is switched off, unix seconds."""
         return self.time[:-1][np.diff(self.off.astype(int)) > 0]
 
     @cached_property
     def exits(self) -> Array:
-        """Times at which it is on again, unix seconds."""
+        """First times at which POLAR is on again, unix seconds."""
         return self.time[1:][np.diff(self.off.astype(int)) < 0]
 
     @cached_property
     def crab_passages(self) -> Array:
-        """(n, 2) rising and setting of the Crab, those of the day that are whole, unix seconds."""
+        """(n, 2) rising and setting of the Crab, for passages that lie within the day, unix seconds."""
         turn = np.diff(self.crab.astype(int))
         rises, sets = self.time[1:][turn > 0], self.time[1:][turn < 0]
         sets = sets[np.searchsorted(sets, rises[0]) :] if len(rises) else sets
@@ -77,7 +77,7 @@ class Occasions:
 
 
 def occasions(field: Field, start: float, stop: float) -> Occasions:
-    """Follow the platform from start to stop, unix seconds."""
+    """Return the conditions from start to stop, unix seconds."""
     time = np.arange(start, stop, _STEP)
     place = orbit(time)
     strength = np.linalg.norm(field.at(place.glat, place.glon, place.altitude), axis=0)
@@ -87,53 +87,54 @@ def occasions(field: Field, start: float, stop: float) -> Occasions:
 def known_bursts(
     known: Sequence[tuple[str, float]], *, start: float, leak: float, rng: np.random.Generator
 ) -> list[Event]:
-    """Give known bursts a brightness: as published, or faint as most of them were.
+    """Return known bursts with their published brightness, or a low one where none is published.
 
     Args:
         known: name and trigger time (unix seconds) of each.
         start: of the mission; earlier triggers are left out.
         leak: share of their counts that the front-end takes for cosmic rays.
-        rng: draws what was not published.
+        rng: source of the properties that are not published.
     """
     events = []
-    for (name, trigger), own in zip(known, rng.spawn(len(known)), strict=True):
-        peak, t90 = PUBLISHED.get(name, (60 * 5 ** own.random(), 5 * 10 ** own.random()))
+    for (name, trigger), burst_rng in zip(known, rng.spawn(len(known)), strict=True):
+        peak, t90 = PUBLISHED.get(name, (60 * 5 ** burst_rng.random(), 5 * 10 ** burst_rng.random()))
         if trigger >= start:
-            profile = profiles.pulses(1 if t90 < 10 else 3, own)
-            event = _placed("known", profile, begin=trigger, t90=t90, peak=peak, spectrum=_burst_spectrum(2.3, own))
+            profile = profiles.pulses(1 if t90 < 10 else 3, burst_rng)
+            spectrum = _burst_spectrum(2.3, burst_rng)
+            event = _placed("known", profile, begin=trigger, t90=t90, peak=peak, spectrum=spectrum)
             events.append(replace(event, cosmic=leak, name=name))
     return events
 
 
 def known_flare(rng: np.random.Generator) -> Event:
-    """Return the solar flare that POLAR is known to have seen, with a course of our own."""
+    """Return the solar flare in the data of POLAR, with a simulated light curve."""
     name, begin, t90, peak = FLARE
     spectrum = response.shares(response.power_law(-4.5))
     return replace(_placed("flare", profiles.flare(rng), begin=begin, t90=t90, peak=peak, spectrum=spectrum), name=name)
 
 
 def _placed(kind: str, profile: Profile, *, begin: float, t90: float, peak: float, spectrum: Array) -> Event:
-    """Place an event by the begin of its T90, unix seconds, and by its highest second in bin 0, Hz."""
+    """Return the event with a start of T90, unix seconds, and a peak rate of 1 s in bin 0, Hz."""
     length = t90 / profile.t90
     start = begin - profile.reaches(0.05) * length
     return Event(kind, start, start + length, profile, "adds", peak / profile.brightest(1 / length), spectrum)
 
 
 def events_of_day(recipe: Recipe, day: int, when: Occasions, rng: np.random.Generator) -> list[Event]:
-    """Draw the events that begin on a day; of two of a kind at the same time, one is left out.
+    """Draw the events that begin on a day; of overlapping events of the same kind only the first is kept.
 
     Args:
-        recipe: how many of each kind to expect.
-        day: its number, for the names.
-        when: of that day.
-        rng: of that day; each kind draws from a child of its own, so that one does not disturb the others.
+        recipe: expected number of each kind.
+        day: number of the day, for the names.
+        when: conditions of the day.
+        rng: of the day; each kind draws from its own child, so that the kinds are independent.
     """
     events: list[Event] = []
-    for (setting, draw), own in zip(_DRAWS.items(), rng.spawn(len(_DRAWS)), strict=True):
+    for (setting, draw), kind_rng in zip(_DRAWS.items(), rng.spawn(len(_DRAWS)), strict=True):
         kept: list[Event] = []
-        for _ in range(own.poisson(getattr(recipe, setting))):
-            event = draw(when, own)
-            if event is not None and not any(event.start < one.stop and one.start < event.stop for one in kept):
+        for _ in range(kind_rng.poisson(getattr(recipe, setting))):
+            event = draw(when, kind_rng)
+            if event is not None and not any(event.start < other.stop and other.start < event.stop for other in kept):
                 leak = recipe.leak if event.kind.endswith("burst") else event.cosmic
                 kept.append(replace(event, name=f"{event.kind}_{day:04d}_{len(kept)}", cosmic=leak))
         events += kept
@@ -141,7 +142,7 @@ def events_of_day(recipe: Recipe, day: int, when: Occasions, rng: np.random.Gene
 
 
 def _long_burst(when: Occasions, rng: np.random.Generator) -> Event:
-    """Their number falls with the peak rate as P^-1.3."""
+    """Draw a long burst; the number of bursts falls with the peak rate as P^-1.3."""
     peak, t90 = min(60 * (1 - rng.random()) ** (-1 / 1.3), 1500.0), 10 ** rng.uniform(0.5, 2.0)
     start, profile = _anywhere(when, rng), profiles.pulses(1 + rng.geometric(0.4), rng)
     return Event("burst", start, start + t90 / profile.t90, profile, "adds", peak, _burst_spectrum(2.3, rng))
@@ -177,13 +178,13 @@ def _particles(when: Occasions, rng: np.random.Generator) -> Event:
 
 
 def _saa_edge(when: Occasions, rng: np.random.Generator) -> Event | None:
-    """Particles, or rates that fall short, within some minutes of the anomaly."""
-    length, away, less = 10 ** rng.uniform(0.8, 2.2), rng.uniform(0, 120), rng.random() < 0.3
-    sides = [exit_ + away for exit_ in when.exits] + [entry - away - length for entry in when.entries]
+    """Draw particles, or a lack of counts, within a few minutes of the anomaly."""
+    length, distance, deficit = 10 ** rng.uniform(0.8, 2.2), rng.uniform(0, 120), rng.random() < 0.3
+    sides = [exit_ + distance for exit_ in when.exits] + [entry - distance - length for entry in when.entries]
     if not sides:
         return None
     start = float(rng.choice(sides))
-    if less:
+    if deficit:
         return Event(
             "saa_edge", start, start + length, profiles.ragged(rng), "scales", -rng.uniform(0.05, 0.4), _NOTHING
         )
@@ -225,9 +226,9 @@ def _crab_step(when: Occasions, rng: np.random.Generator) -> Event | None:
     start, stop = map(float, rng.choice(when.crab_passages))
     time = np.linspace(start + _STEP, stop - _STEP, 60)
     place = orbit(time)
-    seen = CRAB.exposure(place, detector_axes(place, time)[0])
-    peak = float(CRAB.rate * seen.max() * (CRAB.shares @ NESTING[:, 0]))
-    return Event("crab_step", start, stop, profiles.sampled(seen), "adds", peak, per_rate_in(0, CRAB.shares))
+    exposure = CRAB.exposure(place, detector_axes(place, time)[0])
+    peak = float(CRAB.rate * exposure.max() * (CRAB.shares @ NESTING[:, 0]))
+    return Event("crab_step", start, stop, profiles.sampled(exposure), "adds", peak, per_rate_in(0, CRAB.shares))
 
 
 _DRAWS: dict[str, Callable[[Occasions, np.random.Generator], Event | None]] = {
@@ -241,7 +242,7 @@ _DRAWS: dict[str, Callable[[Occasions, np.random.Generator], Event | None]] = {
     "telemetry_spikes": _telemetry_spike,
     "crab_steps": _crab_step,
 }
-"""How to draw an event, by the recipe's name for its number a day."""
+"""Function that draws an event, by the setting of the recipe for its number per day."""
 
 
 def _anywhere(when: Occasions, rng: np.random.Generator) -> float:
@@ -249,6 +250,6 @@ def _anywhere(when: Occasions, rng: np.random.Generator) -> float:
 
 
 def _burst_spectrum(peak: float, rng: np.random.Generator) -> Array:
-    """Draw a burst's spectrum around log10(peak energy / keV), spread as BATSE's are (Preece et al. 2000)."""
+    """Draw the spectrum of a burst around log10(peak energy / keV), with the scatter of BATSE (Preece et al. 2000)."""
     alpha, beta = np.clip(rng.normal(-1.0, 0.3), -1.8, 0.0), np.clip(rng.normal(-2.4, 0.25), -3.5, -2.05)
     return response.shares(response.band(float(alpha), float(beta), float(10 ** rng.normal(peak, 0.25))))

@@ -1,4 +1,4 @@
-"""Red noise: a walk that forgets."""
+"""Red noise: an autoregressive process of first order."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def wander(white: Array, keep: float, *, settled: bool) -> Array:
-    """Turn white noise into red: y[n] = keep y[n-1] + sqrt(1 - keep^2) white[n], whose variance tends to that of white.
+def red_noise(white: Array, keep: float, *, stationary: bool) -> Array:
+    """Filter white noise to red noise: y[n] = keep y[n-1] + sqrt(1 - keep^2) white[n], which keeps the variance.
 
     Args:
-        white: (n,) or (n, columns), n >= 0; its first row is overwritten where ``settled``.
-        keep: what is left of a step at the next, 0 to 1.
-        settled: begin as variable as ever; else at rest.
+        white: (n,) or (n, columns), n >= 0; the first row is overwritten if ``stationary``.
+        keep: correlation of successive steps, 0 to 1.
+        stationary: begin with the full variance, not at 0.
     """
     from scipy.signal import lfilter
 
     fresh = np.sqrt(1 - keep**2)
-    if settled:
+    if stationary:
         white[:1] /= fresh
     return np.asarray(lfilter([fresh], [1, -keep], white, axis=0))

@@ -1,4 +1,4 @@
-"""What a photon spectrum leaves in bars of plastic scintillator."""
+"""Response of bars of plastic scintillator to a photon spectrum."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from polarbgb.simulation.rates import CATEGORIES, THRESHOLDS, per_rate_in
 Array = NDArray[np.float64]
 
 ENERGIES = np.geomspace(8.0, 3000.0, 160)
-"""Photon energies on which spectra are given, keV."""
+"""Photon energies at which spectra are given, keV."""
 
 _REST = 510.999  # keV
-_AGAIN = 0.6  # chance that a scattered photon scatters once more, in another bar
-_FIRES = 11.5
-"""What a bar must get to be counted at all, keV: by it bin 5 is near .87 of bin 12, as in the file."""
-_FRACTIONS = (np.arange(60) + 0.5) / 60  # of the greatest deposit
+_SECOND = 0.6  # probability that a scattered photon scatters once more, in another bar
+_TRIGGER = 11.5
+"""Smallest deposit that a bar counts, keV; with it bin 5 is about 0.87 of bin 12, as in the file."""
+_FRACTIONS = (np.arange(60) + 0.5) / 60  # of the largest deposit
 
 
 def band(alpha: float, beta: float, peak: float) -> Array:
-    """Return a gamma-ray burst's photon spectrum (Band et al. 1993, ApJ 413, 281) on :data:`ENERGIES`.
+    """Return the photon spectrum of a gamma-ray burst (Band et al. 1993, ApJ 413, 281) on :data:`ENERGIES`.
 
     Args:
         alpha: slope at low energies, > -2.
@@ -48,19 +48,19 @@ def shares(spectrum: Array) -> Array:
         spectrum: photons per keV at :data:`ENERGIES`.
 
     Returns:
-        (categories,) for a sum of 1 in bin 0.
+        (categories,) shares for a rate of 1 in bin 0.
     """
-    seen = np.trapezoid(spectrum[:, None] * _response(), ENERGIES, axis=0)
-    return per_rate_in(0, np.asarray(seen))
+    counts = np.trapezoid(spectrum[:, None] * _response(), ENERGIES, axis=0)
+    return per_rate_in(0, np.asarray(counts))
 
 
 def compton_edge(energy: Array) -> Array:
-    """Return the greatest energy that a photon can leave in one scattering: 2 E^2 / (m c^2 + 2 E), keV."""
+    """Return the largest energy that a photon can deposit in one scattering: 2 E^2 / (m c^2 + 2 E), keV."""
     return 2 * energy**2 / (_REST + 2 * energy)
 
 
 def klein_nishina(energy: Array, deposit: Array) -> Array:
-    """Return the cross-section per deposited energy, up to a constant.
+    """Return the differential cross-section in the deposited energy, up to a constant.
 
     d(sigma)/dT ~ [2 + s^2 / (e^2 (1-s)^2) + s / (1-s) (s - 2/e)] / e^2, with e = E / m c^2 and s = T / E
     (Klein and Nishina 1929; in terms of T as in Evans, The Atomic Nucleus, chapter 23).
@@ -75,22 +75,22 @@ def klein_nishina(energy: Array, deposit: Array) -> Array:
 
 @cache
 def _response() -> Array:
-    """Return (energies, categories): a photon either is absorbed or scatters, once or in two bars.
+    """Return the (energies, categories) response: a photon is absorbed, or scatters once or in two bars.
 
-    Against scattering, absorption in plastic goes as 1.1 (20 keV / E)^3.
+    The ratio of absorption to scattering in plastic is 1.1 (20 keV / E)^3.
     """
     response = np.zeros((len(ENERGIES), CATEGORIES))
-    for number, energy in enumerate(ENERGIES):
+    for i_energy, energy in enumerate(ENERGIES):
         absorbed = 1.1 * (20 / energy) ** 3
         absorbed = absorbed / (absorbed + 1)
-        response[number] += absorbed * _one_bar(np.array([energy]), np.ones(1))
+        response[i_energy] += absorbed * _one_bar(np.array([energy]), np.ones(1))
         first = compton_edge(energy) * _FRACTIONS
         chance = _normal(klein_nishina(energy, first))
         left = energy - first[:, None]
         second = compton_edge(left) * _FRACTIONS
         both = chance[:, None] * _normal(klein_nishina(left, second))
-        response[number] += (1 - absorbed) * (1 - _AGAIN) * _one_bar(first, chance)
-        response[number] += (1 - absorbed) * _AGAIN * _two_bars(first[:, None], second, both)
+        response[i_energy] += (1 - absorbed) * (1 - _SECOND) * _one_bar(first, chance)
+        response[i_energy] += (1 - absorbed) * _SECOND * _two_bars(first[:, None], second, both)
     return response
 
 
@@ -99,9 +99,9 @@ def _one_bar(deposit: Array, chance: Array) -> Array:
 
 
 def _two_bars(first: Array, second: Array, chance: Array) -> Array:
-    """Where the weaker deposit does not fire its bar, the event is one of a single bar."""
+    """Count two deposits; if the smaller one is below the trigger, the hit is one of a single bar."""
     low, high = np.minimum(first, second).ravel(), np.maximum(first, second).ravel()
-    return _count(high, _highest(high) + np.where(low < _FIRES, 0, 5), chance.ravel())
+    return _count(high, _highest(high) + np.where(low < _TRIGGER, 0, 5), chance.ravel())
 
 
 def _highest(deposit: Array) -> NDArray[np.int64]:
@@ -110,7 +110,7 @@ def _highest(deposit: Array) -> NDArray[np.int64]:
 
 def _count(deposit: Array, kind: NDArray[np.int64], chance: Array) -> Array:
     kind = np.where(deposit < THRESHOLDS[0], 10, kind)
-    return np.asarray(np.bincount(kind, np.where(deposit < _FIRES, 0.0, chance), CATEGORIES), float)
+    return np.asarray(np.bincount(kind, np.where(deposit < _TRIGGER, 0.0, chance), CATEGORIES), float)
 
 
 def _normal(weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The South Atlantic Anomaly: where POLAR is switched off, and what the passes leave behind."""
+"""The South Atlantic Anomaly: where POLAR is switched off, and the activation by its passes."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Array = NDArray[np.float64]
 EDGE = 23_200.0
 """POLAR is switched off where the field is weaker than this, nT.
 
-All but .6 % of the published intervals are outside with it; the orbit spends 13 % of the time inside.
+All but 0.6 % of the published intervals are outside; the orbit spends 13 % of the time inside.
 """
 
 RIM = 25_500.0
-"""The column ``time_since_saa`` counts from where the field gets stronger than this, nT.
+"""The column ``time_since_saa`` counts from where the field exceeds this, nT.
 
-With it the quartiles of that column come out; the strip from here to the edge has data and a time of 0.
+The value reproduces the quartiles of that column; between the edge and here there are data with a time of 0.
 """
 
 FORGETS = 18 * 3600.0
-"""Over a hole of the data longer than this the latest pass is forgotten, s: the file's column reaches 65,271 s."""
+"""The latest pass is forgotten after a hole in the data longer than this, s; the column of the file reaches 65,271."""
 
 DECAYS = (220.0, 1500.0, 54_000.0)
-"""Mean lives of the activation, s: of the minutes after a pass; iodine-128 (half-life 25 min); the day's mixture
-(half-lives of about 10 h, as of copper-64)."""
+"""Mean lives of the activation, s: minutes after a pass; iodine-128 (half-life 25 min); a mixture with half-lives of
+about 10 h, such as copper-64."""
 
-_GAINS = (0.9, 0.30, 0.010)  # Hz of any-bar rate for a second at a depth of 1000 nT
+_GAINS = (0.9, 0.30, 0.010)  # any-bar rate per second at a depth of 1000 nT, Hz
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the past leaves to the next stretch of time.
+    """State of the anomaly that one stretch of time hands to the next.
 
     Attributes:
         activation: level of each decay, Hz.
-        inside: whether the last point lay within the rim.
-        exit: end of the latest pass that was recorded, unix seconds; -inf where none is known.
+        inside: whether the last point is within the rim.
+        exit: end of the latest pass that was recorded, unix seconds; -inf if none is known.
     """
 
     activation: tuple[float, ...] = (0.0,) * len(DECAYS)
@@ -54,9 +54,9 @@ class Passes:
 
     Attributes:
         off: (n,) true where POLAR is switched off.
-        since: (n,) time since the latest recorded pass, s; 0 within the rim and where it is unknown.
+        since: (n,) time since the latest recorded pass, s; 0 within the rim and where none is known.
         activation: (n,) any-bar rate of the activated material, Hz.
-        memory: for the stretch that follows.
+        memory: state at the end.
     """
 
     off: NDArray[np.bool_]
@@ -66,15 +66,15 @@ class Passes:
 
 
 def passes(time: Array, strength: Array, *, holes: Array, restarts: Array, memory: Memory) -> Passes:
-    """Follow the passes and the activation they cause: dA/dt = gain * depth - A / life for each decay.
+    """Return the passes and the activation that they cause: dA/dt = gain * depth - A / life for each decay.
 
     Args:
         time: (n,) unix seconds in nearly equal steps.
         strength: (n,) of the field, nT.
-        holes: (k, 2) start and stop of holes of the data, unix seconds, in order and apart: a pass that ends there
+        holes: (k, 2) start and stop of holes in the data, unix seconds, sorted and disjoint; a pass that ends in one
             activates, but is not recorded.
-        restarts: (m,) times after which earlier passes are unknown, unix seconds, in order.
-        memory: of the stretch before.
+        restarts: (m,) times after which earlier passes are unknown, unix seconds, sorted.
+        memory: state at the start.
     """
     from scipy.signal import lfilter
 

@@ -1,4 +1,4 @@
-"""X-ray sources that rise and set: where they stand, and what POLAR counts of them."""
+"""X-ray sources that rise and set: their directions, spectra and rates in POLAR."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A source.
+    """An X-ray source.
 
     Attributes:
-        direction: (3,) unit vector, of the equator and equinox of 2017 as the orbit is.
-        rate: on the detector's axis, in bin 12, Hz.
-        photons: (energies,) its spectrum.
+        direction: (3,) unit vector for the equator and equinox of 2017, like the orbit.
+        rate: in bin 12 with the source on the axis of the detector, Hz.
+        photons: (energies,) photon spectrum.
     """
 
     direction: Array
@@ -32,14 +32,14 @@ class Source:
 
     @cached_property
     def shares(self) -> Array:
-        """(categories,) for a rate of 1 in bin 12."""
+        """(categories,) shares for a rate of 1 in bin 12."""
         return per_rate_in(ANY, response.shares(self.photons))
 
     def exposure(self, place: Orbit, z: Array) -> Array:
-        """Return its exposure relative to one on the detector's axis, (n,); 0 where the Earth hides it.
+        """Return the (n,) exposure relative to that on the axis of the detector; 0 where the Earth hides the source.
 
-        .57 + .70 c - .27 c^2 for the cosine c of the angle off the axis: POLAR is nearly a cube, whose sides see what
-        its face does not; the numbers give the quartiles of ``crabarf``.
+        It is 0.57 + 0.70 c - 0.27 c^2 for the cosine c of the angle from the axis, because POLAR is nearly a cube whose
+        sides see what its face does not; the numbers reproduce the quartiles of ``crabarf``.
 
         Args:
             place: of the platform.
@@ -50,7 +50,7 @@ class Source:
 
 
 CRAB_AREA = 3.53
-"""Greatest value of ``crabarf``, in the units of the file (like cm2)."""
+"""Largest value of ``crabarf``, in the units of the file (similar to cm2)."""
 
 CRAB = Source(unit_vector(83.890, 22.025), 32.0, response.power_law(-2.1))
 """A power law of photon index 2.1 (Toor and Seward 1974, AJ 79, 995)."""
@@ -58,7 +58,7 @@ CRAB = Source(unit_vector(83.890, 22.025), 32.0, response.power_law(-2.1))
 SCORPIUS_X1 = Source(
     unit_vector(245.223, -15.680), 34.0, response.power_law(-1.0, 6.0) + 2e-4 * response.power_law(-2.0)
 )
-"""Bremsstrahlung of 6 keV with a hard tail (D'Amico et al. 2001, ApJ 547, L147)."""
+"""Bremsstrahlung at 6 keV with a hard tail (D'Amico et al. 2001, ApJ 547, L147)."""
 
 CYGNUS_X1 = Source(unit_vector(299.751, 35.249), 16.0, response.power_law(-1.5, 150.0))
-"""Photon index 1.5, folded at 150 keV, as in its hard state (Gierlinski et al. 1997, MNRAS 288, 958)."""
+"""Photon index 1.5 with a cutoff at 150 keV, as in the hard state (Gierlinski et al. 1997, MNRAS 288, 958)."""

@@ -1,4 +1,4 @@
-"""A stretch of the orbit, and what is met on it."""
+"""The trajectory of the platform: position, field and anomaly along a stretch of the orbit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Past:
-    """What a stretch of the orbit leaves to the next; times in unix seconds.
+    """State that one stretch of the orbit hands to the next; times in unix seconds.
 
     Attributes:
-        anomaly: memory of its passes.
-        reading: time of the last reading; NaN if there was none.
+        anomaly: state of the anomaly.
+        reading: time of the last reading; NaN if there is none.
         taken: time of the last reading with data.
-        missing: time of the last reading without.
+        missing: time of the last reading without data.
     """
 
     anomaly: Memory = field(default_factory=Memory)
@@ -35,17 +35,17 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Way:
-    """A stretch of the orbit.
+class Trajectory:
+    """A stretch of the orbit, at (n,) times.
 
     Attributes:
         time: (n,) unix seconds.
-        place: of the platform.
+        place: position of the platform.
         field: (3, n) B_r, B_theta, B_phi, nT.
         strength: (n,) of the field, nT.
         blind: (n,) true in holes of the data.
-        anomaly: its passes.
-        before: what the stretch before left.
+        anomaly: passes of the anomaly.
+        before: state at the start.
     """
 
     time: Array
@@ -73,22 +73,22 @@ class Way:
 
     @cached_property
     def taken(self) -> NDArray[np.bool_]:
-        """Where data are taken."""
+        """(n,) true where data are taken."""
         return ~self.anomaly.off & ~self.blind
 
     @cached_property
     def since_on(self) -> Array:
-        """(n,) seconds since data are taken again; inf where they were never missing."""
+        """(n,) seconds since the last time without data; inf if there was none."""
         return self.time - np.maximum.accumulate(np.where(self.taken, self.before.missing, self.time))
 
     @cached_property
     def axes(self) -> tuple[Array, Array]:
-        """The detector's z and x axes, (n, 3) unit vectors."""
+        """(n, 3) unit vectors of the z and x axes of the detector."""
         return detector_axes(self.place, self.time)
 
     @property
     def after(self) -> Past:
-        """What this stretch leaves to the next."""
+        """State at the end."""
         taken, missing = self.time[self.taken], self.time[~self.taken]
         return Past(
             anomaly=self.anomaly.memory,
@@ -98,14 +98,14 @@ class Way:
         )
 
 
-def follow(earth: Field, time: Array, *, holes: Array, before: Past) -> Way:
-    """Follow the orbit.
+def follow(earth: Field, time: Array, *, holes: Array, before: Past) -> Trajectory:
+    """Return the trajectory along a stretch of the orbit.
 
     Args:
-        earth: its field.
+        earth: geomagnetic field.
         time: (n,) unix seconds in nearly equal steps, n > 1.
-        holes: (k, 2) start and stop of holes of the data, unix seconds, in order and apart.
-        before: what the stretch before left.
+        holes: (k, 2) start and stop of holes in the data, unix seconds, sorted and disjoint.
+        before: state at the start.
     """
     place = orbit(time)
     vector = earth.at(place.glat, place.glon, place.altitude)
@@ -113,11 +113,11 @@ def follow(earth: Field, time: Array, *, holes: Array, before: Past) -> Way:
     blind = telemetry.within(time, holes)
     restarts = time[np.diff(time, prepend=before.reading) > telemetry.RESTART]
     anomaly = passes(time, strength, holes=holes, restarts=restarts, memory=before.anomaly)
-    return Way(time, place, vector, strength, blind, anomaly, before)
+    return Trajectory(time, place, vector, strength, blind, anomaly, before)
 
 
 def past(earth: Field) -> Past:
-    """Let the days before activate the detector, which is switched on at the start: the file knows of no pass yet."""
+    """Return the state at the start of the mission: activated by three days of passes, none of which is in the file."""
     time = np.arange(START - 3 * DAY, START, 4.0)
-    way = follow(earth, time, holes=np.empty((0, 2)), before=Past())
-    return Past(anomaly=replace(way.anomaly.memory, exit=-np.inf), missing=float(time[-1]))
+    trajectory = follow(earth, time, holes=np.empty((0, 2)), before=Past())
+    return Past(anomaly=replace(trajectory.anomaly.memory, exit=-np.inf), missing=float(time[-1]))

@@ -1,4 +1,4 @@
-"""What was injected, and how significant it is to one who knows everything else."""
+"""The truth of a simulated mission: the injected events, and their significance over the known background."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from polarbgb.simulation.events import Event
 Array = NDArray[np.float64]
 
 MODELLED = (0, 1, 5, 6, 10, 12)
-"""Bins that the published work models."""
+"""Bins of the published prediction."""
 
 
 class Tally:
-    """Adds up, part by part of the mission, what became of every event."""
+    """Sums of the counts of every event over the days of the mission."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
@@ -26,38 +26,38 @@ class Tally:
         self._rows = np.zeros(len(events), np.int64)
         self._seen, self._peak = np.zeros(len(events)), np.zeros(len(events))
 
-    def add(self, number: int, time: Array, *, change: Array, injected: Array, counts: Array, expected: Array) -> None:
+    def add(self, i_event: int, time: Array, *, change: Array, injected: Array, counts: Array, expected: Array) -> None:
         """Add rows that an event covers.
 
         Args:
-            number: of the event.
-            time: (n,) opening of the bins, unix seconds.
+            i_event: index of the event.
+            time: (n,) starts of the time bins, unix seconds.
             change: (n, 13) mean change of the rates by the event, Hz.
             injected: (n, 13) counts of the event.
             counts: (n, 13) all counts.
-            expected: (n, 13) mean counts of everything but the event.
+            expected: (n, 13) mean counts without the event.
         """
         if not len(time):
             return
-        event, bins = self._events[number], list(MODELLED)
-        self._rows[number] += len(time)
-        self._seen[number] += event.share(time)
+        event, bins = self._events[i_event], list(MODELLED)
+        self._rows[i_event] += len(time)
+        self._seen[i_event] += event.share(time)
         highest = change[np.argmax(np.abs(change[:, 0])), 0]
-        self._peak[number] = max(self._peak[number], highest, key=abs)
-        self._injected[number] += injected[:, bins].sum(axis=0)
-        # The test is made over the bins that T90 touches: the faint tail would only add noise.
+        self._peak[i_event] = max(self._peak[i_event], highest, key=abs)
+        self._injected[i_event] += injected[:, bins].sum(axis=0)
+        # The significance is measured over the time bins that T90 touches: the faint tail would only add noise.
         inside = (time + 1 > event.t90_start) & (time < event.t90_start + event.t90)
-        self._counted[number] += counts[inside][:, bins].sum(axis=0)
-        self._expected[number] += expected[inside][:, bins].sum(axis=0)
+        self._counted[i_event] += counts[inside][:, bins].sum(axis=0)
+        self._expected[i_event] += expected[inside][:, bins].sum(axis=0)
 
     def table(self) -> pl.DataFrame:
-        """Return a row an event of which the file holds a bin, in order of time.
+        """Return one row per event with at least one row in the file, sorted by time.
 
         Columns: ``kind``, ``name``, ``start``, ``stop``, ``t90_start`` (unix seconds), ``t90`` (s), ``peak_rate``
-        (greatest mean change of rate[0] in a bin of the file, Hz), ``rows`` (bins of the file from start to stop),
-        ``seen`` (share of the event in them), and for each modelled bin ``counts_<bin>`` (that the event added, or
-        took), ``t90_counts_<bin>`` (all counts in T90), ``t90_expected_<bin>`` (of everything but the event) and
-        ``significance_<bin>`` of the one over the other.
+        (largest mean change of rate[0] in a row, Hz), ``rows`` (rows of the file from start to stop),
+        ``seen`` (share of the event in them), and for each published bin ``counts_<bin>`` (added by the event; negative
+        if removed), ``t90_counts_<bin>`` (all counts in T90), ``t90_expected_<bin>`` (mean counts in T90 without the
+        event) and ``significance_<bin>`` of the former over the latter.
         """
         events, significant = self._events, significance(self._counted, self._expected)
         columns: dict[str, object] = {
@@ -71,11 +71,11 @@ class Tally:
             "rows": self._rows,
             "seen": self._seen,
         }
-        for column, number in enumerate(MODELLED):
-            columns[f"counts_{number}"] = self._injected[:, column].astype(np.int64)
-            columns[f"t90_counts_{number}"] = self._counted[:, column].astype(np.int64)
-            columns[f"t90_expected_{number}"] = self._expected[:, column]
-            columns[f"significance_{number}"] = significant[:, column]
+        for column, i_bin in enumerate(MODELLED):
+            columns[f"counts_{i_bin}"] = self._injected[:, column].astype(np.int64)
+            columns[f"t90_counts_{i_bin}"] = self._counted[:, column].astype(np.int64)
+            columns[f"t90_expected_{i_bin}"] = self._expected[:, column]
+            columns[f"significance_{i_bin}"] = significant[:, column]
         types = {"kind": pl.String, "name": pl.String} | dict.fromkeys(
             ("start", "stop", "t90_start", "t90", "peak_rate"), pl.Float64
         )

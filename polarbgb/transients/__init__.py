@@ -1,1 +1,1 @@
-"""Transients: intervals of excess, the events among them, and the known ones found again."""
+"""Transients: the search for intervals of excess, their ranking, and the events made of them."""

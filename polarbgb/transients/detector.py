@@ -1,4 +1,4 @@
-"""The detector: noise, ranking and control learnt from one file, and what they make of counts."""
+"""The detector: the ranking and the control that are learned from one file, and the search that both serve."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarbgb.config import Config, Trigger
+from polarbgb.config import Trigger
 from polarbgb.progress import Track, silent, watched
 from polarbgb.transients.candidates import Candidates, describe_candidates, disjoint, group_windows
 from polarbgb.transients.counts import Counts, mirrored, with_added
 from polarbgb.transients.false_alarms import Control
-from polarbgb.transients.injection import Ground, broad_population, draw
-from polarbgb.transients.noise import Noise, running_sums
+from polarbgb.transients.injection import InjectionSite, broad_population, draw
+from polarbgb.transients.noise import Noise
 from polarbgb.transients.ranking import Features, Ranking, enough_to_learn, train_ranking
+from polarbgb.transients.rows import running_sums
+from polarbgb.transients.settings import SearchSettings
 from polarbgb.transients.windows import find_windows
 
-Array = NDArray[np.float64]
-
 _INJECTIONS, _PER_DAY = 1500, 30.0
-"""Transients that the ranking is trained on, and how many a day lie in the same rows."""
+"""Number of transients that the ranking is trained on, and how many per day are injected together."""
 
-_OWED = 0.5
-"""Share of a candidate's excess that an injected transient must have made for the candidate to be its."""
+_MIN_INJECTED = 0.5
+"""Share of the excess of a candidate that must be injected for it to count as a detected transient."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """Candidates of a search with their features.
+class CandidateSample:
+    """The candidates of a search with their features.
 
     Attributes:
         candidates: in time order.
-        features: by name, (candidates,) values.
+        features: (candidates,) values by name.
         orbit: (candidates,) number of the orbit.
     """
 
@@ -45,12 +45,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Detector:
-    """What a search is judged by.
+    """The ranking of candidates and their false-alarm rate.
 
     Attributes:
-        ranking: of candidates.
+        ranking: ranking statistic of candidates.
         control: the same search and ranking on mirrored counts.
-        injected: transients that the ranking was trained on.
+        injected: number of injected transients that the ranking was trained on.
     """
 
     ranking: Ranking
@@ -58,112 +58,104 @@ class Detector:
     injected: int
 
     def as_dict(self) -> dict[str, object]:
-        """Return it as it is stored."""
+        """Return the detector in the form in which it is stored."""
         return {"ranking": self.ranking.as_dict(), "control": self.control.as_dict(), "injected": self.injected}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Detector:
-        """Return what :meth:`as_dict` stored."""
+        """Return the detector from what :meth:`as_dict` returned."""
         return cls(Ranking.from_dict(stored["ranking"]), Control.from_dict(stored["control"]), int(stored["injected"]))
 
 
 def search(
-    counts: Counts,
-    noise: Noise,
-    settings: Trigger,
-    *,
-    threads: int = 0,
-    track: Track = silent,
-) -> Found:
+    counts: Counts, noise: Noise, settings: Trigger, *, threads: int = 0, track: Track = silent
+) -> CandidateSample:
     """Search counts for candidates, and describe them.
 
     Args:
-        counts: to search.
+        counts: counts to search.
         noise: from :func:`polarbgb.transients.noise.measure_noise`.
         settings: of the search.
-        threads: 0 for all cores.
-        track: watches the searches.
+        threads: number of threads; 0 for all cores.
+        track: watches the search.
     """
     windows = find_windows(counts, noise.dispersion, settings, threads=threads, track=track)
     candidates = group_windows(windows, counts, settings)
     features = describe_candidates(candidates, counts, noise, settings)
-    return Found(candidates, features, counts.orbit[candidates.first])
+    return CandidateSample(candidates, features, counts.orbit[candidates.first])
 
 
-def learn_detector(ground: Ground, noise: Noise, found: Found, config: Config, *, track: Track = silent) -> Detector:
-    """Train the ranking on injected transients and the data's own candidates, and rank the control.
+def learn_detector(
+    site: InjectionSite, noise: Noise, sample: CandidateSample, settings: SearchSettings, *, track: Track = silent
+) -> Detector:
+    """Train the ranking on injected transients, observed and mirrored counts, and rank the control.
 
     Args:
-        ground: the counts, and where transients may be injected.
-        noise: of the counts.
-        found: what the search finds in them.
-        config: its sections trigger and inject.
-        track: watches the rounds of injections.
+        site: the counts, and where transients may be injected.
+        noise: noise of the counts.
+        sample: candidates of the counts.
+        settings: of the search.
+        track: watches the searches and the rounds of injections.
     """
-    settings, threads = config.trigger, config.model.threads
-    counts = ground.counts
-    reflected = search(mirrored(counts, seed=settings.seed), noise, settings, threads=threads, track=track)
-    own, noisy = ((one.features, one.orbit) for one in (found, reflected))
-    ranking, injected = Ranking(tuple(sorted(found.features)), ()), 0
-    if enough_to_learn(own, noisy):
-        features, orbit = inject_and_search(ground, noise, config, track)
+    trigger, threads, counts = settings.trigger, settings.threads, site.counts
+    reflected = search(mirrored(counts, seed=trigger.seed), noise, trigger, threads=threads, track=track)
+    ranking, injected = Ranking(tuple(sorted(sample.features)), ()), 0
+    sets = (sample.features, sample.orbit), (reflected.features, reflected.orbit)
+    if enough_to_learn(*sets):
+        features, orbit = _inject_and_search(site, noise, settings, track)
         with watched(track, "Ranking"):
-            ranking = train_ranking(own, noisy, (features, orbit), seed=settings.seed, threads=threads)
+            ranking = train_ranking(*sets, (features, orbit), seed=trigger.seed, threads=threads)
         injected = len(orbit)
-    return Detector(ranking, _control(counts, reflected, ranking, settings, held_out=True), injected)
+    return Detector(ranking, _control(counts, reflected, ranking, trigger, held_out=True), injected)
 
 
 def measure_control(counts: Counts, noise: Noise, ranking: Ranking, settings: Trigger, *, threads: int = 0) -> Control:
-    """Search mirrored counts of a file that the ranking was not trained on, and rank what is found.
+    """Search mirrored counts of a file that the ranking was not trained on, and rank their candidates.
 
     Args:
         counts: as observed.
-        noise: of them.
-        ranking: of candidates.
+        noise: noise of the counts.
+        ranking: ranking statistic.
         settings: of the search.
-        threads: 0 for all cores.
+        threads: number of threads; 0 for all cores.
     """
     reflected = search(mirrored(counts, seed=settings.seed), noise, settings, threads=threads)
     return _control(counts, reflected, ranking, settings, held_out=False)
 
 
-def _control(counts: Counts, reflected: Found, ranking: Ranking, settings: Trigger, *, held_out: bool) -> Control:
+def _control(
+    counts: Counts, reflected: CandidateSample, ranking: Ranking, settings: Trigger, *, held_out: bool
+) -> Control:
     score = ranking.score(reflected.features, reflected.orbit, held_out=held_out)
     return Control(np.sort(score[disjoint(reflected.candidates, score, counts, settings)]), counts.days)
 
 
-def inject_and_search(
-    ground: Ground, noise: Noise, config: Config, track: Track = silent
+def _inject_and_search(
+    site: InjectionSite, noise: Noise, settings: SearchSettings, track: Track = silent
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int32]]:
-    """Return the features of the candidates that broad, random injections make, and the numbers of their orbits.
-
-    Args:
-        ground: where they may be injected.
-        noise: of the counts.
-        config: its sections trigger and inject.
-        track: watches the rounds of injections.
-    """
-    counts, settings = ground.counts, config.trigger
-    rng = np.random.default_rng(settings.seed)
-    population = broad_population(ground, config, rng)
+    """Return the features and orbits of the candidates that a broad population of injected transients makes."""
+    counts = site.counts
+    rng = np.random.default_rng(settings.trigger.seed)
+    population = broad_population(site, settings.inject, rng)
     each = max(1, round(_PER_DAY * counts.days))
     features: list[Features] = []
     orbits = []
     rounds = max(1, round(_INJECTIONS / each))
     for _ in track(range(rounds), label="Injected to train the ranking", total=rounds):
-        injections = draw(ground, population, number=each, rng=rng)
-        after = with_added(counts, [(one.rows, one.counts) for one in injections], config)
-        seen = search(after, noise, settings, threads=config.model.threads)
-        own = _owed(seen.candidates, counts, after)
-        features.append({name: values[own] for name, values in seen.features.items()})
-        orbits.append(seen.orbit[own])
-    return {name: np.concatenate([one[name] for one in features]) for name in features[0]}, np.concatenate(orbits)
+        injections = draw(site, population, number=each, rng=rng)
+        after = with_added(counts, [(injection.rows, injection.counts) for injection in injections], settings.intervals)
+        sample = search(after, noise, settings.trigger, threads=settings.threads)
+        injected = _mostly_injected(sample.candidates, counts, after)
+        features.append({name: values[injected] for name, values in sample.features.items()})
+        orbits.append(sample.orbit[injected])
+    columns = {name: np.concatenate([of_round[name] for of_round in features]) for name in features[0]}
+    return columns, np.concatenate(orbits)
 
 
-def _owed(candidates: Candidates, before: Counts, after: Counts) -> NDArray[np.bool_]:
-    """Say which candidates owe at least half of their excess to what was added."""
+def _mostly_injected(candidates: Candidates, before: Counts, after: Counts) -> NDArray[np.bool_]:
+    """Return the (candidates,) mask of those of which at least half of the excess was injected."""
     extra, excess = (
         before.of_series(sums[candidates.after] - sums[candidates.first], candidates.series)
         for sums in map(running_sums, (after.observed - before.observed, after.observed - after.expected))
     )
-    return np.asarray((extra > 0) & (extra >= _OWED * excess))
+    return np.asarray((extra > 0) & (extra >= _MIN_INJECTED * excess))

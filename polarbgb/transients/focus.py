@@ -1,49 +1,49 @@
-"""Poisson-FOCuS: at every row, the most significant of all windows that end there.
+"""Poisson-FOCuS: find for every row the most significant of all windows that end there.
 
-Lay the cumulative counts of a segment out over its cumulative background: a window is a chord of this curve, its slope
-the intensity. The log likelihood ratio of an intensity mu against 1 is ``X ln(mu) - B (mu - 1)``, linear in the ends of
-the chord: for a given end, only the corners of the lower convex hull of the curve can be the best start (of the upper
-hull for deficits). They are some ln(rows) in number (Ward et al., arXiv:2208.01494; Dilillo et al., arXiv:2302.04743).
-Three things are added:
+Plotted over the cumulative background, the cumulative counts of a segment are a curve, a window is a chord of this
+curve, and the slope of the chord is the intensity. The log likelihood ratio of an intensity mu against 1,
+``X ln(mu) - B (mu - 1)``, is linear in the ends of the chord. For a given end, therefore, only corners of the lower
+convex hull of the curve can be the best start (of the upper hull for deficits). There are about ln(rows) of them (Ward
+et al., arXiv:2208.01494; Dilillo et al., arXiv:2302.04743). Three things are added:
 
-- A limit on the length of windows that stays exact. A start inside the hull may become a corner when older ones leave
-  it. Then the hull is built again, from its newest start backwards, which on the way makes the hulls that will be left
-  as it ages. It and the hull of the starts since then are a queue made of two stacks, at a constant cost a row.
-- An intensity nearer to 1 than mu_min is no alternative, as in the papers; a window that is fainter than that has the
-  likelihood of mu_min. So the result is a maximum over all windows, and not over those that happen to be kept.
-- Logarithms are taken only where what the rows since the last look can have added at most passes the threshold.
+- The length of windows can be limited, and the result stays exact. A start inside the hull may become a corner when
+  older starts are too old. The hull is then rebuilt from its newest start backwards, which also yields all the hulls
+  that remain as it ages. This hull and that of the starts since then are a queue made of two stacks, at a constant
+  cost per row.
+- Intensities closer to 1 than mu_min are no alternative, as in the papers; a fainter window has the likelihood of
+  mu_min. The result is the maximum over all windows.
+- Logarithms are computed only where an upper bound on the likelihood ratio exceeds the threshold.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeAlias, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from polarbgb.transients.compiled import compiled, compiled_once
+from polarbgb.transients.rows import Rows
+
+Array: TypeAlias = NDArray[np.float64]
 _T = TypeVar("_T", np.float64, np.int32)
-_Arrays: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]
+_Arrays: TypeAlias = tuple[Array, Array, NDArray[np.int32]]
 _Numbers: TypeAlias = tuple[float, float, float, int, float, float]
-_Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 class Series(NamedTuple):
-    """Counts of one energy bin and what is expected of them.
+    """Observed and expected counts of one energy bin.
 
     Attributes:
-        counts: (n,) not negative; whole, or divided by a dispersion.
+        counts: (n,) observed counts, at least 0; whole numbers, or divided by a dispersion.
         background: (n,) expected counts, > 0, in the same unit.
-        segment: (n,) number of the unbroken stretch of each row; no window holds two.
+        segment: (n,) segment of each row; no window spans two.
     """
 
-    counts: NDArray[np.float64]
-    background: NDArray[np.float64]
+    counts: Array
+    background: Array
     segment: NDArray[np.int32]
 
 
@@ -57,35 +57,35 @@ class Windows(NamedTuple):
         significance: (n,) sigma.
     """
 
-    trigger: NDArray[np.int64]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    significance: NDArray[np.float64]
+    trigger: Rows
+    start: Rows
+    stop: Rows
+    significance: Array
 
 
 def trace(
     series: Series, *, sign: int = 1, mu_min: float = 1.0, longest: int | None = None, threshold: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the largest significance over the windows that end at each row, and where the best one starts.
+) -> tuple[Array, Rows]:
+    """Return the largest significance of the windows that end at each row, and the first row of the best window.
 
     The significance of a window of X counts over a background B is sqrt(2 LLR), LLR the largest
     ``X ln(mu) - B (mu - 1)`` over mu >= mu_min (mu <= 1 / mu_min for deficits), or 0. That is
-    ``X ln(X / B) - (X - B)`` where the measured intensity X / B reaches mu_min. But for rounding, the result is exact
-    for every mu_min and every limit. It does not pay for the number of windows that were searched.
+    ``X ln(X / B) - (X - B)`` where the measured intensity X / B reaches mu_min. Except for rounding, the result is
+    exact for every mu_min and every limit. No trials factor is applied.
 
     Args:
         series: of n rows.
         sign: +1 for an excess, -1 for a deficit.
-        mu_min: least intensity sought, >= 1. A window less than about half as far from 1 has no significance at all.
-            With noise, a background that is wrong by a tenth of mu_min - 1 hardly triggers, one by half of it often.
-        longest: longest window, rows; None is no limit.
-        threshold: sigma; where the significance does not exceed it, 0 stands instead.
+        mu_min: least intensity sought, >= 1. A window less than about half as far from 1 has a significance of 0.
+            In noise, a background that is wrong by 0.1 * (mu_min - 1) rarely triggers, by 0.5 * (mu_min - 1) often.
+        longest: longest window, rows; None for no limit.
+        threshold: sigma; the significance is set to 0 where it does not exceed the threshold.
 
     Returns:
         (n,) significance, sigma, and (n,) first row of the best window, -1 where the significance is 0.
 
     Raises:
-        ValueError: if the series or a setting is not as asked.
+        ValueError: if the series or a setting is out of range.
 
     Example:
         >>> trace(Series(np.array([9.0, 12.0, 12.0]), np.full(3, 9.0), np.zeros(3, np.int32)))[1].tolist()
@@ -97,43 +97,40 @@ def trace(
 def windows(
     series: Series, *, sign: int = 1, mu_min: float = 1.0, longest: int | None = None, threshold: float = 5.0
 ) -> Windows:
-    """Find disjoint windows above a threshold, one after the other.
+    """Find disjoint windows above a threshold, one after the other; errors as of :func:`trace`.
 
-    The search triggers where the significance first exceeds the threshold. It ends when, for as many rows as its best
-    window is long, there was none better, or with the segment, and a new search begins after that window.
+    A search triggers where the significance first exceeds the threshold. It ends with the segment, or when no better
+    window was found for as many rows as its best window is long. The next search begins after that window.
 
     Args:
         series: of n rows.
-        sign: as in :func:`trace`.
-        mu_min: as there.
-        longest: as there.
+        sign: as for :func:`trace`.
+        mu_min: as for :func:`trace`.
+        longest: as for :func:`trace`.
         threshold: sigma.
 
     Returns:
         The best window of each search, in time order.
-
-    Raises:
-        ValueError: as there.
     """
     return Windows(*_windows(_checked(series), _sought(sign, mu_min, longest, threshold, len(series.counts))))
 
 
 @cache
 def compile_windows() -> None:
-    """Compile :func:`windows` before threads call it: two that compile at once may break numba."""
+    """Compile :func:`windows` before threads call it: numba may fail if two threads compile at once."""
     windows(Series(np.zeros(1), np.ones(1), np.zeros(1, np.int32)))
 
 
 class _Sought(NamedTuple):
-    """What is searched for.
+    """The windows that are sought.
 
     Attributes:
-        sign: +1 or -1.
+        sign: +1 for excesses, -1 for deficits.
         nearest: the intensity sought that is nearest to 1.
-        slope: signed counts by background of the window for which it is as likely as 1.
-        longest: window, rows.
+        slope: signed counts over background of a window for which ``nearest`` is as likely as 1.
+        longest: longest window, rows.
         enough: log likelihood ratio of the threshold.
-        beyond: 1 if the terms of :func:`_bound` beyond the first count, as they do for deficits, else 0.
+        beyond: 1 for deficits, for which :func:`_bound` needs its second term, else 0.
     """
 
     sign: float
@@ -151,37 +148,37 @@ class _Hull(NamedTuple):
         begin: first row of the windows that start at each corner.
         height: signed counts before it.
         width: background before it.
-        follow: place of the next corner to look at, -1 for none.
+        follow: index of the next corner to look at, -1 for none.
     """
 
-    begin: NDArray[np.int64]
-    height: NDArray[np.float64]
-    width: NDArray[np.float64]
-    follow: NDArray[np.int64]
+    begin: Rows
+    height: Array
+    width: Array
+    follow: Rows
 
 
-class _Room(NamedTuple):
-    """What a search writes to.
+class _Buffers(NamedTuple):
+    """Arrays that a search writes to.
 
     Attributes:
-        recent: hull of the starts since the other one was built, oldest first.
-        old: hulls of the starts before, see :func:`_turn`.
+        recent: hull of the starts since ``old`` was built, oldest first.
+        old: hulls of the starts before, see :func:`_rebuilt`.
         significance: (n,) of the best window that ends with each row, sigma; written where it exceeds the threshold.
-        start: (n,) its first row; written there.
+        start: (n,) first row of that window; written in the same rows.
     """
 
     recent: _Hull
     old: _Hull
-    significance: NDArray[np.float64]
-    start: NDArray[np.int64]
+    significance: Array
+    start: Rows
 
 
 def _checked(series: Series) -> _Arrays:
-    """Return it as the compiled loops take it."""
+    """Return the arrays of a series in the types that the compiled loops take."""
     counts, background = _read_only(series.counts, np.float64), _read_only(series.background, np.float64)
     segment = _read_only(series.segment, np.int32)
     if not counts.shape == background.shape == segment.shape == (len(counts),):
-        raise ValueError("counts, background and segment are not of one length")
+        raise ValueError("counts, background and segment differ in length")
     total = np.sum(counts) + np.sum(background)
     if not (np.all(counts >= 0) and np.all(background > 0) and np.isfinite(total)):
         raise ValueError("counts must be finite and >= 0, the background finite and > 0")
@@ -191,83 +188,67 @@ def _checked(series: Series) -> _Arrays:
 
 
 def _read_only(values: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
-    """Return a view that no one can write to: arrays that can be are another type, compiled for on its own."""
+    """Return a read-only view: numba compiles separately for writable arrays."""
     view = np.ascontiguousarray(values, dtype).view()
     view.flags.writeable = False
     return view
 
 
 def _sought(sign: int, mu_min: float, longest: int | None, threshold: float, rows: int) -> _Numbers:
-    """Return what is searched for in so many rows, see :class:`_Sought`."""
+    """Return the fields of :class:`_Sought` for a series of a number of rows."""
     if sign not in {1, -1} or not 1 <= mu_min < math.inf or not 0 <= threshold < math.inf:
         raise ValueError(f"sign {sign}, mu_min {mu_min} or threshold {threshold} is out of range")
     if longest is not None and longest < 1:
-        raise ValueError(f"the longest window has {longest} rows")
+        raise ValueError(f"the longest window has {longest} rows; it must have at least 1")
     nearest = float(mu_min) ** sign
     slope = 1.0 if nearest == 1 else (nearest - 1) / math.log(nearest)
     limit = rows if longest is None else min(longest, rows)
     return float(sign), nearest, sign * slope, limit, threshold**2 / 2, float(sign < 0)
 
 
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    return cast(Callable[_P, _R], numba.njit(nogil=True, error_model="numpy")(function))
-
-
-def stored(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function and what it calls once for all processes, or once a process where no folder can be written to.
-
-    It takes plain tuples: numba could not read its store any more after one of our classes in it was renamed.
-    """
-    try:
-        return cast(Callable[_P, _R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:
-        return _compiled(function)
-
-
-@stored
-def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+@compiled_once
+def _trace(arrays: _Arrays, numbers: _Numbers) -> tuple[Array, Rows]:
     series, sought = Series(*arrays), _Sought(*numbers)
     rows, corners = len(series.counts), sought.longest + 2
-    room = _Room(_empty_hull(corners), _empty_hull(corners), np.zeros(rows), np.full(rows, -1))
-    _search(series, sought, 0, False, room)
-    return room.significance, room.start
+    buffers = _Buffers(_empty_hull(corners), _empty_hull(corners), np.zeros(rows), np.full(rows, -1))
+    _search(series, sought, 0, False, buffers)
+    return buffers.significance, buffers.start
 
 
-@stored
-def _windows(arrays: _Arrays, numbers: _Numbers) -> _Found:
-    # There cannot be more windows than rows. What is not written to takes no memory.
+@compiled_once
+def _windows(arrays: _Arrays, numbers: _Numbers) -> tuple[Rows, Rows, Rows, Array]:
+    # There are at most as many windows as rows. Memory that is not written to is not allocated.
     series, sought = Series(*arrays), _Sought(*numbers)
     rows, corners = len(series.counts), sought.longest + 2
-    room = _Room(_empty_hull(corners), _empty_hull(corners), np.empty(rows), np.empty(rows, np.int64))
+    buffers = _Buffers(_empty_hull(corners), _empty_hull(corners), np.empty(rows), np.empty(rows, np.int64))
     triggers, starts, stops = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64)
     significance = np.empty(rows)
-    found = first = 0
+    n = first = 0  # windows found, and first row of the next search
     while first < rows:
-        trigger, start, first, largest = _search(series, sought, first, True, room)
+        trigger, start, first, largest = _search(series, sought, first, True, buffers)
         if largest > 0:
-            triggers[found], starts[found], stops[found], significance[found] = trigger, start, first, largest
-            found += 1
-    return triggers[:found].copy(), starts[:found].copy(), stops[:found].copy(), significance[:found].copy()
+            triggers[n], starts[n], stops[n], significance[n] = trigger, start, first, largest
+            n += 1
+    return triggers[:n].copy(), starts[:n].copy(), stops[:n].copy(), significance[:n].copy()
 
 
-@_compiled
-def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Room) -> tuple[int, int, int, float]:
+@compiled
+def _search(series: Series, sought: _Sought, first: int, single: bool, out: _Buffers) -> tuple[int, int, int, float]:
     """Go through the rows, to the last one or to where the search for a single window ends.
 
     Args:
         series: of all rows.
-        sought: what is searched for.
+        sought: the windows that are sought.
         first: row to begin with; no window starts before it.
         single: whether the search ends as in :func:`windows`.
-        room: to write to.
+        out: arrays to write to.
 
     Returns:
-        Trigger, start, stop and significance of the best window; if there is none, stop is the number of rows and the
-        significance 0.
+        Trigger, start, stop and significance of the best window; without one, the last two are n and 0.
     """
-    # In one piece: to hand arrays and the state on to a function for each row makes it several times slower.
+    # One long function: passing arrays and state to a function for each row is several times slower.
     counts, background, segment = series
-    recent, old, significance, starts = room
+    recent, old, significance, starts = out
     trigger, start, stop, largest = first, first, len(counts), 0.0
     top, held = 0, -1  # newest corner of the recent hull, oldest of the old one
     height = width = lowest = bound = 0.0
@@ -287,13 +268,13 @@ def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Ro
         while held >= 0 and old.begin[held] < oldest:
             held -= 1
         if held < 0 and recent.begin[0] < oldest:
-            held = _turn(series, sought, oldest, row, old)
+            held = _rebuilt(series, sought, oldest, row, old)
             height = width = lowest = 0.0
             top = _put(recent, 0, row + 1, height, width)
         elif level > lowest:
             top = _put(recent, _last_kept(recent, top, height, width) + 1, row + 1, height, width)
         else:
-            # What comes next is a better start than all recent ones.
+            # The next row is a better start than all recent ones.
             if held < 0:
                 height = width = level = bound = 0.0
             lowest = level
@@ -313,26 +294,22 @@ def _search(series: Series, sought: _Sought, first: int, single: bool, room: _Ro
     return trigger, start, stop, largest
 
 
-@_compiled
-def _empty_hull(room: int) -> _Hull:
-    return _Hull(np.empty(room, np.int64), np.empty(room), np.empty(room), np.empty(room, np.int64))
+@compiled
+def _empty_hull(corners: int) -> _Hull:
+    return _Hull(np.empty(corners, np.int64), np.empty(corners), np.empty(corners), np.empty(corners, np.int64))
 
 
-@_compiled
-def _put(hull: _Hull, place: int, begin: int, height: float, width: float) -> int:
-    """Write a corner that is followed by the one before it; return its place."""
-    hull.begin[place], hull.height[place], hull.width[place], hull.follow[place] = (
-        begin,
-        height,
-        width,
-        place - 1,
-    )
-    return place
+@compiled
+def _put(hull: _Hull, index: int, begin: int, height: float, width: float) -> int:
+    """Write a corner that is followed by the one before it, and return its index."""
+    hull.begin[index], hull.follow[index] = begin, index - 1
+    hull.height[index], hull.width[index] = height, width
+    return index
 
 
-@_compiled
+@compiled
 def _last_kept(hull: _Hull, top: int, height: float, width: float) -> int:
-    """Return the newest corner that a point after all of them leaves on the lower hull."""
+    """Return the newest corner that stays on the lower hull when a point is added after all of them."""
     heights, widths = hull.height, hull.width
     while top > 0 and (height - heights[top]) * (widths[top] - widths[top - 1]) <= (heights[top] - heights[top - 1]) * (
         width - widths[top]
@@ -341,19 +318,19 @@ def _last_kept(hull: _Hull, top: int, height: float, width: float) -> int:
     return top
 
 
-@_compiled
-def _turn(series: Series, sought: _Sought, oldest: int, newest: int, hull: _Hull) -> int:
-    """Build the hulls that begin with each start, newest first, all in one; the end of the newest row is the origin.
+@compiled
+def _rebuilt(series: Series, sought: _Sought, oldest: int, newest: int, hull: _Hull) -> int:
+    """Build the hulls that begin with each start, newest first; the end of the newest row is the origin.
 
     Args:
         series: of all rows.
-        sought: sign, and slope, by which a start is compared with later ones.
+        sought: sign, and slope by which a start is compared with later ones.
         oldest: first row that a window may start with.
         newest: last row.
-        hull: filled. From each corner on it is the hull of the starts after the corner at the next place.
+        hull: written to. The corners that follow each corner are the hull of the starts from that corner on.
 
     Returns:
-        Place of the oldest corner, -1 if none is better than what comes after the newest row.
+        Index of the oldest corner, -1 if no start is better than one after the newest row.
     """
     last = -1
     height = width = lowest = 0.0
@@ -376,12 +353,12 @@ def _turn(series: Series, sought: _Sought, oldest: int, newest: int, hull: _Hull
     return last
 
 
-@_compiled
+@compiled
 def _best(hull: _Hull, corner: int, height: float, width: float, sought: _Sought) -> tuple[float, int, float]:
-    """Look at all windows that start at the corners of a hull.
+    """Compare all windows that start at the corners of a hull.
 
     Returns:
-        Log likelihood ratio of the best window, 0 if it is not enough; its first row; and a bound on all of them.
+        Log likelihood ratio of the best window, 0 if below the threshold; its first row; an upper bound for all.
     """
     largest, start, bound = 0.0, -1, 0.0
     while corner >= 0:
@@ -397,7 +374,7 @@ def _best(hull: _Hull, corner: int, height: float, width: float, sought: _Sought
     return largest, start, bound
 
 
-@_compiled
+@compiled
 def _ratio(excess: float, expected: float, sought: _Sought) -> float:
     """Return the log likelihood ratio of the best intensity sought, given the signed excess counts of a window."""
     counts = max(expected + sought.sign * excess, 0.0)
@@ -408,15 +385,15 @@ def _ratio(excess: float, expected: float, sought: _Sought) -> float:
     return counts * math.log(counts / expected) - sought.sign * excess
 
 
-@_compiled
+@compiled
 def _bound(excess: float, expected: float, sought: _Sought) -> float:
-    """Return a number >= 0 that the log likelihood ratio does not exceed, without a logarithm.
+    """Return an upper bound of the log likelihood ratio, at least 0, without a logarithm.
 
     In units of the background, the ratio of an excess e is (1 + e) ln(1 + e) - e <= e^2 / 2. That of a deficit e is the
     sum of e^k / (k (k - 1)) from k = 2 on. Its terms beyond the first add up to e^3 / 2 at most.
     """
-    # Unless mu_min is likelier than 1, what is further from 1 is less likely still. A product instead of a branch: the
-    # processor guesses every other one wrong.
+    # Where mu_min is not likelier than 1, intensities farther from 1 are not either. A product is used instead of a
+    # branch, which the processor would mispredict half of the time.
     likelier = 1.0 * (excess > (sought.slope - sought.sign) * expected)
     relative = excess / expected
     return likelier * 0.5 * excess * relative * (1 + sought.beyond * relative)

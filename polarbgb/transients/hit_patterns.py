@@ -1,4 +1,7 @@
-"""Which bins hold the same counts: what counts in one bin may count in others too, and a burst does as the rest."""
+"""Hit patterns: the sets of bins in which one photon or particle is counted.
+
+Bins that share counts vary together, and a transient adds its counts to them in the same patterns.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from polarbgb.transients.counts import Counts
 
 Array = NDArray[np.float64]
 
-_FEWEST = 1000
-"""Pairs of rows that it takes to tell."""
+_MIN_PAIRS = 1000
+"""Pairs of rows below which patterns cannot be measured."""
 
-_MOST_BINS = 10
-"""Sets of more bins are too many to fit; such bins are taken to hold no count in common."""
+_MAX_BINS = 10
+"""Number of bins above which there are too many patterns to fit; such bins are taken to share no counts."""
 
-_EXACT = 30.0
-"""Weight of how many counts a bin holds, beside how many two bins share."""
+_WEIGHT_OF_BINS = 30.0
+"""Weight of the counts of a bin relative to the counts that two bins share."""
 
 _OUTLYING = 5.0  # sigma
 _ROUNDS = 200
@@ -26,11 +29,11 @@ _ROUNDS = 200
 
 @dataclass(frozen=True)
 class HitPatterns:
-    """Kinds of count, by the set of bins in which one is counted.
+    """Counts of the background by the set of bins in which they are counted.
 
     Attributes:
-        member: (kinds, bins) whether a count of the kind counts in the bin.
-        mean: (kinds,) of the background, counts a row.
+        member: (patterns, bins) whether a count of the pattern is counted in the bin.
+        mean: (patterns,) mean counts of the background per row.
     """
 
     member: NDArray[np.bool_]
@@ -42,46 +45,44 @@ class HitPatterns:
         return np.asarray(self.mean @ self.member)
 
     def spectrum(self, shares: Array) -> Array:
-        """Return the (kinds,) counts of a source that adds to each bin a share of its mean background.
+        """Return the (patterns,) counts of a source that adds to each bin a share of its mean background.
 
-        Of all mixtures with these sums the one that is nearest to the background's (iterative proportional fitting;
-        where bins that hold others' counts are asked to hold fewer, the sums are met as far as they can be).
+        Among all mixtures of patterns with these sums it is the one closest to the background (iterative proportional
+        fitting). Where the shares contradict the patterns, the sums are met as far as possible.
 
         Args:
-            shares: (bins,) 0 or more.
+            shares: (bins,) at least 0.
         """
         wanted, mean = shares * self.background, self.mean.copy()
         for _ in range(_ROUNDS):
             for target, inside in zip(wanted, self.member.T, strict=True):
-                held = mean[inside].sum()
-                mean[inside] *= target / held if held > 0 else 0.0
+                total = mean[inside].sum()
+                mean[inside] *= target / total if total > 0 else 0.0
         return mean
 
 
 def find_hit_patterns(counts: Counts) -> HitPatterns:
-    """Tell from the counts themselves which are counted in several bins.
+    """Measure from the counts which bins share counts.
 
-    Independent counts make bins vary together by what they share: the covariance of two bins is the number of counts
-    common to both. It is taken from the differences of neighbouring rows, which hold next to nothing of the
-    background's own errors; the kinds are the non-negative ones that explain it best, of all sets of bins.
+    The covariance of two bins is the mean number of counts that they share. It is measured from the differences of
+    neighbouring quiet rows, which cancel errors of the background. The patterns are the non-negative least-squares
+    solution over all sets of bins.
     """
-    bins = counts.n_bins
+    n_bins = counts.n_bins
     mean = counts.expected.sum(axis=0) / max(len(counts.expected), 1)
-    alone = HitPatterns(np.eye(bins, dtype=bool), mean)
-    calm = counts.quiet[1:] & counts.quiet[:-1] & (np.diff(counts.segment) == 0)
+    quiet = counts.quiet[1:] & counts.quiet[:-1] & (np.diff(counts.segment) == 0)
     pull = (counts.observed - counts.expected) / np.sqrt(counts.expected)
-    change = np.diff(pull, axis=0)[calm] / np.sqrt(2)
+    change = np.diff(pull, axis=0)[quiet] / np.sqrt(2)
     change = change[(np.abs(change) < _OUTLYING).all(axis=1)]
-    if bins == 1 or bins > _MOST_BINS or len(change) < _FEWEST:
-        return alone
+    if n_bins == 1 or n_bins > _MAX_BINS or len(change) < _MIN_PAIRS:
+        return HitPatterns(np.eye(n_bins, dtype=bool), mean)
     from scipy.optimize import nnls
 
-    correlation = np.corrcoef(change.T)
-    most = np.minimum.outer(mean, mean)
-    common = np.clip(correlation * np.sqrt(np.outer(mean, mean)), 0.0, most)
-    sets = (np.arange(1, 2**bins)[:, None] >> np.arange(bins)) & 1
-    first, second = np.triu_indices(bins)
-    weight = np.where(first == second, _EXACT, 1.0) / np.sqrt(mean[first] * mean[second])
-    rate, _ = nnls((sets[:, first] * sets[:, second]).T * weight[:, None], common[first, second] * weight)
-    kept = rate > 0
-    return HitPatterns(sets[kept].astype(bool), rate[kept])
+    shared = np.corrcoef(change.T) * np.sqrt(np.outer(mean, mean))
+    shared = np.clip(shared, 0.0, np.minimum.outer(mean, mean))
+    sets = (np.arange(1, 2**n_bins)[:, None] >> np.arange(n_bins)) & 1
+    first, second = np.triu_indices(n_bins)
+    weight = np.where(first == second, _WEIGHT_OF_BINS, 1.0) / np.sqrt(mean[first] * mean[second])
+    mean_of_set, _ = nnls((sets[:, first] * sets[:, second]).T * weight[:, None], shared[first, second] * weight)
+    kept = mean_of_set > 0
+    return HitPatterns(sets[kept].astype(bool), mean_of_set[kept])

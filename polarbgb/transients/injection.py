@@ -1,7 +1,7 @@
-"""Bursts that nobody saw: drawn over fluence, duration, profile and spectrum, and added to the counts of a prediction.
+"""Draw transients of random brightness, duration, profile and spectrum, and add them to the counts of a prediction.
 
-The prediction stays as it is: no feature is made from a rate younger than the longest burst, and rows that a burst
-makes stand out are not learnt from. What models take of a burst for their own is measured in ``benchmarks/swallow.py``.
+The predicted background stays as it is: no feature is made from a rate younger than the longest transient, and training
+leaves out rows in which a transient stands out. ``benchmarks/swallow.py`` measures the self-subtraction that remains.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.cleaning import with_margin
-from polarbgb.config import Config
+from polarbgb.config import Inject
 from polarbgb.data.quality import Quality
 from polarbgb.transients.counts import Counts, counts_of
 from polarbgb.transients.hit_patterns import HitPatterns, find_hit_patterns
+from polarbgb.transients.rows import running_sums
+from polarbgb.transients.settings import SearchSettings
 
 Array = NDArray[np.float64]
 
@@ -26,37 +28,37 @@ BOX, FRED, PULSES = "box", "fred", "pulses"
 AS_BACKGROUND = "background"
 
 _PEAK = 0.15
-"""Of the duration: when a burst of fast rise and exponential decay is brightest."""
+"""Time of the peak of a burst of fast rise and exponential decay, in units of its duration."""
 
 _MARGIN = 30.0
 """s between an injected transient and a known event."""
 
 _APART = 1000.0
-"""s between two bursts: neither lies in the other's window, nor in its local baseline."""
+"""s between two transients, so that neither lies in the window or the local baseline of the other."""
 
-_SPECTRA, _TILT, _OWN = 40, 0.4, 0.25
-"""Random spectra of a broad population, and the logarithmic widths of their tilts and of each bin's own factor."""
+_SPECTRA, _TILT, _PER_BIN = 40, 0.4, 0.25
+"""Number of random spectra of a broad population, and logarithmic widths of their tilts and of a factor per bin."""
 
 _TRAINED = (5.0, 25.0)
-"""Oracle significance of the transients that a ranking is trained on, sigma; brighter ones are found in any case."""
+"""Oracle significance of the transients that a ranking is trained on, sigma; brighter ones are detected in any case."""
 
 _TRIES = 200
-"""Places that are tried for a burst before it is given up."""
+"""Number of start times that are tried for a transient before it is left out."""
 
 
 @dataclass(frozen=True)
 class Injection:
-    """A burst and what it adds.
+    """A transient and the counts that it adds.
 
     Attributes:
         start: unix s.
-        duration: s, from its first count to its last.
-        profile: ``box`` or ``fred``.
+        duration: s.
+        profile: ``box``, ``fred`` or ``pulses``.
         spectrum: name of the spectrum.
-        oracle: from :func:`oracle`, sigma.
-        rows: indices of the usable rows that it touches.
-        expected: (rows, bins) counts.
-        counts: (rows, bins) counts, drawn.
+        oracle: significance from :func:`oracle`, sigma.
+        rows: the usable rows that it touches.
+        expected: (rows, bins) expected counts.
+        counts: (rows, bins) counts drawn from them.
     """
 
     start: float
@@ -69,48 +71,48 @@ class Injection:
     counts: Array
 
 
-def until(profile: str, x: Array) -> Array:
-    """Return the part of a burst that has come by (n,) points of its duration, 0 its start and 1 its end.
+def cumulative_profile(profile: str, x: Array) -> Array:
+    """Return the share of the counts of a burst before (n,) times, in units of its duration since its start.
 
-    A box stays at one height. A burst of fast rise and exponential decay goes as (x/p) exp(-x/p) with p = 0.15, which
-    has the integral 1 - (1 + x/p) exp(-x/p), cut off and made whole at 1.
+    A box is constant. A burst of fast rise and exponential decay has the rate (x/p) exp(-x/p) with p = 0.15; its
+    integral, 1 - (1 + x/p) exp(-x/p), is normalised to 1 at x = 1.
     """
     x = np.clip(x, 0.0, 1.0)
     if profile == BOX:
         return x
-    come, whole = (1 - (1 + one / _PEAK) * np.exp(-one / _PEAK) for one in (x, 1.0))
-    return np.asarray(come / whole)
+    integral, total = (1 - (1 + time / _PEAK) * np.exp(-time / _PEAK) for time in (x, 1.0))
+    return np.asarray(integral / total)
 
 
 def oracle(signal: Array, background: Array) -> float:
-    """Return the significance of a burst to one who knows its course and the background: max S_w / sqrt(B_w).
+    """Return the significance of a transient if its profile and the background were known: max S_w / sqrt(B_w).
 
-    S_w and B_w are the expected counts of burst and background in one bin over a run of whole rows; the largest over
-    all runs and bins stands. It is that of Gaussian counts with no error but their own.
+    S_w and B_w are the expected counts of transient and background in one bin over consecutive rows; the maximum is
+    over all such windows and bins. Counts are taken as Gaussian, without an error of the background.
 
     Args:
-        signal: (rows, bins) expected counts of the burst.
+        signal: (rows, bins) expected counts of the transient.
         background: (rows, bins) expected counts of the background, > 0.
 
     Example:
         >>> oracle(np.array([[0.0], [20.0], [20.0]]), np.full((3, 1), 8.0))
         10.0
     """
-    zero = np.zeros((1, signal.shape[1]))
-    burst, other = (np.vstack([zero, np.cumsum(values, axis=0)]) for values in (signal, background))
-    first, after = np.triu_indices(len(burst), 1)
-    return float(((burst[after] - burst[first]) / np.sqrt(other[after] - other[first])).max())
+    of_signal, of_background = running_sums(signal), running_sums(background)
+    first, after = np.triu_indices(len(of_signal), 1)
+    noise = np.sqrt(of_background[after] - of_background[first])
+    return float(((of_signal[after] - of_signal[first]) / noise).max())
 
 
 @dataclass(frozen=True)
 class Population:
-    """Transients that injections are drawn from, each property on its own.
+    """Distributions from which the properties of transients are drawn, each independently.
 
     Attributes:
-        spectra: by name, counts that a transient adds to each of :class:`polarbgb.transients.hit_patterns.HitPatterns`.
-        durations: s, the shortest and the longest; evenly in their logarithm.
-        oracle: sigma, the faintest and the brightest; evenly in their logarithm.
-        profiles: names of profiles.
+        spectra: by name, counts per hit pattern (:class:`polarbgb.transients.hit_patterns.HitPatterns`).
+        durations: shortest and longest, s; drawn log-uniformly.
+        oracle: faintest and brightest oracle significance, sigma; drawn log-uniformly.
+        profiles: names of the profiles.
     """
 
     spectra: Mapping[str, Array]
@@ -120,146 +122,144 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What transients are put on.
+class InjectionSite:
+    """The rows into which transients are injected.
 
     Attributes:
-        counts: of the usable rows.
-        live: (rows,) share of the row in which counts are counted.
-        free: (rows,) where a transient may lie: away from known events.
-        latitude: (rows,) degrees from the magnetic equator at which the row's shell meets the ground, arccos(L^-1/2);
-            NaN where L is not known.
-        kinds: of the counts.
+        counts: counts of the usable rows.
+        live: (rows,) live time as a share of the row.
+        free: (rows,) mask of the rows in which a transient may lie: those away from known events.
+        latitude: (rows,) invariant latitude arccos(L^-1/2), degrees; NaN where L is not known.
+        hit_patterns: hit patterns of the counts.
     """
 
     counts: Counts
     live: Array
     free: NDArray[np.bool_]
     latitude: Array
-    kinds: HitPatterns
+    hit_patterns: HitPatterns
 
 
-def ground_of(prediction: pl.DataFrame, config: Config) -> Ground:
-    """Look at a prediction for where transients may go.
+def injection_site(prediction: pl.DataFrame, settings: SearchSettings) -> InjectionSite:
+    """Return the rows of a prediction into which transients may be injected.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: the instrument.
+        settings: of the search.
     """
-    counts, usable = counts_of(prediction, config), prediction.filter(pl.col("segment") >= 0)
-    live = usable["exposure"].to_numpy().astype(np.float64).mean(axis=1) / config.input.cadence
+    counts, usable = counts_of(prediction, settings), prediction.filter(pl.col("segment") >= 0)
+    live = usable["exposure"].to_numpy().astype(np.float64).mean(axis=1) / settings.cadence
     near = with_margin((usable["quality"].to_numpy() & np.uint32(Quality.KNOWN_EVENT)) != 0, counts.time, _MARGIN)
     shell = (
         usable["l_shell"].to_numpy().astype(np.float64) if "l_shell" in usable.columns else np.full(len(live), np.nan)
     )
     latitude = np.degrees(np.arccos(1 / np.sqrt(np.maximum(shell, 1.0))))
-    return Ground(counts, live, ~near, latitude, find_hit_patterns(counts))
+    return InjectionSite(counts, live, ~near, latitude, find_hit_patterns(counts))
 
 
-def configured_population(ground: Ground, config: Config) -> Population:
-    """Return the transients that the section inject describes."""
-    section = config.inject
-    spectra = {name: ground.kinds.spectrum(np.array(shares)) for name, shares in spectra_of(config).items()}
-    return Population(spectra, section.durations, section.oracle)
+def configured_population(site: InjectionSite, inject: Inject) -> Population:
+    """Return the population that the section inject describes."""
+    shares_of = spectra_of(inject, site.counts.n_bins)
+    spectra = {name: site.hit_patterns.spectrum(np.array(shares)) for name, shares in shares_of.items()}
+    return Population(spectra, inject.durations, inject.oracle)
 
 
-def broad_population(ground: Ground, config: Config, rng: np.random.Generator) -> Population:
-    """Return a broad population to train a ranking on, so that it believes in no spectrum in particular.
+def broad_population(site: InjectionSite, inject: Inject, rng: np.random.Generator) -> Population:
+    """Return a broad population to train a ranking on, so that the ranking prefers no particular spectrum.
 
-    Spectra are those of the configuration, and that of the background, each bin's share multiplied by a random tilt
-    over the bins and a random factor of its own. Durations are those of the configuration, and
-    there are pulses in all numbers up to five.
+    Spectra are those of the configuration and that of the background, multiplied by a random tilt over the bins and a
+    random factor per bin. Durations are those of the configuration; profiles include trains of two to five pulses.
 
     Args:
-        ground: from :func:`ground_of`.
-        config: its section inject.
-        rng: draws.
+        site: from :func:`injection_site`.
+        inject: durations and spectra.
+        rng: random number generator.
     """
-    section, n_bins = config.inject, ground.counts.n_bins
-    templates = [np.ones(n_bins), *(np.array(shares) for shares in section.spectra.values())]
+    n_bins = site.counts.n_bins
+    templates = [np.ones(n_bins), *(np.array(shares) for shares in inject.spectra.values())]
     tilt = np.linspace(-1.0, 1.0, n_bins) if n_bins > 1 else np.zeros(1)
     spectra = {}
     for i_spectrum in range(_SPECTRA):
         template = templates[i_spectrum % len(templates)]
-        shares = template * np.exp(rng.normal(0.0, _TILT) * tilt + rng.normal(0.0, _OWN, n_bins))
-        spectra[f"random {i_spectrum}"] = ground.kinds.spectrum(shares)
-    return Population(spectra, section.durations, _TRAINED, (BOX, FRED, PULSES))
+        shares = template * np.exp(rng.normal(0.0, _TILT) * tilt + rng.normal(0.0, _PER_BIN, n_bins))
+        spectra[f"random {i_spectrum}"] = site.hit_patterns.spectrum(shares)
+    return Population(spectra, inject.durations, _TRAINED, (BOX, FRED, PULSES))
 
 
-def draw(ground: Ground, population: Population, *, number: int, rng: np.random.Generator) -> list[Injection]:
+def draw(site: InjectionSite, population: Population, *, number: int, rng: np.random.Generator) -> list[Injection]:
     """Draw transients that do not disturb one another, in time order.
 
-    Durations and oracle significances are drawn evenly in their logarithms, profiles and spectra evenly, starts
-    evenly over the rows and within them. A transient lies in unbroken data. Its counts are drawn hit pattern by hit
-    pattern (:class:`polarbgb.transients.hit_patterns.HitPatterns`), so that bins share them as they share those of the
-    background. Counts drawn bin by bin would differ between bins that hold the same counts as nothing real does, and be
-    found by that.
+    Durations and oracle significances are drawn log-uniformly; profiles, spectra and start times uniformly. A transient
+    lies in unbroken data. Its counts are drawn per hit pattern, so that bins share them as they share those of the
+    background. Counts drawn per bin would differ between such bins in a way that no real transient does, and would be
+    detected by that.
 
     Args:
-        ground: from :func:`ground_of`.
-        population: that they are drawn from.
-        number: of transients, at most: where no place is free, there are fewer.
-        rng: draws.
+        site: from :func:`injection_site`.
+        population: distributions to draw from.
+        number: largest number of transients; there are fewer where no rows are free.
+        rng: random number generator.
     """
-    member, counts = ground.kinds.member, ground.counts
+    member, counts = site.hit_patterns.member, site.counts
     names = list(population.spectra)
     taken: list[tuple[float, float]] = []
     drawn = []
     for _ in range(number):
         duration = float(np.exp(rng.uniform(*np.log(population.durations))))
-        aim = float(np.exp(rng.uniform(*np.log(population.oracle))))
+        target = float(np.exp(rng.uniform(*np.log(population.oracle))))
         profile, name = str(rng.choice(population.profiles)), str(rng.choice(names))
-        place = _place(ground, taken, duration, counts.cadence, rng)
-        if place is None:
+        free = _free_rows(site, taken, duration, rng)
+        if free is None:
             continue
-        start, rows = place
+        start, rows = free
         insort(taken, (start, start + duration))
         time = counts.time[rows]
         edges = (np.append(time, time[-1] + counts.cadence) - start) / duration
-        come = until_pulses(edges, rng) if profile == PULSES else until(profile, edges)
-        shape = np.diff(come) * ground.live[rows]
+        share = cumulative_pulses(edges, rng) if profile == PULSES else cumulative_profile(profile, edges)
+        shape = np.diff(share) * site.live[rows]
         spectrum = population.spectra[name]
         unit = oracle(np.outer(shape, spectrum @ member), counts.expected[rows])
         if not unit > 0:
             continue
-        expected = np.outer(shape, spectrum) * (aim / unit)
+        expected = np.outer(shape, spectrum) * (target / unit)
         added = (rng.poisson(expected) @ member).astype(np.float64)
-        drawn.append(Injection(start, duration, profile, name, aim, rows, expected @ member, added))
-    return sorted(drawn, key=lambda one: one.start)
+        drawn.append(Injection(start, duration, profile, name, target, rows, expected @ member, added))
+    return sorted(drawn, key=lambda injection: injection.start)
 
 
-def until_pulses(x: Array, rng: np.random.Generator) -> Array:
-    """Return the part of a transient of two to five pulses that has come by (n,) points of its duration.
+def cumulative_pulses(x: Array, rng: np.random.Generator) -> Array:
+    """Return the share of the counts of two to five pulses before (n,) times, in units of the duration since the start.
 
-    Each pulse is one of fast rise and exponential decay, of random place, width and brightness.
+    Each pulse has a fast rise, an exponential decay, and random time, width and brightness.
     """
     number = int(rng.integers(2, 6))
     start, brightness = rng.uniform(0.0, 0.8, number), rng.exponential(1.0, number)
     width = np.minimum(rng.uniform(0.05, 0.5, number), 1.0 - start)
     pulses = sum(
-        bright * until(FRED, (x - begin) / wide) for bright, begin, wide in zip(brightness, start, width, strict=True)
+        bright * cumulative_profile(FRED, (x - begin) / wide)
+        for bright, begin, wide in zip(brightness, start, width, strict=True)
     )
     return np.asarray(pulses / brightness.sum())
 
 
-def spectra_of(config: Config) -> dict[str, tuple[float, ...]]:
-    """Return the spectra of a configuration; the background's own where it names none."""
-    return dict(config.inject.spectra) or {AS_BACKGROUND: (1.0,) * len(config.rates.names)}
+def spectra_of(inject: Inject, n_bins: int) -> dict[str, tuple[float, ...]]:
+    """Return the (bins,) shares of the configured spectra by name; without any, the spectrum of the background."""
+    return dict(inject.spectra) or {AS_BACKGROUND: (1.0,) * n_bins}
 
 
 def injected(prediction: pl.DataFrame, injections: list[Injection]) -> pl.DataFrame:
-    """Add bursts to the rates of a prediction, and what follows to its pulls; the noise expected stays.
+    """Return a prediction with transients added to its rates and pulls; background and noise stay as they are.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        injections: with rows counted over the usable ones.
+        injections: from :func:`draw` on this prediction.
     """
-    place = np.flatnonzero(prediction["segment"].to_numpy() >= 0)
+    usable = np.flatnonzero(prediction["segment"].to_numpy() >= 0)
     rate, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pull"))
     exposure, sigma = (prediction[name].to_numpy() for name in ("exposure", "sigma"))
-    for one in injections:
-        rows = place[one.rows]
-        change = one.counts / exposure[rows]
+    for injection in injections:
+        rows = usable[injection.rows]
+        change = injection.counts / exposure[rows]
         rate[rows] += change
         pull[rows] += change / sigma[rows]
     return prediction.with_columns(
@@ -267,24 +267,24 @@ def injected(prediction: pl.DataFrame, injections: list[Injection]) -> pl.DataFr
     )
 
 
-def _place(
-    ground: Ground, taken: list[tuple[float, float]], duration: float, cadence: float, rng: np.random.Generator
+def _free_rows(
+    site: InjectionSite, taken: list[tuple[float, float]], duration: float, rng: np.random.Generator
 ) -> tuple[float, slice] | None:
-    """Draw the start of a burst, unix s, and the rows it touches: unbroken, free and away from other bursts."""
-    counts = ground.counts
+    """Draw the start of a transient, unix s, and the rows it touches: unbroken, free and away from other transients."""
+    counts, cadence = site.counts, site.counts.cadence
     for _ in range(_TRIES):
         first = int(rng.integers(len(counts.time)))
         start = float(counts.time[first]) + cadence * rng.random()
         last = int(np.searchsorted(counts.time, start + duration)) - 1
         rows = slice(first, last + 1)
         whole = counts.segment[first] == counts.segment[last] and start + duration <= counts.time[last] + cadence
-        if whole and ground.free[rows].all() and _alone(taken, start, start + duration):
+        if whole and site.free[rows].all() and _alone(taken, start, start + duration):
             return start, rows
     return None
 
 
 def _alone(taken: list[tuple[float, float]], start: float, stop: float) -> bool:
-    """Say whether a burst keeps its distance from those that are there, which are sorted and disjoint."""
+    """Return whether an interval keeps its distance from the taken ones, which are sorted and disjoint."""
     after = bisect_left(taken, (start, 0.0))
     before = after == 0 or taken[after - 1][1] + _APART <= start
     return before and (after == len(taken) or stop + _APART <= taken[after][0])

@@ -1,4 +1,4 @@
-"""Local baselines: what is counted beside a row, or beside a window."""
+"""Local baselines: expected counts scaled to the counts on both sides of a row or window."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from polarbgb.background.local_baseline import local_baseline
 from polarbgb.config import Trigger
 from polarbgb.transients.counts import Counts
+from polarbgb.transients.rows import Rows
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 _WINDOW, _SCALES = 60.0, 3.0
-"""Least time beside a row that its baseline is taken from, s, and how many of the scale that is searched."""
+"""Width of the baseline on either side of a row: at least so many s, and at least so many of the scale searched."""
 
 
 def followed(counts: Counts, scale: float, settings: Trigger) -> Array:
-    """Return the (rows, bins) counts expected of windows of a scale (s).
+    """Return the (rows, bins) expected counts for windows of a scale (s).
 
-    At scales up to ``trigger.longest_followed`` they follow the counts beside each row: a gap of one scale on either
-    side is left out, and three times as much beyond it, at least 60 s, is compared.
+    At scales up to ``trigger.longest_followed`` they follow the counts on both sides of each row: a gap of one scale is
+    left out, and the next three scales, at least 60 s, are compared.
     """
     if scale > settings.longest_followed:
         return counts.expected
@@ -30,24 +30,24 @@ def followed(counts: Counts, scale: float, settings: Trigger) -> Array:
         counts.time,
         counts.observed,
         counts.expected,
-        counts=counts.quiet,
+        used=counts.quiet,
         gap=max(scale, counts.cadence),
         window=max(_WINDOW, _SCALES * scale),
         prior_width=settings.prior_width,
     )
-    expected *= counts.expected  # in place: with millions of rows another copy matters
+    expected *= counts.expected  # in place: millions of rows take much memory
     return expected
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Stretches of rows on both sides of a window that its background is compared with.
+    """Intervals on both sides of a window to which its background is scaled.
 
     Attributes:
-        gap: s between the window and each stretch, at least.
-        width: s of each stretch, at least.
-        gap_lengths: gap in lengths of the window, where that is more.
-        width_lengths: width in lengths of the window, where that is more.
+        gap: least time between the window and each interval, s.
+        width: least length of each interval, s.
+        gap_lengths: gap in units of the length of the window, where that is longer.
+        width_lengths: width in units of the length of the window, where that is longer.
     """
 
     gap: float
@@ -56,7 +56,7 @@ class Baseline:
     width_lengths: float
 
     def edges(self, first: Rows, after: Rows, counts: Counts) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
-        """Return first row and row after the last of the stretches before and after windows, within their segments."""
+        """Return first row and row after the last of the intervals before and after windows, within their segments."""
         opening, closing = (edge[first] for edge in counts.borders())
         length = after - first
         gap = np.maximum(round(self.gap / counts.cadence), (self.gap_lengths * length).astype(np.int64))
@@ -71,9 +71,9 @@ BASELINES = {"near": Baseline(5.0, 60.0, 0.25, 3.0), "far": Baseline(30.0, 300.0
 
 
 def scaled(expected: Array, observed_beside: Array, expected_beside: Array, settings: Trigger) -> Array:
-    """Return the counts expected of windows, scaled to what is counted beside them.
+    """Return the expected counts of windows, scaled to the counts beside them.
 
-    The factor is (N + m) / (P + m) with N counts beside the window, P expected there and m = 1/prior_width**2
+    The factor is (N + m) / (P + m) with N observed and P expected counts beside the window and m = 1/prior_width**2
     (:func:`polarbgb.background.local_baseline.local_baseline`).
     """
     prior = 1.0 / settings.prior_width**2

@@ -1,4 +1,4 @@
-"""Known events found again."""
+"""Match detected events with known ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.data.segments import predicted_intervals
 
 
@@ -20,8 +19,8 @@ def match_pairs(
     """Pair intervals with known events, one to one, nearest first.
 
     A known event spans the time from its trigger to the end of its duration. The distance of a pair is the time between
-    the interval and this span, 0 where they overlap. Of pairs that are equally near, the one with the longest overlap
-    comes first, then the one whose interval starts closest to the trigger.
+    the interval and this span, 0 where they overlap. Among equally near pairs, the one with the longest overlap comes
+    first, then the one whose interval starts closest to the trigger.
 
     Args:
         t_start: (events,) start, unix seconds.
@@ -58,7 +57,7 @@ def _distance(
 def match_known(
     t_start: NDArray[np.float64], t_stop: NDArray[np.float64], known: pl.DataFrame, slack: float
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Give intervals the names of the known events that they agree with, as :func:`match_pairs` pairs them.
+    """Return the names of the known events that intervals match, as paired by :func:`match_pairs`.
 
     Args:
         t_start: (events,) start, unix seconds.
@@ -68,7 +67,7 @@ def match_known(
         slack: largest distance from the span of a known event to the interval, s.
 
     Returns:
-        (events,) names, empty where nothing matches, and (events,) start less trigger, s, NaN where nothing matches.
+        (events,) names, empty where nothing matches, and (events,) start minus trigger, s, NaN where nothing matches.
 
     Example:
         >>> known = pl.DataFrame({"name": ["GRB"], "time": [80.0], "duration": [30.0]})
@@ -76,31 +75,33 @@ def match_known(
         (['', 'GRB'], array([nan, 16.]))
     """
     triggers = known["time"].to_numpy()
-    events, found = match_pairs(t_start, t_stop, triggers, known["duration"].to_numpy(), slack)
+    events, matched = match_pairs(t_start, t_stop, triggers, known["duration"].to_numpy(), slack)
     names = [""] * len(t_start)
     dt = np.full(len(t_start), np.nan)
-    dt[events] = t_start[events] - triggers[found]
-    for event, name in zip(events, known["name"].gather(found), strict=True):
+    dt[events] = t_start[events] - triggers[matched]
+    for event, name in zip(events, known["name"].gather(matched), strict=True):
         names[event] = name
     return names, dt
 
 
-def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, config: Config) -> pl.DataFrame:
-    """Say of each known event whether there are data, and as which event it was found.
+def known_summary(
+    prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, *, cadence: float, slack: float
+) -> pl.DataFrame:
+    """Return for each known event whether data cover it, and the event that it was detected as.
 
     Args:
         prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
         events: ``name``, ``t_start``, ``t_stop`` from :func:`polarbgb.transients.events.find_events`.
         known: ``name``, ``time``, ``duration`` from :func:`polarbgb.data.known_events.read_known`.
-        config: gives the cadence and ``known_events.match``, the slack; 0 s without that section.
+        cadence: nominal length of a row, s.
+        slack: largest distance from the span of a known event to an event or to data, s.
 
     Returns:
         One row per known event whose span, widened by the slack, reaches into the time from the first usable row to the
         last: ``name``, ``time`` (trigger, unix s), ``duration`` (s), ``covered`` (data lie within the widened span),
-        ``event`` (name of the event found, null if none) and ``dt`` (start of that event less the trigger, s).
+        ``event`` (name of the detected event, or null) and ``dt`` (start of that event minus the trigger, s, or null).
     """
-    slack = config.known_events.match if config.known_events else 0.0
-    good = predicted_intervals(prediction, config.input.cadence)
+    good = predicted_intervals(prediction, cadence)
     if len(good) == 0:
         known = known.clear()
     else:
@@ -110,9 +111,9 @@ def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.Data
     spans = zip(trigger, duration, strict=True)
     covered = [bool((_distance(good[:, 0], good[:, 1], *span) <= slack).any()) for span in spans]
     t_start = events["t_start"].to_numpy()
-    event, found = match_pairs(t_start, events["t_stop"].to_numpy(), trigger, duration, slack)
+    event, matched = match_pairs(t_start, events["t_stop"].to_numpy(), trigger, duration, slack)
     pairs = pl.DataFrame(
-        {"known": found, "event": events["name"].gather(event), "dt": t_start[event] - trigger[found]},
+        {"known": matched, "event": events["name"].gather(event), "dt": t_start[event] - trigger[matched]},
         schema={"known": pl.Int64, "event": pl.String, "dt": pl.Float64},
     )
     return (

@@ -1,4 +1,4 @@
-"""How far counts scatter about the background over windows of a length: per series, and all bins together."""
+"""Measure the scatter of counts about the background in windows of a length, per series and of all bins together."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from numpy.typing import NDArray
 from polarbgb.background.calibration import GAUSSIAN_MEDIAN
 from polarbgb.config import Trigger
 from polarbgb.transients.counts import Counts
-from polarbgb.transients.local_baseline import BASELINES, Rows, followed, scaled
+from polarbgb.transients.local_baseline import BASELINES, followed, scaled
+from polarbgb.transients.rows import Rows, running_sums
 
-_FEWEST = 60
-"""Windows from which a dispersion is measured; with fewer, that of a shorter window is taken over."""
+_MIN_WINDOWS = 60
+"""Windows below which the dispersion of the next shorter length is used."""
 
 _FEW = 100.0
-"""Mean expected counts of a window below which its noise is the mean square of the deficits, not their median."""
+"""Mean expected counts of a window below which the mean square of the deficits is used instead of their median."""
 
 _STRATA = 5
-"""Rows are divided into so many strata of equal size by the share of the rate that the model errs by."""
+"""Number of strata of equal size into which rows are divided by the relative error of the model."""
 
-_FEWEST_OF_STRATUM, _MOST = 200, 100_000
-"""Windows from which the covariance of a stratum is measured, and how many are looked at in all."""
+_MIN_OF_STRATUM, _MAX_WINDOWS = 200, 100_000
+"""Windows of a stratum below which its covariance is not measured, and largest number of windows of all strata."""
 
 _SHRINKAGE = 0.02
-"""Weight of the diagonal in a covariance: with many bins and few windows it cannot be inverted otherwise."""
+"""Weight of the diagonal in a covariance, so that it can be inverted with many bins and few windows."""
 
 _LEAST = 1e-3
-"""Least variance of a bin, in units of counting noise: counts that do not scatter at all are too few to tell."""
+"""Least variance of a bin, in units of counting noise, for counts too few to scatter at all."""
 
 _ROUNDS = 20
 
@@ -38,13 +39,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of windows of the lengths of ``trigger.scales``.
+    """Noise in windows of the lengths of ``trigger.scales``.
 
     Attributes:
-        dispersion: by scale (s), the (series,) variance of counts over that of pure counting, at least 1.
-        lengths: (scales,) rows, increasing.
-        covariance: by name of the local baseline, (scales, strata, bins, bins): covariance of
-            :func:`root_deviations` from the background scaled to that baseline.
+        dispersion: (series,) variance of counts over that of counting noise, at least 1, by scale (s).
+        lengths: (scales,) lengths of the windows in rows, increasing.
+        covariance: (scales, strata, bins, bins) covariance of :func:`root_deviations` from the background scaled to a
+            local baseline, by name of the baseline.
     """
 
     dispersion: Mapping[float, Array]
@@ -54,14 +55,14 @@ class Noise:
     def distances(self, counts: Counts, first: Rows, after: Rows, settings: Trigger) -> dict[str, Array]:
         """Return the (windows,) Mahalanobis distance of windows from the background, sigma, by local baseline.
 
-        What goes the way of the background's own errors counts little, what has another spectrum counts in full. The
-        covariance is that of the length nearest to the window's and of the stratum of its first row.
+        Deviations that resemble errors of the background count little; those with another spectrum count in full. The
+        covariance is that of the length nearest to the window and of the stratum of its first row.
 
         Args:
-            counts: that hold the windows.
+            counts: observed and expected counts.
             first: (windows,) first row.
             after: (windows,) row after the last.
-            settings: ``trigger.prior_width``.
+            settings: gives ``prior_width``.
         """
         i_scale = np.abs(np.log(after - first)[:, None] - np.log(self.lengths)).argmin(axis=1)
         stratum = strata(counts)[first]
@@ -97,7 +98,7 @@ def measure_noise(counts: Counts, settings: Trigger) -> Noise:
 
 
 def strata(counts: Counts) -> NDArray[np.int64]:
-    """Divide rows into fifths by the model's error as a share of the rate, from the calibrated sigma of all bins."""
+    """Return the (rows,) fifth of the rows that each belongs to by the relative error of the model, in all bins."""
     beyond_counting = np.sqrt(np.maximum(counts.noise.astype(np.float64) ** 2 - counts.expected, 0.0))
     share = beyond_counting.sum(axis=1) / counts.expected.sum(axis=1)
     return (
@@ -105,18 +106,10 @@ def strata(counts: Counts) -> NDArray[np.int64]:
     )
 
 
-def running_sums(values: Array) -> Array:
-    """Return the (rows + 1, columns) running sums of (rows, columns) values."""
-    running = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    return running
-
-
 def root_deviations(observed: Array, expected: Array) -> Array:
     """Return deviations as the signed root of twice the log likelihood ratio, sigma, of counts of any shape.
 
-    Few counts reach far up more often than far down; so measured, an excess of 4 sigma is about as rare as one of 300
-    counts.
+    Unlike in units of the root of the expected counts, 4 sigma are about as rare with few counts as with many.
     """
     observed = np.maximum(observed, 0.0)
     ratio = observed * np.log(np.where(observed > 0, observed, 1.0) / expected) - (observed - expected)
@@ -126,8 +119,8 @@ def root_deviations(observed: Array, expected: Array) -> Array:
 def robust_covariance(deviation: Array) -> Array:
     """Return the covariance about 0 of (windows, bins) deviations, most of which are noise.
 
-    Its shape is Tyler's M-estimator (Tyler 1987), in which every deviation has the same weight however far it
-    reaches; its size makes the median distance that of Gaussian deviations.
+    Its shape is Tyler's M-estimator (Tyler 1987), in which every deviation has the same weight whatever its size. Its
+    scale is such that the median distance is that of Gaussian deviations.
     """
     from scipy.stats import chi2
 
@@ -147,29 +140,22 @@ def _squared_distance(deviation: Array, covariance: Array) -> Array:
 
 
 def _quiet_windows(counts: Counts, length: int, step: int) -> tuple[Rows, Rows]:
-    """Return first row and row after the last of the windows, every ``step`` rows, that hold no gap and are quiet."""
+    """Return first row and row after the last of quiet windows without a gap; one starts every ``step`` rows."""
     first = np.arange(0, len(counts.time) - length + 1, step)
-    disturbed = np.concatenate([[0], np.cumsum(~counts.quiet)])
-    calm = (counts.segment[first] == counts.segment[first + length - 1]) & (
-        disturbed[first + length] == disturbed[first]
-    )
-    return first[calm], first[calm] + length
+    disturbed = running_sums(~counts.quiet)
+    first = first[disturbed[first + length] == disturbed[first]]
+    first = first[counts.segment[first] == counts.segment[first + length - 1]]
+    return first, first + length
 
 
 def _dispersion(counts: Counts, expected: Array, length: int, shorter: Array) -> Array:
-    """Return the (series,) dispersion of windows of ``length`` rows side by side.
+    """Return the (series,) dispersion of adjacent windows of ``length`` rows.
 
-    It is that of the deficits alone, mirrored: where the Sun flares for half of the time, what lies above the
-    background is no measure of its noise.
-
-    Args:
-        counts: of all rows.
-        expected: (rows, bins) counts of the background, which may follow a local baseline.
-        length: rows.
-        shorter: that of a shorter window, taken over where there are too few windows of this length.
+    It is measured from deficits alone: excesses are no measure of the noise where the Sun flares half of the time.
+    Where there are too few windows, the dispersion of shorter ones is returned.
     """
     first, after = _quiet_windows(counts, length, length)
-    if len(first) < _FEWEST:
+    if len(first) < _MIN_WINDOWS:
         return shorter
     sums = [running_sums(values) for values in (counts.observed, expected)]
     observed, background = (running[after] - running[first] for running in sums)
@@ -178,9 +164,9 @@ def _dispersion(counts: Counts, expected: Array, length: int, shorter: Array) ->
         of_series = background[:, bins].sum(axis=1)
         deviation = (observed[:, bins].sum(axis=1) - of_series) / np.sqrt(of_series)
         below = deviation[deviation < 0]
-        if len(below) < _FEWEST // 2:
+        if len(below) < _MIN_WINDOWS // 2:
             continue
-        if of_series.mean() < _FEW:  # the median of few counts jumps from one whole number to the next
+        if of_series.mean() < _FEW:  # the median of few counts is coarse
             variance = float(np.mean(below**2))
         else:
             variance = (float(np.median(-below)) / GAUSSIAN_MEDIAN) ** 2
@@ -193,15 +179,15 @@ def _covariances(
 ) -> dict[str, Array]:
     """Return the (strata, bins, bins) covariance of quiet windows of a length, by local baseline.
 
-    A stratum with too few windows takes over that of a shorter length.
+    Where a stratum has too few windows, the covariance of the next shorter length is used.
     """
-    step = max(1, length // 2, len(counts.time) // _MOST)
+    step = max(1, length // 2, len(counts.time) // _MAX_WINDOWS)
     first, after = _quiet_windows(counts, length, step)
     covariances = {name: of_shorter.copy() for name, of_shorter in shorter.items()}
     for name, deviation in _deviations(counts, first, after, settings).items():
         for i_stratum in range(_STRATA):
             of_stratum = deviation[stratum[first] == i_stratum]
-            if len(of_stratum) >= max(_FEWEST_OF_STRATUM, 4 * counts.n_bins):
+            if len(of_stratum) >= max(_MIN_OF_STRATUM, 4 * counts.n_bins):
                 covariances[name][i_stratum] = robust_covariance(of_stratum)
     return covariances
 
@@ -212,7 +198,7 @@ def _deviations(counts: Counts, first: Rows, after: Rows, settings: Trigger) -> 
     deviations = {}
     for name, baseline in BASELINES.items():
         (start, stop), (begin, end) = baseline.edges(first, after, counts)
-        beside, due = (sums[stop] - sums[start] + sums[end] - sums[begin] for sums in (observed, expected))
-        background = scaled(expected[after] - expected[first], beside, due, settings)
+        counted, wanted = (sums[stop] - sums[start] + sums[end] - sums[begin] for sums in (observed, expected))
+        background = scaled(expected[after] - expected[first], counted, wanted, settings)
         deviations[name] = root_deviations(observed[after] - observed[first], background)
     return deviations

@@ -1,4 +1,4 @@
-"""Runs of rows far above (or below) the background: the published method of intervals."""
+"""The published method: runs of rows whose pulls lie far above, or below, the background."""
 
 from __future__ import annotations
 
@@ -8,47 +8,48 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
+from polarbgb.config import Intervals
+from polarbgb.transients.rows import Rows, running_sums, runs_of, segment_borders
 
 
-def find_clusters(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
+def find_clusters(prediction: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:
     """Find the runs of flagged rows, bin by bin and for sets of bins.
 
-    A row is flagged in a bin where the bin's pull lies beyond ``intervals.sigma``. Rows are consecutive where no usable
-    row lies between them and they share a segment. The steps are those of POLAR-background-prediction
+    A row is flagged in a bin where its pull lies beyond ``intervals.sigma``. Rows are consecutive if no usable row lies
+    between them and they share a segment. The steps are those of POLAR-background-prediction
     (``export_cluster_intersections.py``, October 2023):
 
     1. bin: runs of consecutive rows flagged in one bin. A run with missing data less than ``intervals.discard``
-       seconds before its first row or after its last one is dropped, and its flags with it. Data are missing beyond
-       the borders of a segment, so also before the first row of all and after the last.
+       seconds before its first row or after its last one is dropped, together with its flags. Data are missing beyond
+       the borders of a segment, and so before the first row and after the last row of the file.
     2. pure: runs of consecutive rows in which exactly the same set of bins is still flagged.
-    3. more: runs of consecutive rows still flagged in more than n bins, for every n from 0.
+    3. more: runs of consecutive rows that are still flagged in more than n bins, for every n from 0.
 
-    The published script finds the missing data of step 1 by counting rows and cutting times to whole seconds; on a grid
-    that drifts, such as POLAR's, this also drops about 0.6 % of the runs far from any gap, which are kept here.
+    The published script finds the missing data of step 1 by counting rows and truncating times to whole seconds. On a
+    drifting time grid such as POLAR's, this also drops about 0.6 % of the runs far from any gap; they are kept here.
 
     Args:
         prediction: ``row``, ``unix_time`` (s), ``segment`` (-1 where the row was dropped) and the array ``pull``
             (sigma), from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: its section intervals.
+        intervals: thresholds.
 
     Returns:
-        A row a cluster: ``sign`` (+1 excess, -1 deficit), ``kind`` (bin, pure or more), ``name`` (``"0"``, ``"0_1"``,
-        ``"#_inter_more_3"``), ``start`` and ``stop`` (unix s of its first and last row: equal for a single row),
-        ``first`` and ``last`` (``row`` of these two), ``rows`` (how many it holds). Excesses come first; within a sign
+        One row per cluster: ``sign`` (+1 excess, -1 deficit), ``kind`` (bin, pure or more), ``name`` (``"0"``,
+        ``"0_1"``, ``"#_inter_more_3"``), ``start`` and ``stop`` (unix s of its first and last row: equal for one row),
+        ``first`` and ``last`` (``row`` of these two), ``rows`` (their number). Excesses come first; within a sign come
         the bins, then the pure sets in order of their first appearance, then more than 0, 1 and so on; within a name,
-        time order.
+        clusters are in time order.
     """
     usable = prediction.select("row", "unix_time", "segment", "pull").filter(pl.col("segment") >= 0)
     row, time, segment, pull = (usable[column].to_numpy() for column in usable.columns)
     tables = []
-    for sign, beyond in ((1, pull > config.intervals.sigma), (-1, pull < -config.intervals.sigma)):
-        # Few rows are flagged; what follows looks at them alone.
+    for sign, beyond in ((1, pull > intervals.sigma), (-1, pull < -intervals.sigma)):
+        # Few rows are flagged; the rest are not looked at again.
         flagged = np.flatnonzero(beyond.any(axis=1))
-        flags = _clear_of_gaps(flagged, beyond[flagged], time, segment, config.intervals.discard)
+        flags = _clear_of_gaps(flagged, beyond[flagged], time, segment, intervals.discard)
         kept = flags.any(axis=1)
         kinds, names, firsts, lasts = zip(*_sets(flagged[kept], flags[kept], segment), strict=True)
-        runs = [len(one) for one in firsts]  # with many bins there are about as many sets as runs
+        runs = [len(rows) for rows in firsts]  # with many bins there are about as many sets as runs
         first, last = np.concatenate(firsts), np.concatenate(lasts)
         columns = {
             "sign": (pl.Int8, np.full(len(first), sign)),
@@ -68,51 +69,53 @@ def _repeated(texts: Sequence[str], times: Sequence[int]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String).gather(np.repeat(np.arange(len(texts)), times))
 
 
-def published_excesses(prediction: pl.DataFrame, config: Config) -> pl.DataFrame:
-    """Return the excesses of :func:`find_clusters` in more than ``intervals.more_than`` bins as half-open spans.
+def published_excesses(prediction: pl.DataFrame, intervals: Intervals, cadence: float) -> pl.DataFrame:
+    """Return the excesses of :func:`find_clusters` in more than ``intervals.more_than`` bins as half-open intervals.
 
     Args:
-        prediction: as there.
-        config: its section intervals, and the cadence.
+        prediction: as for :func:`find_clusters`.
+        intervals: thresholds.
+        cadence: nominal length of a row, s.
 
     Returns:
         ``t_start`` and ``t_stop``, unix s, in time order.
     """
-    chosen = find_clusters(prediction, config).filter(sign=1, kind="more", name=event_set(config))
-    return chosen.select(t_start="start", t_stop=pl.col("stop") + config.input.cadence)
+    name = more_than_name(intervals.more_than)
+    excesses = find_clusters(prediction, intervals).filter(sign=1, kind="more", name=name)
+    return excesses.select(t_start="start", t_stop=pl.col("stop") + cadence)
 
 
-def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Config) -> pl.DataFrame:
-    """Measure the clusters of single bins: how long they last, and the counts in them that the background is short of.
+def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, cadence: float) -> pl.DataFrame:
+    """Return the duration of the clusters of single bins, and their counts above (or below) the background.
 
     Args:
         prediction: ``row``, ``segment`` (-1 where the row was dropped), and per bin ``rate``, ``pred`` (Hz) and
             ``exposure`` (s).
         clusters: from :func:`find_clusters` on the same prediction.
-        config: gives the cadence.
+        cadence: nominal length of a row, s.
 
     Returns:
-        A row a cluster of kind 'bin': ``sign``, ``bin`` (number), ``t_start``, ``t_stop`` (unix s, half-open),
-        ``duration`` (s) and ``excess`` (counts, above 0 also where they are missing).
+        One row per cluster of kind 'bin': ``sign``, ``bin`` (number), ``t_start``, ``t_stop`` (unix s, half-open),
+        ``duration`` (s) and ``excess`` (counts, positive for deficits too).
     """
     usable = prediction["segment"] >= 0
     row = prediction["row"].filter(usable).to_numpy()
     tables = []
     for (name,), of_bin in clusters.filter(kind="bin").group_by("name", maintain_order=True):
-        number = int(str(name))
+        i_bin = int(str(name))
         rate, pred, exposure = (
-            prediction[column].arr.get(number).filter(usable).cast(pl.Float64).to_numpy()
+            prediction[column].arr.get(i_bin).filter(usable).cast(pl.Float64).to_numpy()
             for column in ("rate", "pred", "exposure")
         )
-        running = np.concatenate([[0.0], np.cumsum((rate - pred) * exposure)])
+        running = running_sums((rate - pred) * exposure)
         first, last = (np.searchsorted(row, of_bin[edge].to_numpy()) for edge in ("first", "last"))
         tables.append(
             of_bin.select(
                 "sign",
-                pl.lit(number, pl.Int32).alias("bin"),
+                pl.lit(i_bin, pl.Int32).alias("bin"),
                 t_start="start",
-                t_stop=pl.col("stop") + config.input.cadence,
-                duration=pl.col("stop") - pl.col("start") + config.input.cadence,
+                t_stop=pl.col("stop") + cadence,
+                duration=pl.col("stop") - pl.col("start") + cadence,
                 excess=pl.col("sign") * pl.Series(running[last + 1] - running[first]),
             )
         )
@@ -121,79 +124,37 @@ def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, config: Con
     return pl.concat([pl.DataFrame(schema=schema), *tables])
 
 
-def event_set(config: Config) -> str:
-    """Return the name of the clusters that make events: flagged in more than ``intervals.more_than`` bins."""
-    return _more_than(config.intervals.more_than)
-
-
-def segment_borders(segment: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find where the segment of each row begins and ends.
-
-    Args:
-        segment: (n,) of usable rows, from :func:`polarbgb.data.segments.segment_ids`.
-
-    Returns:
-        (n,) index of its first row and (n,) index of its last row.
-
-    Example:
-        >>> first, last = segment_borders(np.array([0, 0, 1]))
-        >>> first.tolist(), last.tolist()
-        ([0, 0, 2], [1, 1, 2])
-    """
-    opens = np.diff(segment, prepend=-1) != 0
-    first = np.flatnonzero(opens)
-    last = np.append(first[1:], len(segment)) - 1
-    place = np.cumsum(opens) - 1
-    return first[place], last[place]
+def more_than_name(number: int) -> str:
+    """Return the name of the clusters of rows that are flagged in more than a number of bins."""
+    return f"#_inter_more_{number}"
 
 
 def _clear_of_gaps(
-    rows: NDArray[np.int64],
-    flags: NDArray[np.bool_],
-    time: NDArray[np.float64],
-    segment: NDArray[np.int32],
-    discard: float,
+    rows: Rows, flags: NDArray[np.bool_], time: NDArray[np.float64], segment: NDArray[np.int32], discard: float
 ) -> NDArray[np.bool_]:
-    """Return the (rows, bins) flags without those of runs that missing data come close to."""
+    """Return the (rows, bins) flags without those of runs close to missing data."""
     opening, closing = segment_borders(segment)
     clear = np.zeros_like(flags)
-    for number in range(flags.shape[1]):
-        flagged = np.flatnonzero(flags[:, number])
+    for i_bin in range(flags.shape[1]):
+        flagged = np.flatnonzero(flags[:, i_bin])
         first, last = runs_of(rows[flagged], segment)
         before = time[first] - time[opening[first]]
         after = time[closing[last]] - time[last]
-        clear[flagged, number] = np.repeat((before >= discard) & (after >= discard), last - first + 1)
+        clear[flagged, i_bin] = np.repeat((before >= discard) & (after >= discard), last - first + 1)
     return clear
 
 
-def _sets(
-    rows: NDArray[np.int64], flags: NDArray[np.bool_], segment: NDArray[np.int32]
-) -> Iterator[tuple[str, str, NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield kind, name, first and last rows of the runs of every bin and every set of bins that has any."""
-    for number in range(flags.shape[1]):
-        yield "bin", str(number), *runs_of(rows[flags[:, number]], segment)
+def _sets(rows: Rows, flags: NDArray[np.bool_], segment: NDArray[np.int32]) -> Iterator[tuple[str, str, Rows, Rows]]:
+    """Yield kind, name, first and last rows of the runs of every bin and of every set of bins that occurs."""
+    for i_bin in range(flags.shape[1]):
+        yield "bin", str(i_bin), *runs_of(rows[flags[:, i_bin]], segment)
     first, last = runs_of(rows, segment, changes=(flags[1:] != flags[:-1]).any(axis=1))
-    sets, appears, which = np.unique(
-        flags[np.searchsorted(rows, first)], axis=0, return_index=True, return_inverse=True
-    )
-    order = np.argsort(which.ravel(), kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(which.ravel(), minlength=len(sets)))[:-1])
-    for one in np.argsort(appears):
-        yield "pure", "_".join(map(str, np.flatnonzero(sets[one]))), first[members[one]], last[members[one]]
-    together = flags.sum(axis=1)
+    flags_of_run = flags[np.searchsorted(rows, first)]
+    sets, first_run, i_set = np.unique(flags_of_run, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(i_set.ravel(), kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(i_set.ravel(), minlength=len(sets)))[:-1])
+    for i in np.argsort(first_run):
+        yield "pure", "_".join(map(str, np.flatnonzero(sets[i]))), first[members[i]], last[members[i]]
+    n_flagged = flags.sum(axis=1)
     for number in range(flags.shape[1]):
-        yield "more", _more_than(number), *runs_of(rows[together > number], segment)
-
-
-def runs_of(
-    rows: NDArray[np.int64], segment: NDArray[np.int32], changes: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first and last rows of the runs of consecutive rows; where ``changes`` holds, a new run begins."""
-    apart = (np.diff(rows) != 1) | (np.diff(segment[rows]) != 0)
-    if changes is not None:
-        apart |= changes
-    return np.concatenate([rows[:1], rows[1:][apart]]), np.concatenate([rows[:-1][apart], rows[-1:]])
-
-
-def _more_than(number: int) -> str:
-    return f"#_inter_more_{number}"
+        yield "more", more_than_name(number), *runs_of(rows[n_flagged > number], segment)

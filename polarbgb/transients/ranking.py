@@ -1,4 +1,4 @@
-"""The ranking statistic: boosted trees that tell injected transients from what noise and the background make."""
+"""The ranking statistic: boosted trees that tell injected transients from noise and errors of the background."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Features = Mapping[str, NDArray[np.float32]]
 
-PARTS, TOGETHER = 5, 3
-"""Orbits are dealt out in threes to so many parts; candidates of a part are ranked by trees that never saw it."""
+N_FOLDS, ORBITS_PER_BLOCK = 5, 3
+"""Blocks of neighbouring orbits are dealt out to folds; candidates of a fold are ranked by trees that never saw it."""
 
 FEWEST_ORBITS, FEWEST_CANDIDATES = 32, 60
-"""Orbits (two days) and candidates below which there is too little to learn from."""
+"""Numbers of orbits (two days) and candidates below which no ranking is learned."""
 
 _TREES = 300
 _SETTINGS: dict[str, Any] = {
@@ -37,20 +37,20 @@ _SETTINGS: dict[str, Any] = {
 }
 
 _MIRRORED = 30.0
-"""Weight of a candidate of mirrored counts beside one of the data."""
+"""Weight of a candidate of mirrored counts relative to one of the data."""
 
 _RISING = ("significance", "distance", "excess")
-"""Beginnings of the names of features with which the ranking statistic may only rise: all else equal, a brighter
-excess never ranks lower. So transients that are in the data used as noise do not teach it that bright is common."""
+"""Beginnings of the names of features with which the ranking statistic may only rise. All else equal, a brighter excess
+never ranks lower, although the data that are used as noise hold bright transients."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Trees that rank candidates; without any, the ranking statistic is the significance.
+    """Trees that rank candidates; without trees, the ranking statistic is the significance.
 
     Attributes:
-        names: of the features, in the trees' order.
-        models: one LightGBM model per part of the orbits, as text; empty where there was too little to learn from.
+        names: names of the features, in the order of the trees.
+        models: one LightGBM model per fold, as text; empty where there was too little to learn from.
     """
 
     names: tuple[str, ...]
@@ -62,17 +62,17 @@ class Ranking:
         return bool(self.models)
 
     def score(self, features: Features, orbit: NDArray[np.integer], *, held_out: bool = True) -> Array:
-        """Return the ranking statistic of candidates: the log odds of the trees, or the significance.
+        """Return the (candidates,) ranking statistic: the log odds of the trees, or the significance.
 
         Args:
             features: from :func:`polarbgb.transients.candidates.describe_candidates`.
             orbit: (candidates,) number of the orbit.
-            held_out: the candidates lie in the orbits that the trees were trained on: each is ranked by those that
-                never saw its orbit. Otherwise by the mean of all.
+            held_out: whether the candidates lie in orbits that the trees were trained on. If so, each is ranked by the
+                trees that never saw its orbit, otherwise by the mean of all.
         """
         if not self.learned:
             return np.asarray(features["significance"], np.float64)
-        return self._by_part(_matrix(features, self.names), orbit, held_out, contributions=False)[:, 0]
+        return self._predicted(features, orbit, held_out, contributions=False)[:, 0]
 
     def explain(self, features: Features, orbit: NDArray[np.integer], *, held_out: bool = True) -> Array:
         """Return the (candidates, features) SHAP values of the ranking statistic; arguments as in :meth:`score`.
@@ -81,106 +81,106 @@ class Ranking:
         """
         if not self.learned:
             return np.zeros((len(orbit), len(self.names)))
-        return self._by_part(_matrix(features, self.names), orbit, held_out, contributions=True)[:, :-1]
+        return self._predicted(features, orbit, held_out, contributions=True)[:, :-1]
 
-    def _by_part(
-        self, values: NDArray[np.float32], orbit: NDArray[np.integer], held_out: bool, *, contributions: bool
+    def _predicted(
+        self, features: Features, orbit: NDArray[np.integer], held_out: bool, *, contributions: bool
     ) -> Array:
         import lightgbm
 
+        values = _matrix(features, self.names)
         total = np.zeros((len(values), values.shape[1] + 1 if contributions else 1))
-        part = parts_of(orbit)
-        for i_part, text in enumerate(self.models):
-            rows = part == i_part if held_out else np.ones(len(values), bool)
+        fold = fold_of_orbit(orbit)
+        for i_fold, text in enumerate(self.models):
+            rows = fold == i_fold if held_out else np.ones(len(values), bool)
             if not rows.any():
                 continue
             model = lightgbm.Booster(model_str=text)
             options = {"pred_contrib": True} if contributions else {"raw_score": True}
-            told = np.asarray(model.predict(values[rows], num_threads=1, **options))
-            total[rows] += told.reshape(int(rows.sum()), -1) / (1 if held_out else len(self.models))
+            predicted = np.asarray(model.predict(values[rows], num_threads=1, **options))
+            total[rows] += predicted.reshape(int(rows.sum()), -1) / (1 if held_out else len(self.models))
         return total
 
     def as_dict(self) -> dict[str, object]:
-        """Return it as it is stored."""
+        """Return the ranking in the form in which it is stored."""
         return {"features": list(self.names), "models": list(self.models)}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Ranking:
-        """Return what :meth:`as_dict` stored."""
+        """Return the ranking from what :meth:`as_dict` returned."""
         return cls(tuple(stored["features"]), tuple(stored["models"]))
 
 
-def parts_of(orbit: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Deal orbits out to :data:`PARTS` parts, :data:`TOGETHER` neighbours to the same."""
-    return np.asarray(orbit.astype(np.int64) // TOGETHER % PARTS)
+def fold_of_orbit(orbit: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the (n,) fold of (n,) orbits; :data:`ORBITS_PER_BLOCK` neighbours share a fold."""
+    return np.asarray(orbit.astype(np.int64) // ORBITS_PER_BLOCK % N_FOLDS)
 
 
 def enough_to_learn(*sets: tuple[Features, NDArray[np.integer]]) -> bool:
-    """Say whether sets of candidates are large enough to learn a ranking from.
+    """Return whether sets of candidates are large enough to learn a ranking from.
 
     Args:
-        sets: features of candidates and the number of their orbit; the first holds those of the data themselves.
+        sets: features of candidates and their orbits; the first set is that of the observed counts.
 
     Returns:
-        False where there are fewer than :data:`FEWEST_ORBITS` orbits or :data:`FEWEST_CANDIDATES` candidates, or a part
-        of the orbits has none.
+        False with fewer than :data:`FEWEST_ORBITS` orbits or :data:`FEWEST_CANDIDATES` candidates, or with a fold
+        without candidates.
     """
     if min(len(orbit) for _, orbit in sets) < FEWEST_CANDIDATES or len(np.unique(sets[0][1])) < FEWEST_ORBITS:
         return False
-    return all(np.bincount(parts_of(orbit), minlength=PARTS).min() > 0 for _, orbit in sets)
+    return all(np.bincount(fold_of_orbit(orbit), minlength=N_FOLDS).min() > 0 for _, orbit in sets)
 
 
 def train_ranking(
-    own: tuple[Features, NDArray[np.integer]],
+    observed: tuple[Features, NDArray[np.integer]],
     mirrored: tuple[Features, NDArray[np.integer]],
     injected: tuple[Features, NDArray[np.integer]],
     *,
     seed: int,
     threads: int = 0,
 ) -> Ranking:
-    """Train the ranking, part by part of the orbits: injected transients against noise.
+    """Train the ranking fold by fold: injected transients against noise.
 
-    Noise is what mirrored counts make, and, with less weight, what the data make themselves. The first holds no
-    transient, but no noise that is an excess alone either, such as spikes of particles; the second holds both.
+    Noise is represented by the candidates of mirrored counts and, with less weight, by those of the observed counts.
+    Mirrored counts hold no transients, but no noise that occurs as an excess only either, such as particle spikes;
+    observed counts hold both.
 
     Args:
-        own: features of the candidates of the counts as observed, and the number of their orbit.
-        mirrored: the same of mirrored counts.
-        injected: the same of injected transients.
+        observed: features of the candidates of the observed counts, and their orbits.
+        mirrored: the same for mirrored counts.
+        injected: the same for injected transients.
         seed: of the rows and features that trees draw.
-        threads: 0 for all cores.
+        threads: number of threads; 0 for all cores.
 
     Returns:
-        The ranking; one without trees where there is too little to learn from (:func:`enough_to_learn`).
+        The ranking, without trees where there is too little to learn from (:func:`enough_to_learn`).
     """
     import lightgbm
 
-    sets = (own, mirrored, injected)
-    names = tuple(sorted(own[0]))
+    sets = (observed, mirrored, injected)
+    names = tuple(sorted(observed[0]))
     if not enough_to_learn(*sets):
         return Ranking(names, ())
-    parts = [parts_of(orbit) for _, orbit in sets]
     values = np.vstack([_matrix(features, names) for features, _ in sets])
-    sizes = [len(part) for part in parts]
+    sizes = [len(orbit) for _, orbit in sets]
     label, prior = (np.repeat(of_set, sizes) for of_set in ([0.0, 0.0, 1.0], [1.0, _MIRRORED, 1.0]))
-    part = np.concatenate(parts)
+    fold = fold_of_orbit(np.concatenate([orbit for _, orbit in sets]))
     monotone = [int(name.startswith(_RISING)) for name in names]
     settings = _SETTINGS | {"seed": seed, "monotone_constraints": monotone}
 
-    def train(i_part: int) -> str:
-        rows = part != i_part
+    def train(i_fold: int) -> str:
+        rows = fold != i_fold
         is_noise = label[rows] == 0
         weight = prior[rows].copy()
         weight[is_noise] *= weight[~is_noise].sum() / weight[is_noise].sum()
         data = lightgbm.Dataset(values[rows], label[rows], weight=weight, feature_name=list(names))
         return str(lightgbm.train(settings, data, _TREES).model_to_string())
 
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:  # small sets: one thread for each is fastest
-        return Ranking(names, tuple(pool.map(train, range(PARTS))))
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:  # one thread per fold is fastest for small sets
+        return Ranking(names, tuple(pool.map(train, range(N_FOLDS))))
 
 
 def _matrix(features: Features, names: tuple[str, ...]) -> NDArray[np.float32]:
     """Return the (candidates, features) matrix in the order of the names; NaN where a feature is not known."""
-    number = len(next(iter(features.values())))
-    unknown = np.full(number, np.nan, np.float32)
+    unknown = np.full(len(next(iter(features.values()))), np.nan, np.float32)
     return np.column_stack([features.get(name, unknown) for name in names]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Events at a false-alarm rate: from a prediction to a list."""
+"""Search a prediction for events at a false-alarm rate."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config, Trigger
+from polarbgb.config import Trigger
 from polarbgb.progress import Track, silent
 from polarbgb.transients.candidates import Candidates, disjoint, merge_candidates
 from polarbgb.transients.counts import Counts, counts_of
-from polarbgb.transients.detector import Detector, Found, learn_detector, measure_control, search
+from polarbgb.transients.detector import CandidateSample, Detector, learn_detector, measure_control, search
 from polarbgb.transients.events import BESIDE, describe_events
 from polarbgb.transients.false_alarms import probability
-from polarbgb.transients.injection import ground_of
+from polarbgb.transients.injection import injection_site
 from polarbgb.transients.local_baseline import followed
 from polarbgb.transients.noise import Noise, measure_noise
+from polarbgb.transients.rows import Rows
+from polarbgb.transients.settings import SearchSettings
 
 Array = NDArray[np.float64]
 
-_REASONS = 3
-"""Features that are named as the reasons of a ranking."""
+_N_REASONS = 3
+"""Number of features that are named as the reasons of a ranking."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search came to.
+    """Result of a search.
 
     Attributes:
         events: one row per event, in time order.
@@ -35,8 +37,8 @@ class SearchResult:
             bins summed), ``significance`` (sigma), ``ranking``, ``far`` (1/day), ``listed`` and the
             features that it was ranked by.
         contributions: one row per event: its ``id``, and the SHAP value of each feature of its ranking.
-        detector: noise, ranking and control.
-        days: live time searched.
+        detector: ranking and control.
+        days: live time searched, days.
     """
 
     events: pl.DataFrame
@@ -48,110 +50,113 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector with what it was learnt from, to search the same rows again with something added.
+    """A detector with the noise and the candidates of the rows that it was learned from.
 
     Attributes:
         detector: ranking and control.
-        noise: of the counts.
-        found: candidates of the counts as they are.
+        noise: noise of the counts.
+        sample: candidates of the observed counts.
     """
 
     detector: Detector
     noise: Noise
-    found: Found
+    sample: CandidateSample
 
 
-def train_detector(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> TrainedDetector:
+def train_detector(prediction: pl.DataFrame, settings: SearchSettings, *, track: Track = silent) -> TrainedDetector:
     """Learn ranking and control from a prediction.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: the instrument and its sections trigger and inject.
+        settings: of the search.
         track: watches the searches.
     """
-    ground = ground_of(prediction, config)
-    noise = measure_noise(ground.counts, config.trigger)
-    found = search(ground.counts, noise, config.trigger, threads=config.model.threads, track=track)
-    return TrainedDetector(learn_detector(ground, noise, found, config, track=track), noise, found)
+    site = injection_site(prediction, settings)
+    noise = measure_noise(site.counts, settings.trigger)
+    sample = search(site.counts, noise, settings.trigger, threads=settings.threads, track=track)
+    return TrainedDetector(learn_detector(site, noise, sample, settings, track=track), noise, sample)
 
 
 def find_transients(
-    prediction: pl.DataFrame, config: Config, *, detector: Detector | None = None, track: Track = silent
+    prediction: pl.DataFrame, settings: SearchSettings, *, detector: Detector | None = None, track: Track = silent
 ) -> SearchResult:
-    """List the excesses that the background makes less often than ``trigger.far`` a day.
+    """Find transients with ``trigger.far`` false alarms per day.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: the instrument and its section trigger.
-        detector: of another file, whose ranking is applied and whose control is pooled with that of this file; learnt
-            from this prediction where None.
+        settings: of the search.
+        detector: detector of another file, whose ranking is applied and whose control is pooled with that of this file.
+            By default, one is learned from this prediction.
         track: watches the searches.
 
     Returns:
         Events with the columns of :func:`polarbgb.transients.events.describe_events` and
 
-        - ``significance`` (sigma of the strongest window in one bin or sum, noise of the background included; not of
-          the whole event as there) and ``ranking`` (statistic by which events are ordered);
+        - ``significance`` (sigma of the strongest window in one bin or sum, including noise of the background, instead
+          of that of the whole event) and ``ranking`` (ranking statistic);
         - ``t_trigger`` (unix s: row at which the threshold was first exceeded), ``timescale`` (s: length of the
           strongest window);
-        - ``far`` (false events a day that rank as high), its statistical error ``far_error``, and ``far_limit`` (true
-          where ``far`` is an upper limit: nothing in the control ranks as high);
-        - ``probability`` (that it is no false alarm);
+        - ``far`` (false-alarm rate, 1/day), its statistical error ``far_error``, and ``far_limit`` (true where ``far``
+          is an upper limit);
+        - ``probability`` (that it is not a false alarm);
         - ``bins_flagged`` (``"0_1_5"``: bins, alone or in a sum, with a window at least half as significant as the
           strongest);
         - ``ranked_by`` (the features that moved its ranking most, with their SHAP values).
 
-        The ``background`` of events that last no longer than ``trigger.longest_followed``, and what is made from it,
-        follows the local baseline around them, as the search does.
-
-    Raises:
-        UserError: if the list of known events cannot be read.
+        The ``background`` of events that last no longer than ``trigger.longest_followed``, and all that is derived from
+        it, follows the local baseline around them, as in the search.
     """
     if detector is None:
-        trained = train_detector(prediction, config, track=track)
-        return search_again(prediction, config, trained)
-    counts, settings, threads = counts_of(prediction, config), config.trigger, config.model.threads
-    noise = measure_noise(counts, settings)
-    found = search(counts, noise, settings, threads=threads, track=track)
-    own = measure_control(counts, noise, detector.ranking, settings, threads=threads)
-    pooled = Detector(detector.ranking, detector.control.pooled(own), detector.injected)
-    return _triggered(prediction, counts, found, pooled, config, held_out=False)
+        return search_again(prediction, settings, train_detector(prediction, settings, track=track))
+    counts, trigger, threads = counts_of(prediction, settings), settings.trigger, settings.threads
+    noise = measure_noise(counts, trigger)
+    sample = search(counts, noise, trigger, threads=threads, track=track)
+    control = measure_control(counts, noise, detector.ranking, trigger, threads=threads)
+    pooled = Detector(detector.ranking, detector.control.pooled(control), detector.injected)
+    return _listed(prediction, counts, sample, pooled, settings, held_out=False)
 
 
 def search_again(
-    prediction: pl.DataFrame, config: Config, trained: TrainedDetector, *, counts: Counts | None = None
+    prediction: pl.DataFrame, settings: SearchSettings, trained: TrainedDetector, *, counts: Counts | None = None
 ) -> SearchResult:
-    """Search the rows that a detector was learnt from, as they are or with something added.
+    """Search the rows that a detector was learned from, with or without injected transients.
 
     Args:
-        prediction: of these rows.
-        config: as in :func:`find_transients`.
+        prediction: prediction of these rows, with the same transients.
+        settings: as for :func:`find_transients`.
         trained: from :func:`train_detector`.
-        counts: of the rows with something added; None for the counts as they were.
+        counts: counts with injected transients; the observed counts by default.
     """
-    found = trained.found
+    sample = trained.sample
     if counts is None:
-        counts = counts_of(prediction, config)
+        counts = counts_of(prediction, settings)
     else:
-        found = search(counts, trained.noise, config.trigger, threads=config.model.threads)
-    return _triggered(prediction, counts, found, trained.detector, config, held_out=True)
+        sample = search(counts, trained.noise, settings.trigger, threads=settings.threads)
+    return _listed(prediction, counts, sample, trained.detector, settings, held_out=True)
 
 
-def _triggered(
-    prediction: pl.DataFrame, counts: Counts, found: Found, detector: Detector, config: Config, *, held_out: bool
+def _listed(
+    prediction: pl.DataFrame,
+    counts: Counts,
+    sample: CandidateSample,
+    detector: Detector,
+    settings: SearchSettings,
+    *,
+    held_out: bool,
 ) -> SearchResult:
-    settings, control, candidates = config.trigger, detector.control, found.candidates
-    ranking = detector.ranking.score(found.features, found.orbit, held_out=held_out)
-    kept = disjoint(candidates, ranking, counts, settings)
+    """Rank candidates, and merge those that rank high enough into events."""
+    trigger, control, candidates = settings.trigger, detector.control, sample.candidates
+    ranking = detector.ranking.score(sample.features, sample.orbit, held_out=held_out)
+    kept = disjoint(candidates, ranking, counts, trigger)
     true = np.zeros(len(candidates))
     true[kept] = probability(ranking[kept], control, counts.days)  # the highest of an event is always kept
-    far, listed = control.far(ranking), control.selected(ranking, settings.far)
-    first, after, chosen = merge_candidates(candidates, np.flatnonzero(listed), ranking, counts, settings)
-    shap = detector.ranking.explain(
-        {name: values[chosen] for name, values in found.features.items()}, found.orbit[chosen], held_out=held_out
-    )
-    seen = _followed(prediction, counts, first, after, config)
-    described = describe_events(seen, counts.row[first], counts.row[after - 1], config).drop("significance")
+    far, listed = control.far(ranking), control.selected(ranking, trigger.far)
+    first, after, chosen = merge_candidates(candidates, np.flatnonzero(listed), ranking, counts, trigger)
+    features = {name: values[chosen] for name, values in sample.features.items()}
+    shap = detector.ranking.explain(features, sample.orbit[chosen], held_out=held_out)
+    local = _with_local_baseline(prediction, counts, first, after, trigger)
+    described = describe_events(local, counts.row[first], counts.row[after - 1], settings).drop("significance")
+    names = detector.ranking.names
     events = described.with_columns(
         significance=candidates.significance[chosen],
         ranking=ranking[chosen],
@@ -161,42 +166,41 @@ def _triggered(
         probability=true[chosen],
         bins_flagged=pl.Series(_flagged(candidates, chosen, counts), dtype=pl.String),
         t_trigger=counts.time[candidates.trigger[chosen]],
-        timescale=(candidates.after - candidates.first)[chosen] * config.input.cadence,
-        ranked_by=pl.Series(_reasons(detector.ranking.names, shap), dtype=pl.String),
+        timescale=(candidates.after - candidates.first)[chosen] * counts.cadence,
+        ranked_by=pl.Series(_reasons(names, shap), dtype=pl.String),
     )
-    names = detector.ranking.names
     return SearchResult(
         events=events,
-        candidates=_table(counts, found, settings, ranking=ranking, far=far).with_columns(listed=listed),
+        candidates=_table(counts, sample, trigger, ranking=ranking, far=far).with_columns(listed=listed),
         contributions=pl.DataFrame({"id": np.arange(len(chosen)), **dict(zip(names, shap.T, strict=True))}),
         detector=detector,
         days=counts.days,
     )
 
 
-def _flagged(candidates: Candidates, chosen: NDArray[np.int64], counts: Counts) -> list[str]:
-    """Write out the bins of the windows of each candidate that are at least half as significant as its strongest."""
+def _flagged(candidates: Candidates, chosen: Rows, counts: Counts) -> list[str]:
+    """Return the bins of the windows at least half as significant as the core of each candidate, as ``"0_1_5"``."""
     windows, member = candidates.windows, candidates.member
     strong = candidates.strong_windows()
-    bins: dict[int, set[int]] = {int(one): set() for one in chosen}
+    bins: dict[int, set[int]] = {int(candidate): set() for candidate in chosen}
     for i_window in np.flatnonzero(strong & np.isin(member, chosen)):
         bins[int(member[i_window])].update(counts.series[windows.series[i_window]])
-    return ["_".join(map(str, sorted(bins[int(one)]))) for one in chosen]
+    return ["_".join(map(str, sorted(bins[int(candidate)]))) for candidate in chosen]
 
 
 def _reasons(names: tuple[str, ...], shap: Array) -> list[str]:
-    """Name the features that moved each ranking most: ``"significance_6s +2.1, gap_after -0.4"``."""
-    largest = np.argsort(-np.abs(shap), axis=1, kind="stable")[:, :_REASONS]
+    """Return the features that moved each ranking most, as ``"significance_6s +2.1, gap_after -0.4"``."""
+    largest = np.argsort(-np.abs(shap), axis=1, kind="stable")[:, :_N_REASONS]
     return [
         ", ".join(f"{names[i]} {values[i]:+.1f}" for i in order if values[i])
         for order, values in zip(largest, shap, strict=True)
     ]
 
 
-def _table(counts: Counts, found: Found, settings: Trigger, *, ranking: Array, far: Array) -> pl.DataFrame:
-    candidates = found.candidates
-    scales = np.array(settings.scales)[candidates.windows.scale[candidates.core]]
-    own = {name: values for name, values in found.features.items() if name != "significance"}
+def _table(counts: Counts, sample: CandidateSample, trigger: Trigger, *, ranking: Array, far: Array) -> pl.DataFrame:
+    candidates = sample.candidates
+    scales = np.array(trigger.scales)[candidates.windows.scale[candidates.core]]
+    features = {name: values for name, values in sample.features.items() if name != "significance"}
     return pl.DataFrame(
         {
             "t_start": counts.time[candidates.first],
@@ -206,38 +210,39 @@ def _table(counts: Counts, found: Found, settings: Trigger, *, ranking: Array, f
             "significance": candidates.significance,
             "ranking": ranking,
             "far": far,
-            **own,
+            **features,
         }
     )
 
 
-def _followed(
-    prediction: pl.DataFrame, counts: Counts, first: NDArray[np.int64], after: NDArray[np.int64], config: Config
+def _with_local_baseline(
+    prediction: pl.DataFrame, counts: Counts, first: Rows, after: Rows, trigger: Trigger
 ) -> pl.DataFrame:
-    """Return the prediction with the background that short events were found against.
+    """Return the prediction with the background that short events were detected against.
 
-    In and beside events that last no longer than ``trigger.longest_followed`` it follows the local baseline around the
-    shortest scale that is as long, which sees nothing of them; longer ones would be followed themselves.
+    In and beside events that last no longer than ``trigger.longest_followed``, the background follows the local
+    baseline of the shortest scale that is as long as the event. The gap of this baseline leaves out the event.
     """
     start, stop = counts.time[first], counts.time[after - 1] + counts.cadence
-    scales = np.array([scale for scale in sorted(config.trigger.scales) if scale <= config.trigger.longest_followed])
-    which = np.searchsorted(scales, stop - start - 0.5 * counts.cadence)
+    scales = np.array([scale for scale in sorted(trigger.scales) if scale <= trigger.longest_followed])
+    scale_of_event = np.searchsorted(scales, stop - start - 0.5 * counts.cadence)
     factor, rows = np.ones_like(counts.expected), np.zeros(len(counts.time), bool)
-    for i_scale in np.unique(which[which < len(scales)]):
-        local = followed(counts, scales[i_scale], config.trigger) / counts.expected
+    for i_scale in np.unique(scale_of_event[scale_of_event < len(scales)]):
+        events = scale_of_event == i_scale
+        local = followed(counts, scales[i_scale], trigger) / counts.expected
         for begin, end in zip(
-            np.searchsorted(counts.time, start[which == i_scale] - BESIDE),
-            np.searchsorted(counts.time, stop[which == i_scale] + BESIDE),
+            np.searchsorted(counts.time, start[events] - BESIDE),
+            np.searchsorted(counts.time, stop[events] + BESIDE),
             strict=True,
         ):
             rows[begin:end] = True
             factor[begin:end] = local[begin:end]
     if not rows.any():
         return prediction
-    place = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
+    changed = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
     rate, pred, sigma, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pred", "sigma", "pull"))
-    pred[place] *= factor[rows]
-    pull[place] = (rate[place] - pred[place]) / sigma[place]
+    pred[changed] *= factor[rows]
+    pull[changed] = (rate[changed] - pred[changed]) / sigma[changed]
     return prediction.with_columns(
         pl.Series(name, values, prediction[name].dtype) for name, values in (("pred", pred), ("pull", pull))
     )

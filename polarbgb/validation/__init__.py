@@ -1,1 +1,1 @@
-"""Validation of a list of events: injected bursts found, and agreement of two lists."""
+"""Validation of a list of events: detection efficiency, and agreement of two lists."""

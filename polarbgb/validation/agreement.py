@@ -1,4 +1,4 @@
-"""How far two lists of events of the same file agree."""
+"""Measure the agreement of two lists of events of the same file."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.progress import Track, silent
 from polarbgb.transients.published import published_excesses
+from polarbgb.transients.rows import running_sums
 from polarbgb.transients.search import find_transients
+from polarbgb.transients.settings import SearchSettings
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two lists of events.
+    """Agreement of two lists of events.
 
     Attributes:
-        events: of the first list, and of the second.
-        together: rows in events of both lists, over rows in events of either: the intersection over union. 1 where both
+        events: number of events in the first and the second list.
+        together: intersection over union: rows in events of both lists over rows in events of either; 1 if both lists
             are empty.
-        again: share of the events of the first list that some event of the second overlaps, and the other way round;
-            1 for an empty list.
+        again: share of the events of the first list that an event of the second overlaps, and vice versa; 1 for an
+            empty list.
     """
 
     events: tuple[int, int]
@@ -33,14 +34,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class ListAgreement:
-    """How far the lists of two runs on the same file agree.
+    """Agreement of the lists of two runs on the same file.
 
     Attributes:
-        listed: events at ``trigger.far`` false ones a day.
-        sure: share of the events of the first list that nothing in its control ranks as high as and that come again in
-            the second, and the other way round.
-        published: the clusters of the published method, at its own settings.
-        far: 1/day.
+        listed: events at ``trigger.far`` false alarms per day.
+        sure: share of the events above the whole control of the first list that an event of the second overlaps, and
+            vice versa.
+        published: excesses of the published method, at its own settings.
+        far: false alarms per day.
     """
 
     listed: Agreement
@@ -49,52 +50,53 @@ class ListAgreement:
     far: float
 
     def summary(self) -> dict[str, object]:
-        """Return what ``evaluation.json`` tells."""
+        """Return the agreement as it is stored in ``evaluation.json``."""
         return asdict(self)
 
 
 def measure_agreement(
-    one: pl.DataFrame, other: pl.DataFrame, config: Config, *, track: Track = silent
+    prediction: pl.DataFrame, other: pl.DataFrame, settings: SearchSettings, *, track: Track = silent
 ) -> ListAgreement:
-    """List the events of two predictions of the same rows in the same way, and compare.
+    """Search two predictions of the same rows, and compare the lists.
 
     Args:
-        one: from :func:`polarbgb.background.prediction.prediction_frame`.
+        prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         other: the same of another training.
-        config: the instrument and its searches, used for both.
+        settings: of both searches.
         track: watches the searches.
     """
-    time = one.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
-    first, second = (find_transients(frame, config, track=track).events for frame in (one, other))
-    published = (published_excesses(frame, config) for frame in (one, other))
+    frames, intervals = (prediction, other), settings.intervals
+    time = prediction.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
+    first, second = (find_transients(frame, settings, track=track).events for frame in frames)
+    published = (published_excesses(frame, intervals, settings.cadence) for frame in frames)
     sure = [events.filter("far_limit") for events in (first, second)]
     return ListAgreement(
         listed=agreement(time, first, second),
         sure=(agreement(time, sure[0], second).again[0], agreement(time, sure[1], first).again[0]),
         published=agreement(time, *published),
-        far=config.trigger.far,
+        far=settings.trigger.far,
     )
 
 
-def agreement(time: NDArray[np.float64], one: pl.DataFrame, other: pl.DataFrame) -> Agreement:
-    """Compare two lists row by row, and event by event.
+def agreement(time: NDArray[np.float64], events: pl.DataFrame, other: pl.DataFrame) -> Agreement:
+    """Compare two lists row by row and event by event.
 
     Args:
         time: (rows,) start of the usable rows, unix s, increasing.
-        one: events with ``t_start`` and ``t_stop``, unix s, half-open.
+        events: ``t_start`` and ``t_stop``, unix s, half-open.
         other: the same of another run.
 
     Example:
-        >>> one = pl.DataFrame({"t_start": [0.0, 9.0], "t_stop": [4.0, 10.0]})
-        >>> agreement(np.arange(20.0), one, one[:1]).together
+        >>> events = pl.DataFrame({"t_start": [0.0, 9.0], "t_stop": [4.0, 10.0]})
+        >>> agreement(np.arange(20.0), events, events[:1]).together
         0.8
     """
-    first, second = (_inside(time, events) for events in (one, other))
+    first, second = (_inside(time, table) for table in (events, other))
     either = int((first | second).sum())
     return Agreement(
-        events=(len(one), len(other)),
+        events=(len(events), len(other)),
         together=float((first & second).sum() / either) if either else 1.0,
-        again=(_met(time, one, second), _met(time, other, first)),
+        again=(_overlapped(time, events, second), _overlapped(time, other, first)),
     )
 
 
@@ -105,9 +107,10 @@ def _inside(time: NDArray[np.float64], events: pl.DataFrame) -> NDArray[np.bool_
     return np.asarray(np.cumsum(np.bincount(first, minlength=size) - np.bincount(after, minlength=size))[:-1] > 0)
 
 
-def _met(time: NDArray[np.float64], events: pl.DataFrame, inside: NDArray[np.bool_]) -> float:
+def _overlapped(time: NDArray[np.float64], events: pl.DataFrame, inside: NDArray[np.bool_]) -> float:
+    """Return the share of events with a row inside the events of the other list."""
     if not len(events):
         return 1.0
     first, after = (np.searchsorted(time, events[edge].to_numpy()) for edge in ("t_start", "t_stop"))
-    running = np.concatenate([[0], np.cumsum(inside)])
+    running = running_sums(inside)
     return float(np.mean(running[after] > running[first]))

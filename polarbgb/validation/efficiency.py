@@ -1,4 +1,4 @@
-"""How many bursts are found: injected, searched for, counted, by this search and by two others on the same rows."""
+"""Measure detection efficiency: inject bursts, search the same rows by three methods, and count what is detected."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Config
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.transients.counts import with_added
 from polarbgb.transients.fixed_windows import fixed_windows
-from polarbgb.transients.injection import Ground, Injection, configured_population, draw, ground_of, injected
+from polarbgb.transients.injection import (
+    Injection,
+    InjectionSite,
+    configured_population,
+    draw,
+    injected,
+    injection_site,
+)
 from polarbgb.transients.published import published_excesses
-from polarbgb.transients.search import SearchResult, TrainedDetector, search_again, train_detector
+from polarbgb.transients.search import SearchResult, search_again, train_detector
+from polarbgb.transients.settings import SearchSettings
 
 Array = NDArray[np.float64]
 
@@ -26,26 +33,26 @@ METHODS = (FOCUS, PUBLISHED, FIXED)
 TITLES = {FOCUS: "Poisson-FOCuS", PUBLISHED: "published", FIXED: "fixed windows"}
 
 _DURATIONS = (1.0, 10.0, 60.0)
-"""s: between the classes of duration."""
+"""Borders of the classes of duration, s."""
 
 _CLASSES = ((6.0, 8.0), (8.0, 12.0), (12.0, np.inf), (6.0, np.inf), (8.0, np.inf))
-"""Of oracle significance."""
+"""Classes of oracle significance, sigma."""
 
 
 @dataclass(frozen=True)
 class Efficiency:
-    """What became of the bursts that were injected.
+    """Injected bursts, and which of them are detected.
 
     Attributes:
-        injections: a row a burst: ``round``, ``t_start`` and ``t_stop`` (unix s), ``duration`` (s), ``profile``,
-            ``spectrum``, ``oracle`` (sigma), ``latitude`` (degrees from the magnetic equator, null where it is not
-            known), the arrays ``fluence`` (expected counts) and ``counts`` (drawn) of one number a bin; and for each
-            of :data:`METHODS`, with its name before it: ``_found``, ``_covered`` (without the burst there was an event
-            already), ``_t_start`` and ``_t_stop`` of the event found; of the first method also ``focus_excess``, the
-            counts above background of that event.
-        per_day: events a day without injections, by method: what each costs.
-        far: false events a day asked of the first method.
-        days: of live time.
+        injections: one row per burst: ``round``, ``t_start`` and ``t_stop`` (unix s), ``duration`` (s), ``profile``,
+            ``spectrum``, ``oracle`` (sigma), ``latitude`` (invariant latitude, degrees, null if not known), and the
+            arrays ``fluence`` (expected counts) and ``counts`` (drawn) with one number per bin. For each of
+            :data:`METHODS`, prefixed by its name: ``_found``, ``_covered`` (there was an event without the burst),
+            ``_t_start`` and ``_t_stop`` of the detected event; for the first method also ``focus_excess``, the counts
+            of that event above the background.
+        per_day: events per day without injections, by method.
+        far: false alarms per day of the first method.
+        days: live time, days.
     """
 
     injections: pl.DataFrame
@@ -54,12 +61,12 @@ class Efficiency:
     days: float
 
     def table(self) -> pl.DataFrame:
-        """Count by class of oracle significance and duration.
+        """Return the efficiency by class of oracle significance and duration.
 
         Returns:
             ``oracle_from``, ``oracle_to`` (sigma), ``duration_from``, ``duration_to`` (s), ``bursts``, and the share
-            that each of :data:`METHODS` finds, null where there is no burst. The last of each class of significance
-            holds all durations.
+            that each of :data:`METHODS` detects, null without bursts. The last row of each class of significance holds
+            all durations.
         """
         edges = [0.0, *_DURATIONS, np.inf]
         spans = [*pairwise(edges), (0.0, np.inf)]
@@ -78,12 +85,12 @@ class Efficiency:
         )
 
     def share(self, method: str, least: float) -> float:
-        """Return the share of bursts of at least this oracle significance that a method finds, NaN without any."""
-        found = self.injections.filter(pl.col("oracle") >= least)[f"{method}_found"]
-        return float(found.cast(pl.Float64).mean()) if len(found) else np.nan  # type: ignore[arg-type]
+        """Return the share of bursts of at least an oracle significance that a method detects; NaN without bursts."""
+        detected = self.injections.filter(pl.col("oracle") >= least)[f"{method}_found"]
+        return float(detected.cast(pl.Float64).mean()) if len(detected) else np.nan  # type: ignore[arg-type]
 
     def summary(self) -> dict[str, object]:
-        """Return what ``evaluation.json`` tells."""
+        """Return the efficiency as it is stored in ``evaluation.json``."""
         return {
             "far": self.far,
             "days": self.days,
@@ -94,101 +101,97 @@ class Efficiency:
         }
 
 
-def measure_efficiency(prediction: pl.DataFrame, config: Config, *, track: Track = silent) -> Efficiency:
-    """Inject bursts, search, and count what is found.
+def measure_efficiency(prediction: pl.DataFrame, settings: SearchSettings, *, track: Track = silent) -> Efficiency:
+    """Inject bursts, search, and count those that are detected.
 
     Every round adds some bursts to the same rows. The three searches are Poisson-FOCuS at ``trigger.far``, the
-    published clusters at their own settings, and :func:`polarbgb.transients.fixed_windows.fixed_windows`. The ranking
-    and the control of the first are learnt from the rows without any burst, as if each burst were the only one; they
-    rank each by trees that never saw its orbit.
+    published method at its own settings, and :func:`polarbgb.transients.fixed_windows.fixed_windows`. Ranking and
+    control of the first are learned from the rows without bursts, and each burst is ranked by trees that never saw its
+    orbit.
 
-    A burst is found where an event overlaps it, give or take a row, and without the burst there was none.
+    A burst is detected if an event overlaps it to within a row, and none did without the burst.
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        config: the instrument, its searches, and its section inject.
+        settings: of the searches and the injections.
         track: watches the search without bursts, and the rounds.
 
     Raises:
-        UserError: if there is no place for a burst.
+        UserError: if no burst can be injected.
     """
-    ground, section = ground_of(prediction, config), config.inject
-    trained = train_detector(prediction, config, track=track)
-    before = _searched(prediction, config, search_again(prediction, config, trained))
-    days = ground.counts.days
-    each = max(1, round(section.per_day * days))
-    rounds = -(-section.bursts // each)
-    rng = np.random.default_rng(section.seed)
-    population = configured_population(ground, config)
+    site, inject = injection_site(prediction, settings), settings.inject
+    trained = train_detector(prediction, settings, track=track)
+    before = _searched(prediction, settings, search_again(prediction, settings, trained))
+    days = site.counts.days
+    each = max(1, round(inject.per_day * days))
+    rounds = -(-inject.bursts // each)
+    rng = np.random.default_rng(inject.seed)
+    population = configured_population(site, inject)
     tables = []
     for i_round in track(range(rounds), label="Rounds of bursts injected", total=rounds):
-        bursts = draw(ground, population, number=min(each, section.bursts - i_round * each), rng=rng)
+        bursts = draw(site, population, number=min(each, inject.bursts - i_round * each), rng=rng)
         if not bursts:
-            raise UserError("no unbroken stretch of data is free for a burst to be injected")
-        after = _with_bursts(prediction, config, trained, ground, bursts)
-        described = _described(bursts, ground, config).with_columns(round=pl.lit(i_round, pl.Int32))
-        tables.append(_recovered(described, before, after, config.input.cadence))
+            raise UserError(
+                "no burst can be injected: no unbroken data away from known events are long enough; "
+                "lower inject.durations or use more data"
+            )
+        changed = injected(prediction, bursts)
+        counts = with_added(site.counts, [(burst.rows, burst.counts) for burst in bursts], settings.intervals)
+        after = _searched(changed, settings, search_again(changed, settings, trained, counts=counts))
+        described = _described(bursts, site).with_columns(round=pl.lit(i_round, pl.Int32))
+        tables.append(_detected(described, before, after, settings.cadence))
     per_day = {name: len(events) / days for name, events in before.items()}
-    return Efficiency(pl.concat(tables), per_day, config.trigger.far, days)
+    return Efficiency(pl.concat(tables), per_day, settings.trigger.far, days)
 
 
-def _with_bursts(
-    prediction: pl.DataFrame, config: Config, trained: TrainedDetector, ground: Ground, bursts: list[Injection]
-) -> dict[str, pl.DataFrame]:
-    """Return the events of every method where bursts were added."""
-    changed = injected(prediction, bursts)
-    counts = with_added(ground.counts, [(burst.rows, burst.counts) for burst in bursts], config)
-    return _searched(changed, config, search_again(changed, config, trained, counts=counts))
-
-
-def _searched(prediction: pl.DataFrame, config: Config, found: SearchResult) -> dict[str, pl.DataFrame]:
+def _searched(prediction: pl.DataFrame, settings: SearchSettings, result: SearchResult) -> dict[str, pl.DataFrame]:
     """Return the events of every method."""
     return {
-        FOCUS: found.events.with_columns(excess=pl.col("counts") - pl.col("background")),
-        PUBLISHED: published_excesses(prediction, config),
-        FIXED: fixed_windows(prediction, config),
+        FOCUS: result.events.with_columns(excess=pl.col("counts") - pl.col("background")),
+        PUBLISHED: published_excesses(prediction, settings.intervals, settings.cadence),
+        FIXED: fixed_windows(prediction, settings.cadence),
     }
 
 
-def _described(bursts: list[Injection], ground: Ground, config: Config) -> pl.DataFrame:
-    """Lay bursts out, a row each."""
-    array = pl.Array(pl.Float64, len(config.rates.names))
-    middle = [(one.rows.start + one.rows.stop) // 2 for one in bursts]
+def _described(bursts: list[Injection], site: InjectionSite) -> pl.DataFrame:
+    """Return one row per burst."""
+    array = pl.Array(pl.Float64, site.counts.n_bins)
+    middle = [(burst.rows.start + burst.rows.stop) // 2 for burst in bursts]
     return pl.DataFrame(
         {
-            "t_start": [one.start for one in bursts],
-            "t_stop": [one.start + one.duration for one in bursts],
-            "duration": [one.duration for one in bursts],
-            "profile": [one.profile for one in bursts],
-            "spectrum": [one.spectrum for one in bursts],
-            "oracle": [one.oracle for one in bursts],
-            "latitude": pl.Series(ground.latitude[middle], nan_to_null=True),
-            "fluence": pl.Series([one.expected.sum(axis=0) for one in bursts], dtype=array),
-            "counts": pl.Series([one.counts.sum(axis=0) for one in bursts], dtype=array),
+            "t_start": [burst.start for burst in bursts],
+            "t_stop": [burst.start + burst.duration for burst in bursts],
+            "duration": [burst.duration for burst in bursts],
+            "profile": [burst.profile for burst in bursts],
+            "spectrum": [burst.spectrum for burst in bursts],
+            "oracle": [burst.oracle for burst in bursts],
+            "latitude": pl.Series(site.latitude[middle], nan_to_null=True),
+            "fluence": pl.Series([burst.expected.sum(axis=0) for burst in bursts], dtype=array),
+            "counts": pl.Series([burst.counts.sum(axis=0) for burst in bursts], dtype=array),
         }
     )
 
 
-def _recovered(
+def _detected(
     bursts: pl.DataFrame, before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame], cadence: float
 ) -> pl.DataFrame:
-    """Add what each method found of the bursts."""
+    """Return bursts with the columns on their detection by each method."""
     start, stop = bursts["t_start"].to_numpy() - cadence, bursts["t_stop"].to_numpy() + cadence
     for name in METHODS:
         covered = overlapping(start, stop, before[name]) >= 0
         event = overlapping(start, stop, after[name])
-        at = pl.Series(np.where(covered, -1, event)).replace(-1, None)
-        columns = {"t_start": "t_start", "t_stop": "t_stop"} | ({"excess": "excess"} if name == FOCUS else {})
+        detected = pl.Series(np.where(covered, -1, event)).replace(-1, None)
+        columns = ("t_start", "t_stop", "excess") if name == FOCUS else ("t_start", "t_stop")
         bursts = bursts.with_columns(
-            pl.Series(f"{name}_found", at.is_not_null()),
+            pl.Series(f"{name}_found", detected.is_not_null()),
             pl.Series(f"{name}_covered", covered),
-            *(after[name][column].gather(at).alias(f"{name}_{column}") for column in columns),
+            *(after[name][column].gather(detected).alias(f"{name}_{column}") for column in columns),
         )
     return bursts
 
 
 def overlapping(start: Array, stop: Array, events: pl.DataFrame) -> NDArray[np.int64]:
-    """Return for each of (n,) half-open spans the event that overlaps it longest, -1 where none does.
+    """Return the index of the event that overlaps each of (n,) half-open intervals longest, -1 where none does.
 
     Args:
         start: unix s.
@@ -198,8 +201,8 @@ def overlapping(start: Array, stop: Array, events: pl.DataFrame) -> NDArray[np.i
     begin, end = events["t_start"].to_numpy(), events["t_stop"].to_numpy()
     first, after = np.searchsorted(end, start, side="right"), np.searchsorted(begin, stop, side="left")
     longest = np.full(len(start), -1)
-    for number in np.flatnonzero(first < after):
-        among = slice(first[number], after[number])
-        shared = np.minimum(end[among], stop[number]) - np.maximum(begin[among], start[number])
-        longest[number] = first[number] + int(np.argmax(shared))
+    for i in np.flatnonzero(first < after):
+        candidates = slice(first[i], after[i])
+        overlap = np.minimum(end[candidates], stop[i]) - np.maximum(begin[candidates], start[i])
+        longest[i] = first[i] + int(np.argmax(overlap))
     return longest

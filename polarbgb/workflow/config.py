@@ -1,17 +1,18 @@
-"""`polarbgb config`: a configuration as it is resolved, and one to begin with for another detector."""
+"""`polarbgb config`: a starting configuration for another detector."""
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from polarbgb.config import shipped
 from polarbgb.config.text import new_configuration
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
 from polarbgb.io.root_input import Branch, list_branches, list_trees
+from polarbgb.reporting.table import Table
 
 _PLACEHOLDERS: dict[str, Any] = {
     "name": "My detector",
@@ -30,33 +31,53 @@ class InitResult:
 
     Attributes:
         path: the file.
-        tree: the tree of the file that it was begun for; None where none was named.
+        tree: the tree of the ROOT file that it was written for; None without such a file.
         branches: of that tree.
     """
+
+    command: ClassVar[str] = "config init"
 
     path: Path
     tree: str | None
     branches: tuple[Branch, ...]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The configuration."""
+        return (self.path,)
+
+    def summary(self) -> str:
+        """Return what was written."""
+        return f"configuration to edit{f' for tree {self.tree}' if self.tree else ''} written"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return the branches of the tree, and what to do next."""
+        del verbose
+        note = f"edit it, then look at your file through it: polarbgb inspect -c {self.path}"
+        if not self.branches:
+            return [Table(note=note)]
+        rows = tuple((branch.name, branch.type) for branch in self.branches)
+        return [Table(head=(f"branch of {self.tree}", "type"), rows=rows, note=note)]
+
 
 def init_config(
-    path: Path, *, base: str | None = None, source: Path | None = None, overwrite: bool = False
+    path: str | Path, *, base: str | None = None, source: str | Path | None = None, overwrite: bool = False
 ) -> InitResult:
-    """Write a configuration for another detector, each key under a comment that says what it is.
+    """Write a configuration for another detector, with a comment above each key that explains it.
 
     Args:
-        path: the file to write, which ends in ``.toml``.
-        base: the instrument whose settings it begins with, ``nustar``, ``polar`` or ``rhessi``; made-up names where
-            None.
-        source: a ROOT file of the detector: its tree is named, and its branches are listed.
-        overwrite: replace the file if it is there.
+        path: the file to write; its name ends in ``.toml``.
+        base: the instrument whose settings are copied, ``nustar``, ``polar`` or ``rhessi``; placeholders if None.
+        source: a ROOT file of the detector; its largest tree is entered and its branches are listed.
+        overwrite: replace an existing file.
 
     Returns:
-        Where it is, and what the detector's file holds.
+        The file, and the contents of the ROOT file.
 
     Raises:
-        UserError: if the file is in the way, or the ROOT file cannot be read.
+        UserError: if the file exists, or the ROOT file cannot be read.
     """
+    path = Path(path)
     if path.suffix != ".toml":
         raise UserError(f"{path}: the name must end in .toml")
     if path.exists() and not overwrite:
@@ -64,9 +85,9 @@ def init_config(
     raw = _PLACEHOLDERS if base is None else tomllib.loads(shipped(f"configs/{base}.toml").read_text(encoding="utf-8"))
     tree: str | None = None
     branches: tuple[Branch, ...] = ()
-    remarks = ["A configuration of polarbgb, to be edited; look at it with: polarbgb inspect -c THIS_FILE -i FILE.root"]
+    remarks = ["A configuration of polarbgb to edit; check it with: polarbgb inspect -c THIS_FILE -i FILE.root"]
     if source is not None:
-        tree, branches = _largest_tree(source)
+        tree, branches = _largest_tree(Path(source))
         raw = {**raw, "input": {**raw["input"], "path": str(source), "tree": tree}}
         remarks += ["", f"Branches of tree {tree} in {source}:"]
         remarks += [f"  {branch.name}: {branch.type}" for branch in branches]
@@ -80,5 +101,5 @@ def _largest_tree(path: Path) -> tuple[str, tuple[Branch, ...]]:
     trees = {name: list_branches(path, name) for name in list_trees(path)}
     if not trees:
         raise UserError(f"{path} holds no TTree")
-    name = max(trees, key=lambda one: trees[one][0])
+    name = max(trees, key=lambda tree: trees[tree][0])
     return name, tuple(trees[name][1])

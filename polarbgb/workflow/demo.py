@@ -1,4 +1,4 @@
-"""`polarbgb demo`: the main job on two simulated days."""
+"""`polarbgb demo`: the whole analysis on two simulated days."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
 from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.export import ExportResult
+from polarbgb.workflow.results.result import Result
 from polarbgb.workflow.run import run
 from polarbgb.workflow.simulate import simulate
 from polarbgb.workflow.tune import STUDY
@@ -24,27 +25,27 @@ SETTINGS = (
     "folds.count=4",
     "explain.rows=600",
 )
-"""What the demonstration changes in configs/polar.toml, to end within minutes on two cores."""
+"""Settings that replace those of configs/polar.toml, so that it takes minutes on two cores."""
 
 
 def demo(
-    folder: Path = Path("outputs/demo"),
+    folder: str | Path = "outputs/demo",
     *,
     days: float = 2.0,
     seed: int = 0,
-    tell: Callable[[object], None] = lambda result: None,
+    on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> ExportResult:
     """Simulate a short POLAR mission and run everything on it.
 
     Args:
-        folder: where everything is left; an earlier demonstration in it is replaced.
+        folder: the run folder; an earlier demonstration in it is replaced.
         days: length of the mission.
         seed: of the simulation.
-        tell: given the result of each verb as it comes.
+        on_result: called with the result of each command as it ends.
         announce: as in :func:`polarbgb.workflow.explain.explain`.
-        track: watches all of it.
+        track: shows the progress.
 
     Returns:
         The exported file.
@@ -52,17 +53,18 @@ def demo(
     Raises:
         UserError: if the folder cannot be written.
     """
-    path, place = folder / "mission.root", RunFolder(folder)
+    place = RunFolder(folder)
+    path = place / "mission.root"
     with place.hold():
         if not path.exists() and place.stage("fit") is not None:
-            raise UserError(f"{folder} holds another run; name a folder of its own for the demonstration")
-        (place / STUDY).unlink(missing_ok=True)  # an earlier demonstration's, of another mission perhaps
-        tell(simulate(path, days=days, seed=seed, overwrite=True, track=track))
+            raise UserError(f"{folder} holds another run; name another folder for the demonstration")
+        (place / STUDY).unlink(missing_ok=True)  # an earlier study may be of another mission
+        on_result(simulate(path, days=days, seed=seed, overwrite=True, track=track))
         return run(
             load("configs/polar.toml", SETTINGS),
             place,
             path=path,
-            tell=tell,
+            on_result=on_result,
             announce=announce,
             track=track,
         )

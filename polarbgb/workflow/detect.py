@@ -1,21 +1,17 @@
-"""`polarbgb detect`: from a prediction to events at a false-alarm rate, or to those of the published method."""
+"""`polarbgb detect`: find events in a prediction at a false-alarm rate, or by the published method."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from polarbgb.config import Config
-from polarbgb.data.known_events import known_events
 from polarbgb.errors import UserError
-from polarbgb.plotting.gallery import event_gallery
-from polarbgb.plotting.light_curve import light_curve
-from polarbgb.plotting.saving import save
+from polarbgb.plotting.registry import drawings
+from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import FITTED_RANKING, RANKING
@@ -23,68 +19,39 @@ from polarbgb.transients.classify import classify
 from polarbgb.transients.detector import Detector
 from polarbgb.transients.events import find_events
 from polarbgb.transients.match import known_summary
-from polarbgb.transients.published import event_set, find_clusters
+from polarbgb.transients.published import find_clusters, more_than_name
 from polarbgb.transients.ranking import FEWEST_CANDIDATES, FEWEST_ORBITS
 from polarbgb.transients.search import find_transients
+from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.overrides import overridden
-
-Method = Literal["focus", "published"]
-
-
-@dataclass(frozen=True)
-class DetectResult:
-    """What a search came to.
-
-    Attributes:
-        run: the run folder.
-        method: that made the events: ``focus``, the search by Poisson-FOCuS, or ``published``, the clusters of bins.
-        events: a row an event.
-        far: false events a day that were asked for; None for the published method, which knows none.
-        ranking: how events were ranked, in words; empty for the published method.
-        least_far: 1/day: the control supports no smaller false-alarm rate; None for the published method.
-        days: of live time.
-        intervals: columns ``set`` (of bins), ``positive``, ``negative``: number of clusters of the published method.
-        chosen: the set of bins whose positive clusters are its events.
-        known: a row a known event within the file's time: whether there are data, and what was found.
-        files: what was written.
-    """
-
-    run: RunFolder
-    method: Method
-    events: pl.DataFrame
-    far: float | None
-    ranking: str
-    least_far: float | None
-    days: float
-    intervals: pl.DataFrame
-    chosen: str
-    known: pl.DataFrame
-    files: tuple[Path, ...]
+from polarbgb.workflow.results.detect import DetectResult, Method
+from polarbgb.workflow.search_settings import search_settings
 
 
 def detect(
-    run: RunFolder,
+    run: RunFolder | str | Path,
     *,
     far: float | None = None,
     method: Method = "focus",
     overrides: Sequence[str] = (),
     track: Track = silent,
 ) -> DetectResult:
-    """Find what the background does not explain in a fitted or predicted run.
+    """Find the transients in a fitted or predicted run.
 
     Args:
         run: a run with a prediction.
-        far: false alarms a day that the list may hold; the configuration's ``trigger.far`` where None.
+        far: false-alarm rate of the list, 1/day; ``trigger.far`` of the configuration if None.
         method: ``focus`` or ``published``. The clusters of the published method are written in either case.
         overrides: ``intervals.``, ``trigger.`` and ``classes.key=value`` settings that replace those of the fit.
-        track: watches the searches.
+        track: shows the progress of the searches.
 
     Returns:
-        Events, counts and paths.
+        Events, counts and files.
 
     Raises:
-        UserError: if the run has no prediction, or a setting cannot be changed any more.
+        UserError: if the run has no prediction, or a setting cannot change after the fit.
     """
+    run = RunFolder.at(run)
     run.require("fit", "predict")
     config = overridden(
         run,
@@ -108,29 +75,30 @@ def _detect(
     started: float,
     track: Track,
 ) -> DetectResult:
+    settings = search_settings(config)
     with watched(track, "published intervals"):
         prediction = run.read_frame("prediction.parquet")
-        clusters = find_clusters(prediction, config)
+        clusters = find_clusters(prediction, config.intervals)
     intervals = _counts(clusters)
     draft = run.draft("detect")
     ranking, least_far = "", None
     if method == "published":
-        events = find_events(prediction, clusters, config)
+        events = find_events(prediction, clusters, settings)
         days = len(prediction.filter(pl.col("segment") >= 0)) * config.input.cadence / 86_400
     else:
-        found = find_transients(prediction, config, detector=fitted_detector(run), track=track)
-        events, days = found.events, found.days
-        ranking, least_far = ranked_by(found.detector), 1 / found.detector.control.days
-        draft.write_frame("candidates.parquet", found.candidates)
-        draft.write_frame("event_ranking.parquet", found.contributions)
-        draft.write_json(RANKING, found.detector.as_dict())
-    events = classify(events, config)
-    known = known_summary(prediction, events, known_events(config), config)
+        search = find_transients(prediction, settings, detector=fitted_detector(run), track=track)
+        events, days = search.events, search.days
+        ranking, least_far = ranked_by(search.detector), 1 / search.detector.control.days
+        draft.write_frame("candidates.parquet", search.candidates)
+        draft.write_frame("event_ranking.parquet", search.contributions)
+        draft.write_json(RANKING, search.detector.as_dict())
+    events = classify(events, config.classes)
+    known = known_summary(prediction, events, settings.known, cadence=settings.cadence, slack=settings.match)
     draft.write_frame("clusters.parquet", clusters)
     draft.write_frame("events.parquet", events)
     with watched(track, "draw"):
-        save(event_gallery(prediction, events, config), draft / "plots/events.png")
-        save(light_curve(prediction, config, events=events), draft / "plots/light_curve_events.png")
+        frames = {"prediction.parquet": prediction, "events.parquet": events}
+        save_figures(draft, drawings(RunTables.of_stage("detect", config, frames), ["detect"], by_command=True))
     files = draft.publish(
         started,
         asked=asked,
@@ -145,11 +113,12 @@ def _detect(
         negative=int(intervals["negative"].sum()),
     )
     far = config.trigger.far if method == "focus" else None
-    return DetectResult(run, method, events, far, ranking, least_far, days, intervals, event_set(config), known, files)
+    chosen = more_than_name(config.intervals.more_than)
+    return DetectResult(run, method, events, far, ranking, least_far, days, intervals, chosen, known, files)
 
 
 def fitted_detector(run: RunFolder) -> Detector | None:
-    """Read the detector of the fitted run that a prediction was made with; None where it had none, or for a fit."""
+    """Return the detector of the run whose models made a prediction; None for a fit, or if that run had none."""
     if run.stage("predict") is None or not (run / FITTED_RANKING).exists():
         return None
     return read_detector(run, FITTED_RANKING)
@@ -168,7 +137,7 @@ def read_detector(run: RunFolder, name: str) -> Detector:
 
 
 def ranked_by(detector: Detector) -> str:
-    """Say in words how a detector ranks candidates."""
+    """Describe in words how a detector ranks candidates."""
     if detector.ranking.learned:
         return f"boosted trees trained on {detector.injected:,} injected transients"
     return (
@@ -178,7 +147,7 @@ def ranked_by(detector: Detector) -> str:
 
 
 def _counts(clusters: pl.DataFrame) -> pl.DataFrame:
-    """Count intervals by set of bins; single bins first, as in the published table."""
+    """Count intervals by set of bins, single bins first, as in the published table."""
     return (
         clusters.filter(pl.col("kind").is_in(["bin", "more"]))
         .group_by("kind", "name")

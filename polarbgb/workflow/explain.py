@@ -1,13 +1,12 @@
-"""`polarbgb explain`: SHAP values of a sample of rows, for every bin, and what follows from them."""
+"""`polarbgb explain`: SHAP values of a sample of rows in every bin, and the tables and figures made from them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -26,69 +25,37 @@ from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
 from polarbgb.memory import room_for
-from polarbgb.plotting.bins import spread
-from polarbgb.plotting.dependence import FEATURES, attribution_plot, dependence_plot
-from polarbgb.plotting.saving import save_drawn
-from polarbgb.plotting.shap_values import shap_bars, shap_beeswarm
+from polarbgb.plotting.registry import drawings
+from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.transients.events import highest_ranked
+from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.fit import devices, load_contract, load_models, on_device
 from polarbgb.workflow.outfile import require_free
 from polarbgb.workflow.preparation import made_from, prepare, require_same_file
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from polarbgb.workflow.results.explain import ExplainResult
 
 _ADDITIVE = 1e-3
-"""Largest relative gap allowed between a margin and its SHAP values: trees are summed in float32."""
+"""Largest relative difference allowed between a margin and the sum of its SHAP values, as trees use float32."""
 
 _EVENTS = 200
-"""Events explained at most, those of the lowest false-alarm rate."""
+"""Largest number of events explained, those of the lowest false-alarm rate."""
 
 _EVENT_SHAP = "event_shap.parquet"
-"""File of the events' explanation."""
-
-
-@dataclass(frozen=True)
-class ExplainResult:
-    """What an explanation came to.
-
-    Attributes:
-        importance: a row a feature, a column a bin: mean |SHAP| on the margin, most important first; ``share`` of all
-            and ``share_error`` of that (one sigma), as the sample is not all rows.
-        groups: the same of the groups of features, whose values are summed before sizes are taken.
-        slopes: a row a feature and bin: mean ``slope`` of the predicted rate, Hz per unit of the feature, its
-            ``error``, and the feature's own ``scatter``.
-        folds: how far the models of the folds agree on the importances; None where one model predicts all rows.
-        stability: how far the importances agree with another run's, where that was asked for.
-        rows: rows explained.
-        events: events whose background is explained.
-        residue: largest relative gap between a margin and base + SHAP values.
-        files: what was written.
-    """
-
-    importance: pl.DataFrame
-    groups: pl.DataFrame
-    slopes: pl.DataFrame
-    folds: AttributionStability | None
-    stability: AttributionStability | None
-    rows: int
-    events: int
-    residue: float
-    files: tuple[Path, ...]
+"""File with the explanation of the events."""
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A fitted run and its file, ready to be asked.
+    """A fitted run and the features of its file.
 
     Attributes:
-        config: the run's.
+        config: configuration of the run.
         matrix: features of all usable rows.
-        models: one per fold.
-        frame: the usable rows of the prediction.
-        fold: (rows,) fold whose model predicted each.
+        models: one model per fold.
+        frame: usable rows of the prediction.
+        fold: (rows,) fold whose model predicted each row.
     """
 
     config: Config
@@ -98,24 +65,24 @@ class _Fit:
     fold: NDArray[np.int64]
 
     def sample(self, size: int) -> NDArray[np.int64]:
-        """Draw rows by fold and by tenths of the first bin's predicted rate."""
+        """Draw a sample of rows, stratified by fold and by tenths of the predicted rate of the first bin."""
         strata = self.fold * 10 + _tenths(self.frame["pred"].arr.first().to_numpy())
         return stratified_sample(strata, size, self.config.explain.seed)
 
-    def told(self, rows: NDArray[np.int64]) -> pl.DataFrame:
-        """Return what tells some rows: entry of the file, time and fold."""
+    def identified(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return entry of the file, time and fold of some rows."""
         return self.frame[rows].select("row", "unix_time", "fold")
 
 
 @dataclass(frozen=True)
 class _Shap:
-    """SHAP values of a sample, by features and by groups of them.
+    """SHAP values of a sample.
 
     Attributes:
-        features: by features.
-        groups: of the same rows, by groups.
-        names: of the groups.
-        exact: true where the sample is all rows.
+        features: explanation by features.
+        groups: explanation of the same rows by groups of features.
+        names: names of the groups.
+        exact: true if the sample is all rows.
     """
 
     features: Explanation
@@ -125,53 +92,55 @@ class _Shap:
 
 
 def explain(
-    run: RunFolder,
+    run: RunFolder | str | Path,
     *,
-    path: Path | None = None,
+    path: str | Path | None = None,
     rows: int | Literal["all"] | None = None,
     device: Device = "cpu",
-    stability: RunFolder | None = None,
-    export: Path | None = None,
+    stability: RunFolder | str | Path | None = None,
+    export: str | Path | None = None,
     overwrite: bool = False,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> ExplainResult:
-    """Explain a stratified sample of rows, each by the models that never saw its orbit.
+    """Explain a stratified sample of rows, each with the model that never saw its orbit.
 
-    The sample is drawn by fold and by tenths of the first bin's predicted rate, so that every model and both quiet and
-    bright background have their share. Where ``detect`` was run, the background at the peak of each of its events is
-    explained as well.
+    The sample is stratified by fold and by tenths of the predicted rate of the first bin, so that every model and both
+    quiet and bright background are represented. After ``detect``, the background at the peak of each event is explained
+    as well.
 
     Args:
         run: a fitted run.
-        path: the file that was fitted, where it is no longer at its place.
-        rows: size of the sample, or ``all``; the configuration's where None.
-        device: where SHAP values are computed, whatever the trees grew on.
-        stability: another explained run on the same file, with another seed, say, to compare importances with.
-        export: a ``.root`` or ``.parquet`` file for the SHAP values, written as
-            :func:`polarbgb.attribution.shap_export.write_shap` says.
-        overwrite: replace that file if it is there.
-        announce: told the number of rows and the estimated seconds before the work begins.
-        track: watches reading and models.
+        path: the file that was fitted, if it has moved.
+        rows: size of the sample, or ``all``; that of the configuration if None.
+        device: device on which SHAP values are computed.
+        stability: another explained run on the same file, for example with another seed, whose importances are
+            compared.
+        export: a ``.root`` or ``.parquet`` file for the SHAP values; see
+            :func:`polarbgb.attribution.shap_export.write_shap`.
+        overwrite: replace this file if it exists.
+        announce: called with the number of rows and the estimated seconds before the work begins.
+        track: shows the progress.
 
     Returns:
-        The tables and the paths.
+        Tables and files.
 
     Raises:
         UserError: if the run has no models, the file is not the one that was fitted, the other run cannot be compared,
-            or the file to write is in the way.
+            or the file to write exists.
     """
+    run = RunFolder.at(run)
     if run.stage("fit") is None and run.stage("predict") is not None:
         raise UserError(f"{run.path} was predicted by the models of {run.models()}: explain there")
     run.require("fit")
     with run.hold():
         return _explain(
             run,
-            path=path or run.source(),
+            path=Path(path or run.source()),
             rows=rows,
             device=device,
-            stability=stability,
-            export=export,
+            stability=None if stability is None else RunFolder.at(stability),
+            export=None if export is None else Path(export),
             overwrite=overwrite,
             announce=announce,
             track=track,
@@ -208,12 +177,12 @@ def _explain(
     with watched(track, "read models"):
         fit = _fit(run, config, prepared.matrix)
     sample = fit.sample(len(fit.frame) if rows == "all" else rows or config.explain.rows)
-    # A mean slope needs no more rows than the usual sample, however many are explained.
+    # Mean slopes need no more rows than the configured sample, even if more rows are explained.
     moved = fit.sample(min(len(sample), config.explain.rows))
     models = fit.matrix, fit.models, fit.fold
     peaks = _peaks(run, fit)
-    more = 1 + (0 if peaks is None else len(peaks) / len(sample))
-    announce(len(sample), more * estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
+    per_row = 1 + (0 if peaks is None else len(peaks) / len(sample))
+    announce(len(sample), per_row * estimate_seconds(*models, sample) + estimate_slopes(*models, moved))
     searched = run.stage("detect") or {}
     draft = run.draft(
         "explain", *made_from(config, prepared.sha256), fitted["finished"], searched.get("finished"), rows
@@ -235,15 +204,15 @@ def _explain(
         draft.write_frame(name, table)
     by_fold = fold_shares(shap.features, fit.fold[sample])
     folds = compare_attributions([*by_fold.values()], names, bins) if len(by_fold) > 1 else None
-    other = None if theirs is None else _compared(tables["importance.parquet"], theirs, names, bins)
-    agreement = {"folds": folds, "run": other}
-    told = {what: None if one is None else one.summary() for what, one in agreement.items()}
-    draft.write_frame("fold_shares.parquet", _by_fold(by_fold, names, bins))
-    draft.write_json("stability.json", told)
-    named = () if export is None else (write_shap(export, shap.features, fit.told(sample), names, config),)
-    drawings = _drawings(fit, shap, tables)
-    for name, drawn in track(drawings.items(), label="draw", total=len(drawings)):
-        draft.checkpoints.file(draft / f"plots/{name}.png", partial(save_drawn, drawn))
+    other = None if theirs is None else _compare(tables["importance.parquet"], theirs, names, bins)
+    stabilities = {"folds": folds, "run": other}
+    summary = {name: None if result is None else result.summary() for name, result in stabilities.items()}
+    draft.write_frame("fold_shares.parquet", _fold_table(by_fold, names, bins))
+    draft.write_json("stability.json", summary)
+    exported = [] if export is None else [_export(export, shap.features, fit)]
+    frames = {**tables, "prediction.parquet": fit.frame}
+    run_tables = RunTables.of_stage("explain", config, frames, features=fit.matrix.values[sample])
+    save_figures(draft, drawings(run_tables, ["explain"]), track=track)
     events = 0 if of_events is None else of_events["id"].n_unique()
     files = draft.publish(
         started,
@@ -263,7 +232,7 @@ def _explain(
         rows=len(sample),
         events=events,
         residue=shap.features.residue,
-        files=(*files, *named),
+        files=(*files, *exported),
     )
 
 
@@ -271,7 +240,7 @@ def _fit(run: RunFolder, config: Config, matrix: Matrix) -> _Fit:
     models = load_models(run, config)
     frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
     fold = frame["fold"].to_numpy().astype(np.int64)
-    # In scheme 'blocks' one model predicts all parts.
+    # In scheme 'blocks', one model predicts all parts.
     return _Fit(config, matrix, models, frame, fold if len(models) > 1 else np.zeros(len(fold), np.int64))
 
 
@@ -282,23 +251,20 @@ def _tenths(rate: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def _explained(fit: _Fit, sample: NDArray[np.int64], checkpoints: Checkpoints, track: Track) -> _Shap:
     names = fit.matrix.names
-    room = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # the values, and their table
-    on_disk = not room_for(room, fit.config.memory)
+    size = 8 * len(sample) * len(names) * len(fit.config.rates.names)  # bytes of the values and their table
+    on_disk = not room_for(size, fit.config.memory)
     features = explain_rows(
         fit.matrix, fit.models, fit.fold, sample, on_disk=on_disk, checkpoints=checkpoints, track=track
     )
     if features.residue > _ADDITIVE:
         raise AssertionError(f"SHAP values miss the margin by {features.residue:.2g}")
-    members = feature_groups(fit.config)
+    members = feature_groups(fit.config.features, fit.config.position, fit.config.explain.groups)
     groups = in_groups(features, names, members, on_disk=on_disk)
     return _Shap(features, groups, tuple(members), exact=len(sample) == len(fit.frame))
 
 
 def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Return ``id`` of the events of the lowest false-alarm rate and the ``row`` of the matrix of their peaks.
-
-    None where ``detect`` was not run.
-    """
+    """Return ``id`` and the ``row`` of the matrix of the peak of the highest-ranked events; None without a search."""
     if run.stage("detect") is None:
         return None
     events = highest_ranked(run.read_frame("events.parquet"), _EVENTS)
@@ -311,14 +277,14 @@ def _of_events(peaks: pl.DataFrame, fit: _Fit, checkpoints: Checkpoints, track: 
     explanation = explain_rows(
         fit.matrix, fit.models, fit.fold, peaks["row"].to_numpy(), checkpoints=checkpoints, track=track
     )
-    return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config)
+    return shap_frame(explanation, peaks.select("id"), fit.matrix.names, fit.config.rates.names)
 
 
 def _tables(fit: _Fit, shap: _Shap) -> dict[str, pl.DataFrame]:
-    """Return what follows from the SHAP values, by file."""
+    """Return the tables made from the SHAP values, by the name of their file."""
     names, bins, rows = fit.matrix.names, fit.config.rates.names, shap.features.rows
     return {
-        "shap.parquet": shap_frame(shap.features, fit.told(rows), names, fit.config),
+        "shap.parquet": shap_frame(shap.features, fit.identified(rows), names, bins),
         "importance.parquet": _importance(shap.features, "feature", names, bins, exact=shap.exact),
         "groups.parquet": _importance(shap.groups, "group", shap.names, bins, exact=shap.exact),
         "dependence.parquet": dependence(shap.features, fit.matrix.values[rows], names, bins),
@@ -327,40 +293,35 @@ def _tables(fit: _Fit, shap: _Shap) -> dict[str, pl.DataFrame]:
 
 
 def _importance(
-    explanation: Explanation, what: str, names: tuple[str, ...], bins: tuple[str, ...], *, exact: bool
+    explanation: Explanation, column: str, names: tuple[str, ...], bins: tuple[str, ...], *, exact: bool
 ) -> pl.DataFrame:
-    """Lay the mean |SHAP| out, most important first, with the error of its share."""
+    """Return the mean |SHAP| of features or groups, most important first, with its share and the error of the share."""
     means = explanation.importance()
     return pl.DataFrame(
         {
-            what: list(names),
-            **{name: means[:, number] for number, name in enumerate(bins)},
+            column: list(names),
+            **dict(zip(bins, means.T, strict=True)),
             "share": mean_share(means, means),
-            # The same rows in all bins: their errors go together.
-            "share_error": mean_share(_errors(explanation, exact=exact), means),
+            # The errors of the bins are correlated, as the rows are the same.
+            "share_error": mean_share(np.zeros_like(means) if exact else explanation.error(), means),
         }
     ).sort("share", descending=True)
 
 
-def _errors(explanation: Explanation, *, exact: bool) -> NDArray[np.float64]:
-    errors = explanation.error()
-    return np.zeros_like(errors) if exact else errors
-
-
 def _attribution(fit: _Fit, shap: _Shap) -> pl.DataFrame:
-    """Average the groups' SHAP values along the orbit (degrees) and along the mission (unix s)."""
+    """Average the SHAP values of the groups along the orbit (degrees) and along the mission (unix s)."""
     time, config, rows = fit.frame["unix_time"].to_numpy(), fit.config, shap.groups.rows
-    known = fit.matrix.among(("orbital_phase",))
-    if known:
-        phase, turn = known["orbital_phase"][rows].astype(np.float64), (-90.0, 270.0)
+    feature = fit.matrix.among(("orbital_phase",))
+    if feature:
+        phase, span = feature["orbital_phase"][rows].astype(np.float64), (-90.0, 270.0)
     else:
-        phase, turn = orbit_phase(time, config.orbit)[rows] % 1 * 360, (0.0, 360.0)
-    along = {"phase": (phase, turn), "time": (time[rows], (time[0], time[-1] + config.input.cadence))}
+        phase, span = orbit_phase(time, config.orbit)[rows] % 1 * 360, (0.0, 360.0)
+    coordinates = {"phase": (phase, span), "time": (time[rows], (time[0], time[-1] + config.input.cadence))}
     return pl.concat(
         attribution(shap.groups, position, span, groups=shap.names, bins=config.rates.names).select(
             pl.lit(by).alias("by"), pl.all()
         )
-        for by, (position, span) in along.items()
+        for by, (position, span) in coordinates.items()
     )
 
 
@@ -372,38 +333,32 @@ def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
     return other.read_frame("importance.parquet")
 
 
-def _compared(
+def _compare(
     ours: pl.DataFrame, theirs: pl.DataFrame, names: tuple[str, ...], bins: tuple[str, ...]
 ) -> AttributionStability:
-    """Compare two tables of importances, whatever the order of their rows."""
+    """Compare two tables of importances, whose rows may have different orders."""
     order = pl.DataFrame({"feature": names})
     both = (order.join(table, on="feature", maintain_order="left").select(bins).to_numpy() for table in (ours, theirs))
     return compare_attributions([shares(table) for table in both], names, bins)
 
 
-def _by_fold(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
-    """Lay the shares of each fold's rows out: a row a feature and fold, a column a bin."""
+def _fold_table(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...], bins: tuple[str, ...]) -> pl.DataFrame:
+    """Return the shares of importance in the rows of each fold: one row per feature and fold, one column per bin."""
     return pl.concat(
-        pl.DataFrame({"feature": names, "fold": [which] * len(names), **dict(zip(bins, share.T, strict=True))})
-        for which, share in by_fold.items()
+        pl.DataFrame({"feature": names, "fold": [fold] * len(names), **dict(zip(bins, share.T, strict=True))})
+        for fold, share in by_fold.items()
     )
 
 
-def _drawings(fit: _Fit, shap: _Shap, tables: dict[str, pl.DataFrame]) -> dict[str, Callable[[], Figure]]:
-    """Return what draws each plot, by name."""
-    config, names, bins = fit.config, fit.matrix.names, fit.config.rates.names
-    dependence, importance = tables["dependence.parquet"], tables["importance.parquet"]
-    drawings: dict[str, Callable[[], Figure]] = {
-        name: partial(shap_bars, of.importance(), _errors(of, exact=shap.exact), labels, config)
-        for name, of, labels in (("shap_bars", shap.features, names), ("shap_groups", shap.groups, shap.names))
-    }
-    for by in ("phase", "time"):
-        drawings[f"attribution_{by}"] = partial(attribution_plot, tables["attribution.parquet"], by, config)
-    data = fit.matrix.values[shap.features.rows]
-    for number in spread(len(bins)):
-        name, title = bins[number], config.rates.titles[number]
-        values, base = shap.features.values[number], shap.features.base[number]
-        first = importance.sort(name, descending=True)["feature"].head(FEATURES).to_list()
-        drawings[f"shap_bin{number}"] = partial(shap_beeswarm, values, base, data, names, title, config)
-        drawings[f"dependence_bin{number}"] = partial(dependence_plot, dependence, first, number, config)
-    return drawings
+def _export(path: Path, explanation: Explanation, fit: _Fit) -> Path:
+    """Write the SHAP values to a file for other programs."""
+    config = fit.config
+    return write_shap(
+        path,
+        explanation,
+        fit.identified(explanation.rows),
+        fit.matrix.names,
+        bins=config.rates.names,
+        tree=f"shap_{config.input.tree}",
+        unit="Hz" if config.model.objective == "squared" else "log Hz",
+    )

@@ -1,11 +1,11 @@
-"""`polarbgb export`: the results in a format that the reader knows."""
+"""`polarbgb export`: write the results in a common format."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import polars as pl
 
@@ -20,7 +20,9 @@ from polarbgb.io.provenance import digest
 from polarbgb.io.root_export import write_root
 from polarbgb.io.tables import write_csv, write_ecsv, write_parquet
 from polarbgb.progress import Track, silent, watched
-from polarbgb.runs.folder import SCHEMA, RunFolder
+from polarbgb.reporting.table import Table, counted
+from polarbgb.runs.files import SCHEMA
+from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.detect import detect
 from polarbgb.workflow.outfile import require_free
 
@@ -36,47 +38,69 @@ _DEFAULT: dict[Format, str] = {
     "parquet": "export.parquet",
     "gcn": "export_gcn",
 }
-"""Where a format goes in the run folder; its suffix is that of the format."""
+"""Default name in the run folder by format; the suffix is that of the format."""
 
 _OF_ONE_TABLE = ("csv", "ecsv", "parquet")
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export came to.
+    """Result of an export.
 
     Attributes:
         path: the file, or the folder of notices.
         format: its format.
-        tables: rows by tree, extension or table.
+        rows: number of rows by tree, extension or table; ``tables`` in JSON.
         events: number of events of the run.
     """
 
+    command: ClassVar[str] = "export"
+
     path: Path
     format: Format
-    tables: dict[str, int]
+    rows: dict[str, int] = field(metadata={"json": "tables"})
     events: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, or the folder of notices."""
+        return (self.path,)
+
+    def summary(self) -> str:
+        """Return the table, or the number of tables and events, and the format."""
+        if len(self.rows) == 1:
+            ((name, rows),) = self.rows.items()
+            content = f"{rows:,} {name}"
+        else:
+            content = f"{counted(len(self.rows), 'table')}, {counted(self.events, 'event')}"
+        return f"{content} as {self.format}"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return the number of rows of every table."""
+        del verbose
+        rows = tuple((name, f"{rows:,}") for name, rows in self.rows.items())
+        return [Table(head=("table", "entries"), rows=rows, align="lr")]
 
 
 def export(
-    run: RunFolder,
-    path: Path | None = None,
+    run: RunFolder | str | Path,
+    path: str | Path | None = None,
     *,
     format: Format | None = None,  # noqa: A002 - the option's name
     table: TableName | None = None,
     overwrite: bool = False,
     track: Track = silent,
 ) -> ExportResult:
-    """Write the results of a run for one kind of reader; runs ``detect`` first if it was not run.
+    """Write the results of a run in one format; run ``detect`` first if that was not done.
 
     Args:
         run: a fitted or predicted run.
-        path: the file, or for ``gcn`` the folder; where None, ``export`` with the format's suffix in the run folder.
-        format: ``root`` (TTrees), ``rntuple``, ``fits``: all of it; ``csv``, ``ecsv``, ``parquet``: one table; ``gcn``:
-            a JSON file an event. Where None, by the suffix of the path, and ``root`` where there is no path.
-        table: which table, where the format holds one; ``events`` where None.
-        overwrite: replace a named file that is there; the run folder's own is always replaced.
-        track: watches the search, if there has to be one, and the writing.
+        path: the file, or for ``gcn`` the folder; if None, ``export`` with the suffix of the format in the run folder.
+        format: ``root`` (TTrees), ``rntuple`` and ``fits`` hold all results; ``csv``, ``ecsv`` and ``parquet`` one
+            table; ``gcn`` one JSON file per event. If None, it follows from the suffix of the path, else ``root``.
+        table: the table to write, for a format that holds one; ``events`` if None.
+        overwrite: replace an existing file; the default file in the run folder is always replaced.
+        track: shows the progress of the search, if there is one, and of writing.
 
     Returns:
         The file and its tables.
@@ -85,6 +109,8 @@ def export(
         UserError: if the run has no prediction, or no such table; if the format is not known; or if the file cannot be
             written or is in the way.
     """
+    run = RunFolder.at(run)
+    path = None if path is None else Path(path)
     run.require("fit", "predict")
     format = _format(path, format)  # noqa: A001
     if table is not None and table not in get_args(TableName):
@@ -116,14 +142,23 @@ def _write(
                 run.read_frame("prediction.parquet"),
                 run.read_frame("clusters.parquet"),
                 events,
-                config=config,
+                tree=config.input.tree,
+                cadence=config.input.cadence,
                 provenance=_whole_provenance(run, config),
                 ntuples=form == "rntuple",
             )
         case "fits":
-            return write_fits(path, run.scan_frame("prediction.parquet"), events, config=config, provenance=provenance)
+            return write_fits(
+                path,
+                run.scan_frame("prediction.parquet"),
+                events,
+                instrument=config.name,
+                rates=config.rates,
+                cadence=config.input.cadence,
+                provenance=provenance,
+            )
         case "gcn":
-            return {"notices": write_gcn(path, events, config=config)}
+            return {"notices": write_gcn(path, events, instrument=config.name, titles=config.rates.titles)}
     frame = _table(run, table, config)
     match form:
         case "csv":
@@ -141,7 +176,7 @@ def _default(format: Format, table: TableName | None) -> str:  # noqa: A002
 
 
 def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
-    """Return the format asked for by name or by suffix, if both agree."""
+    """Return the format given by name or by suffix, if both agree."""
     suffixes = {Path(name).suffix: known for known, name in reversed(_DEFAULT.items()) if known != "gcn"}
     if format is None:
         if path is None:
@@ -170,7 +205,7 @@ def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
 
 
 def _provenance(run: RunFolder, config: Config) -> dict[str, str]:
-    """Return what a header holds: from what, by what, and how; no path tells whose machine it was."""
+    """Return the provenance that a header holds; no path reveals the machine it was made on."""
     source = run.require("fit", "predict")["input"]
     elsewhere = {"input": {"path"}, "known_events": {"file"}}
     return {
@@ -191,10 +226,10 @@ def _whole_provenance(run: RunFolder, config: Config) -> dict[str, object]:
         "bins": list(config.rates.names),
         "labels": list(config.rates.titles),
         "config": portable(config).model_dump(mode="json"),
-        "stages": {name: _told(stage) for name, stage in stages.items() if stage is not None},
+        "stages": {name: _facts(stage) for name, stage in stages.items() if stage is not None},
     }
 
 
-def _told(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a manifest holds of a stage, without what stands elsewhere."""
+def _facts(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest records about a stage, without the configuration and the files."""
     return {key: value for key, value in stage.items() if key not in {"config", "files"}}

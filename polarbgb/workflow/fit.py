@@ -1,22 +1,20 @@
-"""`polarbgb fit`: features, rows to leave out, cross-fit, out-of-fold background, calibrated pulls."""
+"""`polarbgb fit`: train the models, predict every row out of fold, and calibrate the pulls."""
 
 from __future__ import annotations
 
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from polarbgb.background.boosters import require_device
+from polarbgb.background.backends import require_device
 from polarbgb.background.calibration import scatter_over_error
-from polarbgb.background.cleaning import Round
 from polarbgb.background.cross_fit import Scheduler, cross_fit
-from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model
+from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model, training_frame
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
-from polarbgb.background.losses import training_frame
 from polarbgb.background.metrics import Score, score
 from polarbgb.background.scheduler import open_scheduler
 from polarbgb.config import Config, Device, Model
@@ -24,111 +22,76 @@ from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
 from polarbgb.io.provenance import file_digest
-from polarbgb.io.root_input import input_path
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
 from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared, made_from, prepare, reading
+from polarbgb.workflow.preparation import Prepared, input_path, made_from, prepare, reading
+from polarbgb.workflow.results.fit import FitResult
 from polarbgb.workflow.tune import BEST
-
-FAIR_PARTS = ("held-out orbits", "held-out days", "test")
-"""Parts of the rows that had no say in the models that predict them."""
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """What a fit came to.
-
-    Attributes:
-        run: the run folder.
-        rows: usable rows.
-        features: number of features.
-        folds: number of models.
-        parameters: where the hyperparameters came from, in words.
-        scores: one a bin and part of the rows.
-        widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
-        scatter: (bins,) scatter of rates from row to row over their stated errors; NaN where it cannot be told.
-        weighted_means: whether the configuration says that rates may scatter less than their errors.
-        rounds: of the training-set cleaning.
-        trees: (1 + bins,) mean number of trees over the folds: those that the bins share, and what each bin adds.
-        files: what was written.
-    """
-
-    run: RunFolder
-    rows: int
-    features: int
-    folds: int
-    parameters: str
-    scores: tuple[Score, ...]
-    widths: tuple[float, ...]
-    scatter: tuple[float, ...]
-    weighted_means: bool
-    rounds: tuple[Round, ...]
-    trees: tuple[float, ...]
-    files: tuple[Path, ...]
 
 
 def fit(
     config: Config,
-    run: RunFolder,
+    run: RunFolder | str | Path,
     *,
-    path: Path | None = None,
-    parameters: Path | None = None,
+    path: str | Path | None = None,
+    parameters: str | Path | None = None,
     scheduler: str | None = None,
     track: Track = silent,
 ) -> FitResult:
     """Predict the background of every row by models that never saw its orbit.
 
     Args:
-        config: the instrument.
-        run: where to leave models, ``prediction.parquet``, ``metrics.json`` and plots.
-        path: ROOT file; the configuration's own where None.
-        parameters: a ``best.toml`` of ``tune``; the run folder's own is taken where None, if it fits.
-        scheduler: address of a Dask scheduler whose workers do the fits, or ``local:N`` for N processes here; None for
-            this process.
-        track: watches reading and fitting.
+        config: the configuration of the instrument.
+        run: the run folder, which receives models, ``prediction.parquet``, ``metrics.json`` and plots.
+        path: ROOT file; ``input.path`` of the configuration if None.
+        parameters: a ``best.toml`` of ``tune``; if None, that of the run folder is used where it fits.
+        scheduler: address of a Dask scheduler whose workers do the fits, or ``local:N`` for N local processes; None
+            for this process.
+        track: shows the progress of reading and fitting.
 
     Returns:
-        Scores and paths.
+        The scores and the files.
 
     Raises:
         UserError: if input, configuration, device or parameters do not fit, or no scheduler answers.
     """
-    if scheduler is None:  # else it is the workers that need the device
+    run = RunFolder.at(run)
+    parameters = None if parameters is None else Path(parameters)
+    if scheduler is None:  # otherwise the workers need the device
         require_device(config.model)
-    # That nobody answers there, or another process is at work, should not cost a long read first.
-    with run.hold(), open_scheduler(scheduler) as elsewhere:
-        return _fit(config, run, path=path, parameters=parameters, address=scheduler, elsewhere=elsewhere, track=track)
+    # The folder and the scheduler come first: that one is busy should be known before a long file is read.
+    with run.hold(), open_scheduler(scheduler) as workers:
+        return _fit(config, run, path=path, parameters=parameters, address=scheduler, workers=workers, track=track)
 
 
 def _fit(
     config: Config,
     run: RunFolder,
     *,
-    path: Path | None,
+    path: str | Path | None,
     parameters: Path | None,
     address: str | None,
-    elsewhere: Scheduler,
+    workers: Scheduler,
     track: Track,
 ) -> FitResult:
-    """Do it where the scheduler says; arguments as in :func:`fit`."""
-    model, told = _tuned(config.model, run, parameters)
+    """Fit on the workers of a scheduler; the other arguments are those of :func:`fit`."""
+    model, origin = _tuned(config.model, run, parameters)
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
-    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config)  # too short a file leaves no draft
-    taken = model is not config.model and parameters is None
-    if taken and run.require("tune").get("search") != prepared.search(config):
-        told += " (tuned on another input or other features)"
+    # Refuse a file that is too short before there is a draft.
+    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config.folds, config.orbit, config.model)
+    from_run = model is not config.model and parameters is None
+    if from_run and run.require("tune").get("search") != prepared.search(config):
+        origin += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     draft = run.draft("fit", *made_from(config, prepared.sha256), address)
     timeline, count_rates = prepared.timeline, prepared.count_rates
-    masked, rounds = clean_training_set(
-        prepared, config, checkpoints=draft.checkpoints, track=track, scheduler=elsewhere
-    )
+    masked, rounds = clean_training_set(prepared, config, checkpoints=draft.checkpoints, track=track, scheduler=workers)
     prepared = replace(prepared, timeline=timeline.marked(masked, Quality.KEPT_OUT))
-    folds = make_folds(timeline.usable_time, timeline.known | masked, config)
+    folds = make_folds(timeline.usable_time, timeline.known | masked, config.folds, config.orbit, config.model)
     crossed = cross_fit(
         prepared.matrix,
         count_rates,
@@ -137,30 +100,30 @@ def _fit(
         memory=config.memory,
         checkpoints=draft.checkpoints,
         track=track,
-        scheduler=elsewhere,
+        scheduler=workers,
     )
     with watched(track, "calibrate"):
         calibrated_background = calibrate_background(prepared, crossed.prediction, folds.fold, config)
     scatter = tuple(scatter_over_error(count_rates, timeline.segment, ~timeline.known).tolist())
     scores = _scores(prepared, calibrated_background.prediction, folds, config)
-    trees = [[booster.trees for booster in fitted.boosters] for fitted in crossed.models]
+    trees = [[booster.trees for booster in fold_model.boosters] for fold_model in crossed.models]
     draft.write_config(config)
     draft.write_json(LOCAL, {"input": str(prepared.path)})
-    for fold, fitted in enumerate(crossed.models):
-        save_fold_model(fitted, draft / "models", fold, model)
+    for fold, fold_model in enumerate(crossed.models):
+        save_fold_model(fold_model, draft / "models", fold, model)
     draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
     draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
-    draft.write_json("metrics.json", {"scores": [one.as_dict() for one in scores]})
+    draft.write_json("metrics.json", {"scores": [bin_score.as_dict() for bin_score in scores]})
     write_prediction(draft, calibrated_background.frame, config, track)
     files = draft.publish(
         started,
         **prepared.provenance(config),
-        parameters=told,
+        parameters=origin,
         device={"asked": model.device, "got": devices(crossed.models)},
         scheduler=address,
         widths=calibrated_background.widths,
         scatter=[None if np.isnan(ratio) else ratio for ratio in scatter],
-        cleaning=[asdict(one) for one in rounds],
+        cleaning=[asdict(cleaning_round) for cleaning_round in rounds],
         trees=trees,
     )
     return FitResult(
@@ -168,26 +131,26 @@ def _fit(
         rows=len(timeline.row),
         features=len(prepared.matrix.names),
         folds=len(folds.splits),
-        parameters=told,
+        parameters=origin,
         scores=tuple(scores),
         widths=calibrated_background.widths,
         scatter=scatter,
         weighted_means=config.rates.weighted_means,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
-        # A line for all models: there may be hundreds.
+        # One entry for all models, of which there may be hundreds.
         files=tuple(dict.fromkeys(file.parent if file.parent.name == "models" else file for file in files)),
     )
 
 
-def is_fitted(config: Config, run: RunFolder, *, path: Path | None = None, scheduler: str | None = None) -> bool:
-    """Say whether :func:`fit` would leave what the run folder holds already: same file, settings and versions."""
+def is_fitted(config: Config, run: RunFolder, *, path: str | Path | None = None, scheduler: str | None = None) -> bool:
+    """Return whether the run folder holds a fit of the same file, with the same settings and versions."""
     source = input_path(config, path).resolve()
     if run.stage("fit") is None or not source.is_file():
         return False
     model, _ = _tuned(config.model, run, None)
-    asked = reading(config.model_copy(update={"model": model}), source)
-    return run.holds("fit", *made_from(asked, file_digest(source)), scheduler)
+    tuned = reading(config.model_copy(update={"model": model}), source)
+    return run.holds("fit", *made_from(tuned, file_digest(source)), scheduler)
 
 
 def on_device(config: Config, device: Device) -> Config:
@@ -202,7 +165,7 @@ def on_device(config: Config, device: Device) -> Config:
 
 
 def load_contract(run: RunFolder) -> FeatureContract:
-    """Read what the models of a fitted run ask of features.
+    """Read the features that the models of a fitted run expect.
 
     Raises:
         UserError: if the file is missing or damaged.
@@ -221,31 +184,31 @@ def load_models(run: RunFolder, config: Config) -> tuple[FoldModel, ...]:
 
 
 def devices(models: Sequence[FoldModel]) -> list[str]:
-    """Return where the boosters were trained, or, of those that were read, where they predict."""
-    return sorted({booster.device for fitted in models for booster in fitted.boosters})
+    """Return the devices on which boosters were trained, or, if they were loaded, on which they predict."""
+    return sorted({booster.device for fold_model in models for booster in fold_model.boosters})
 
 
 def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model, str]:
-    """Take the tuned hyperparameters, if there are any that fit, and say what was taken."""
+    """Return the tuned hyperparameters if they fit, else those of the configuration, and their origin in words."""
     path = parameters or run / BEST
     if parameters is None and run.stage("tune") is None:
         return model, "the configuration's own hyperparameters (no tuning in this run folder)"
     try:
         best = tomllib.loads(path.read_text(encoding="utf-8"))
-        found = (best["backend"], best["objective"])
+        tuned_for = (best["backend"], best["objective"])
         values = dict(best["model"])
         tuned = Model.model_validate({**model.model_dump(), **values})
     except FileNotFoundError as error:
         raise UserError(f"no tuned parameters at {path}; run 'polarbgb tune' first") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a best.toml of 'polarbgb tune'") from error
-    if found != (model.backend, model.objective):
-        message = f"was tuned for {found[0]} with objective {found[1]}"
+    if tuned_for != (model.backend, model.objective):
+        message = f"was tuned for {tuned_for[0]} with objective {tuned_for[1]}"
         if parameters is not None:
             raise UserError(f"{path} {message}, not for {model.backend} with {model.objective}")
         return model, f"the configuration's own hyperparameters ({path.name} {message})"
-    chosen = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
-    return tuned, f"{path.name}: {chosen}"
+    summary = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
+    return tuned, f"{path.name}: {summary}"
 
 
 def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:
@@ -254,7 +217,7 @@ def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Co
     if config.folds.scheme != "blocks":
         return score(prepared.count_rates, prediction, fair, names, f"held-out {config.folds.scheme}")
     return [
-        one
-        for number, part in enumerate(BLOCK_PARTS)
-        for one in score(prepared.count_rates, prediction, fair & (folds.fold == number), names, part)
+        bin_score
+        for fold, part in enumerate(BLOCK_PARTS)
+        for bin_score in score(prepared.count_rates, prediction, fair & (folds.fold == fold), names, part)
     ]

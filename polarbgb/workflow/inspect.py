@@ -1,9 +1,10 @@
-"""`polarbgb inspect`: what a file holds, what is wrong with it, and which rows will be dropped and why."""
+"""`polarbgb inspect`: the contents of a file, its flaws, and which rows will be dropped and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from polarbgb.config import Config
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
-from polarbgb.io.root_input import Branch, input_path, list_branches
+from polarbgb.io.root_input import Branch, list_branches
+from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
-from polarbgb.workflow.preparation import read_timeline
+from polarbgb.reporting.table import Table, counted, number
+from polarbgb.workflow.preparation import input_path, read_timeline
 
 _GAP_CLASSES = (
     ("up to 10 s", 10.0),
@@ -48,9 +51,11 @@ class InspectResult:
         branches: every branch of the tree.
         used: names of the branches that the configuration reads.
         features: names of the features that a model would see.
-        absent: what the configuration does not say, and the features that would come by themselves if it did.
+        absent: what the configuration does not say, and the features that it would add automatically.
         rates: by rate column: 5 %, 50 % and 95 % quantile and maximum, Hz.
     """
+
+    command: ClassVar[str] = "inspect"
 
     path: str
     tree: str
@@ -72,27 +77,84 @@ class InspectResult:
     absent: dict[str, tuple[str, ...]]
     rates: dict[str, tuple[float, float, float, float]]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Nothing is written."""
+        return ()
 
-def inspect(config: Config, *, path: Path | None = None, track: Track = silent) -> InspectResult:
-    """Look at a file through a configuration; nothing is written.
+    def summary(self) -> str:
+        """Return the numbers of usable rows and of orbits."""
+        return f"{self.usable:,} of {counted(self.entries, 'row')} usable, {counted(self.orbits, 'orbit')}"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return what the file holds, what becomes of its rows, the rates, and if ``verbose`` the branches."""
+        tables = [self._overview(verbose), self._rows(), self._rates()]
+        if verbose:
+            rows = ((branch.name, branch.type, "yes" if branch.name in self.used else "") for branch in self.branches)
+            tables.append(Table(head=("branch", "type", "read"), rows=tuple(rows)))
+        return tables
+
+    def _overview(self, verbose: bool) -> Table:
+        span = self.stop - self.start
+        gaps = ", ".join(f"{count} of {length}" for length, count in self.gaps.items()) or "none"
+        return Table(
+            rows=(
+                ("file", f"{self.path}, tree {self.tree}"),
+                ("from", f"{utc(self.start)} UTC"),
+                ("to", f"{utc(self.stop)} UTC"),
+                ("covered", f"{self.covered / 86400:.2f} of {span / 86400:.2f} d ({self.covered / span:.1%})"),
+                ("live", f"{self.live / 86400:.2f} d"),
+                ("orbits", f"{self.orbits} in {counted(self.segments, 'segment')} without gaps; gaps: {gaps}"),
+                ("branches", f"{len(self.used)} of {len(self.branches)} are read"),
+                ("features", f"{len(self.features)}" + (f": {', '.join(self.features)}" if verbose else "")),
+                *(
+                    ("", f"without {', '.join(names)}: the configuration has no {missing}")
+                    for missing, names in self.absent.items()
+                ),
+            )
+        )
+
+    def _rows(self) -> Table:
+        counts = {
+            **{f"dropped: {reason}": rows for reason, rows in self.dropped.items()},
+            "usable": self.usable,
+            "near a known event, not trained on": self.known,
+            **{f"without {column}, kept": rows for column, rows in self.missing.items()},
+        }
+        return Table(
+            head=("rows", "number", "share"),
+            rows=(
+                ("in the file", f"{self.entries:,}", ""),
+                *((name, f"{rows:,}", f"{rows / self.entries:.3%}") for name, rows in counts.items()),
+            ),
+            align="lrr",
+        )
+
+    def _rates(self) -> Table:
+        rows = ((name, *(number(rate, 4) for rate in quantiles)) for name, quantiles in self.rates.items())
+        return Table(head=("rate, Hz", "5 %", "median", "95 %", "maximum"), rows=tuple(rows), align="lrrrr")
+
+
+def inspect(config: Config, *, path: str | Path | None = None, track: Track = silent) -> InspectResult:
+    """Check a file against a configuration; nothing is written.
 
     Args:
-        config: the instrument.
-        path: ROOT file; the configuration's own where None.
-        track: watches the reading.
+        config: the configuration of the instrument.
+        path: ROOT file; ``input.path`` of the configuration if None.
+        track: shows the progress of reading.
 
     Raises:
         UserError: if the file or the configuration does not fit, or no row is usable.
     """
-    path = input_path(config, path)
-    entries, branches = list_branches(path, config.input.tree)
-    timeline = read_timeline(config, path, track=track)
+    source = input_path(config, path)
+    entries, branches = list_branches(source, config.input.tree)
+    timeline = read_timeline(config, source, track=track)
     intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
     with watched(track, "rates"):
-        rates = count_rates(timeline, config)
+        rates = count_rates(timeline, config.rates, config.input.cadence)
         quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
     return InspectResult(
-        path=str(path),
+        path=str(source),
         tree=config.input.tree,
         entries=entries,
         usable=len(timeline.row),
@@ -108,8 +170,8 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
         orbits=len(np.unique(timeline.orbit)),
         branches=tuple(branches),
         used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
-        features=feature_names(config),
-        absent=absent_names(config),
+        features=feature_names(config.features, config.position),
+        absent=absent_names(config.position),
         rates={
             name: (float(q[0]), float(q[1]), float(q[2]), float(q[3]))
             for name, q in zip(config.rates.names, quantiles.T, strict=True)
@@ -120,5 +182,6 @@ def inspect(config: Config, *, path: Path | None = None, track: Track = silent) 
 def _gap_lengths(intervals: NDArray[np.float64]) -> dict[str, int]:
     lengths = intervals[1:, 0] - intervals[:-1, 1]
     edges = [edge for _, edge in _GAP_CLASSES]
-    where = np.searchsorted(edges, lengths)
-    return {name: int((where == i).sum()) for i, (name, _) in enumerate(_GAP_CLASSES) if (where == i).any()}
+    gap_class = np.searchsorted(edges, lengths)
+    counts = np.bincount(gap_class, minlength=len(edges)).tolist()
+    return {name: count for (name, _), count in zip(_GAP_CLASSES, counts, strict=True) if count}

@@ -1,4 +1,4 @@
-"""A finished run in a Python session or a notebook: its tables as frames, its events as pictures."""
+"""A finished run in a Python session or a notebook: its tables as frames, its events as figures."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ from polarbgb.runs.folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from polarbgb.plotting.instrument import Instrument
+
 
 class Run:
-    """What the verbs left in a run folder, each read when it is first asked for.
+    """The results in a run folder, each read when it is first used.
 
-    A notebook shows a table of what was run, on what, with what result; so does ``print``. A verb that is run again
-    afterwards shows in a run that is opened again. All columns with their units: ``docs/files.md``.
+    A notebook and ``print`` show a summary of the run. Open the run again to see the results of later commands. All
+    columns and their units are described in ``docs/files.md``.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.folder = RunFolder(path)
-        """The run folder, as the verbs take it: ``polarbgb.detect(run.folder)``."""
+    def __init__(self, path: RunFolder | str | Path) -> None:
+        self.folder = RunFolder.at(path)
+        """The run folder, for commands such as ``polarbgb.detect(run.folder)``."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """Which stages are done, from what, with what."""
+        """The manifest: the finished stages and how they were made."""
         return self.folder.manifest()
 
     @cached_property
     def config(self) -> Config:
-        """The configuration that the run was made with, and searched with, where ``detect`` was run.
+        """The configuration of the run, with the settings of ``detect`` if that was run.
 
         Raises:
-            UserError: if nothing was fitted or predicted yet; all that follow raise one that names the verb to run.
+            UserError: if nothing was fitted or predicted; like all properties below, it names the command to run.
         """
         return self.folder.config_of("detect")
 
     @cached_property
     def prediction(self) -> pl.DataFrame:
-        """A row for every row of the input: rate, background, sigma (Hz) and pull of every bin."""
+        """One row per row of the input: rate, background, sigma (Hz) and pull of every bin."""
         return self._frame("prediction.parquet", "fit", "predict")
 
     @cached_property
@@ -84,7 +86,7 @@ class Run:
 
     @cached_property
     def shap(self) -> pl.DataFrame:
-        """SHAP values: a row an explained row and bin, a column a feature."""
+        """SHAP values: one row per explained row and bin, one column per feature."""
         return self._frame("shap.parquet", "explain")
 
     @cached_property
@@ -94,7 +96,7 @@ class Run:
 
     @cached_property
     def evaluation(self) -> Mapping[str, Any]:
-        """Errors beside other backgrounds and by regime, and what ``evaluate`` was asked for beside them."""
+        """Scores of the model and of other backgrounds, also by regime, and further results of ``evaluate``."""
         self.folder.require("evaluate")
         found: Mapping[str, Any] = self.folder.read_json("evaluation.json")
         return found
@@ -104,26 +106,26 @@ class Run:
 
         Args:
             event: its ``id`` or ``name``, or the name of the known event that it matches.
-            margin: seconds shown before and after; not given: three times its duration, at least 60.
+            margin: time shown before and after, s; if None, three times the duration, at least 60.
 
         Raises:
             UserError: if there is no such event.
         """
         from polarbgb.plotting.event import event_plot
 
-        return event_plot(self.prediction, self._event(event), self.config, margin=margin)
+        return event_plot(self.prediction, self._event(event), self._instrument, margin=margin)
 
     def plot_events(self, *, count: int = 9) -> Figure:
         """Draw the most significant events, each in the bin that sees it best."""
         from polarbgb.plotting.gallery import event_gallery
 
-        return event_gallery(self.prediction, self.events, self.config, count=count)
+        return event_gallery(self.prediction, self.events, self._instrument, count=count)
 
     def plot_light_curve(self, bins: Sequence[int] | None = None) -> Figure:
         """Draw rate, background and pulls of the whole file, events shaded where they were searched for.
 
         Args:
-            bins: numbers of the bins; the first, the middle and the last where not given.
+            bins: indices of the bins; the first, the middle and the last if None.
 
         Raises:
             UserError: if there is no such bin.
@@ -131,13 +133,19 @@ class Run:
         from polarbgb.plotting.light_curve import light_curve
 
         events = self.events if self.folder.stage("detect") else None
-        return light_curve(self.prediction, self.config, events=events, bins=bins)
+        return light_curve(self.prediction, self._instrument, events=events, bins=bins)
 
     def plot_pulls(self) -> Figure:
         """Draw the histogram of pulls of every bin beside the unit Gaussian."""
         from polarbgb.plotting.pulls import pull_histograms
 
-        return pull_histograms(self.prediction, self.config)
+        return pull_histograms(self.prediction, self._instrument)
+
+    @property
+    def _instrument(self) -> Instrument:
+        from polarbgb.plotting.instrument import Instrument
+
+        return Instrument.of(self.config)
 
     def __repr__(self) -> str:
         return "\n".join(line.rstrip() for line in self._shown().export_text().splitlines())
@@ -168,7 +176,7 @@ class Run:
         yield "instrument", f"{self.config.name}, {len(names)} bins: {', '.join(names)}"
         yield "file", f"{self.folder.source()}, {source['usable']:,} of {source['entries']:,} rows usable"
         if "fit" in stages:
-            from polarbgb.workflow.fit import FAIR_PARTS
+            from polarbgb.workflow.results.fit import FAIR_PARTS
 
             fair = [one for one in self.metrics.iter_rows(named=True) if one["part"] in FAIR_PARTS]
             if fair:
@@ -187,7 +195,7 @@ class Run:
         kinds = ", ".join(f"{number} {name}" for name, number in classes)
         how = "by the published method"
         if stage["method"] == "focus":
-            how = f"at most {stage['trigger']['far']:g} false a day"
+            how = f"at most {stage['trigger']['far']:g} false events per day"
         return f"{len(self.events)} ({kinds}), {how}" if kinds else f"none, {how}"
 
     def _event(self, event: int | str) -> dict[str, Any]:
@@ -210,10 +218,10 @@ def open(path: str | Path) -> Run:  # noqa: A001 - polarbgb.open(...)
     """Open a run folder to look at.
 
     Args:
-        path: the folder that a verb was given as ``--run``.
+        path: the run folder, as given to ``--run``.
 
     Raises:
-        UserError: if there is no run.
+        UserError: if the folder is not a run.
 
     Example:
         >>> import polarbgb as pb
@@ -222,5 +230,5 @@ def open(path: str | Path) -> Run:  # noqa: A001 - polarbgb.open(...)
     """
     run = Run(path)
     if not run.manifest["stages"]:
-        raise UserError(f"{path} is no run folder, or nothing was finished in it; a run begins with 'polarbgb fit'")
+        raise UserError(f"{path} is not a run folder, or nothing is finished in it; a run begins with 'polarbgb fit'")
     return run

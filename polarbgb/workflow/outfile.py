@@ -1,4 +1,4 @@
-"""Files that a user names for a result."""
+"""Checks of the files that a user names for a result."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from polarbgb.errors import UserError
 from polarbgb.runs.folder import RunFolder
 
-_OWN = (".json", ".toml", ".parquet", ".csv", ".journal")
-"""Suffixes of the files that verbs keep in a run folder."""
+_RUN_SUFFIXES = (".json", ".toml", ".parquet", ".csv", ".journal")
+"""Suffixes of the files that commands keep in a run folder."""
 
 
 def require_free(
@@ -20,18 +20,18 @@ def require_free(
     suffixes: tuple[str, ...] = (),
     folder_of: str | None = None,
 ) -> None:
-    """Check that a result may be written to a place, before hours are spent on it.
+    """Check that a result can be written to a path, before hours are spent on it.
 
     Args:
         path: the file.
-        run: whose result it is: its own files are never replaced.
-        source: its input, which is not either.
-        overwrite: whether a file that is there may be replaced.
-        suffixes: that the name may end in; any where there are none.
-        folder_of: where the result is a folder, what its files are called; a folder of other things is not replaced.
+        run: the run folder, whose own files are never replaced.
+        source: the input, which is never replaced either.
+        overwrite: whether an existing file may be replaced.
+        suffixes: allowed suffixes of the name; empty for any.
+        folder_of: pattern of the files in a result that is a folder; a folder with other files is not replaced.
 
     Raises:
-        UserError: if it may not.
+        UserError: if it cannot.
     """
     if suffixes and path.suffix not in suffixes:
         raise UserError(f"{path}: the name must end in {' or '.join(suffixes)}")
@@ -40,9 +40,9 @@ def require_free(
     if not path.exists():
         return
     inside = path.resolve().parent == run.path.resolve()
-    if inside and path.suffix in _OWN and not path.name.startswith("export"):
+    if inside and path.suffix in _RUN_SUFFIXES and not path.name.startswith("export"):
         raise UserError(f"{path} belongs to the run folder; name another, such as export{path.suffix}")
     if not overwrite:
         raise UserError(f"{path} exists; add --overwrite to replace it")
-    if folder_of and path.is_dir() and not all(one.is_file() and one.match(folder_of) for one in path.iterdir()):
+    if folder_of and path.is_dir() and not all(file.is_file() and file.match(folder_of) for file in path.iterdir()):
         raise UserError(f"{path} holds more than {folder_of}; name another folder")

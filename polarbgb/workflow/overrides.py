@@ -1,4 +1,4 @@
-"""The configuration of a run with the settings that may change after the fit."""
+"""The configuration of a run with the settings that can change after the fit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def overridden(
     """Return the configuration of a run with some settings replaced.
 
     Args:
-        run: with a configuration.
+        run: the run folder.
         overrides: ``section.key=value`` settings.
-        sections: that may change.
+        sections: names of the sections that can change.
         told: what these are, for the message.
         fixed: keys of them that may not.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from polarbgb.config import Device
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
+from polarbgb.reporting.table import Table, counted, number
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import FITTED_RANKING, LOCAL, RANKING
 from polarbgb.workflow.calibration import calibrate_background, write_prediction
@@ -21,19 +23,24 @@ from polarbgb.workflow.detect import read_detector
 from polarbgb.workflow.fit import devices, load_contract, load_models, on_device
 from polarbgb.workflow.preparation import made_from, prepare
 
+_SHOWN = 12
+"""Features shown unless all are asked for."""
+
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What a prediction came to.
+    """Result of a prediction by the models of another run.
 
     Attributes:
-        run: the new run folder; ``detect`` and ``export`` go on from it.
+        run: the new run folder, for ``detect`` and ``export``.
         rows: usable rows.
         outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
-        drift: a row a feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
+        drift: one row per feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
         widths: (bins,) width of the raw pulls on this file.
-        files: what was written.
+        files: the files that were written.
     """
+
+    command: ClassVar[str] = "predict"
 
     run: RunFolder
     rows: int
@@ -42,28 +49,61 @@ class PredictResult:
     widths: tuple[float, ...]
     files: tuple[Path, ...]
 
+    def summary(self) -> str:
+        """Return the number of rows, and the share beyond the training."""
+        beyond = f", {self.outside / self.rows:.1%} of them beyond the training" if self.outside else ""
+        return f"{counted(self.rows, 'row')} predicted{beyond}"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return the widths of the pulls, and the features that leave the range of the training."""
+        widths = Table(note="pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths))
+        if not self.outside:
+            return [widths]
+        shown = self.drift if verbose else self.drift.head(_SHOWN)
+        omitted = len(self.drift) - len(shown)
+        limits = ("trained_low", "trained_high", "low", "high")
+        return [
+            widths,
+            Table(
+                title=f"{counted(self.outside, 'row')} ({self.outside / self.rows:.1%}) lie beyond what the models "
+                "were trained on: trees do not extrapolate, so do not rely on these rows (bit 11 of their quality)",
+                head=("feature beyond its training", "rows", "trained from", "to", "here from", "to"),
+                rows=tuple(
+                    (row["feature"], f"{row['rows']:,}", *(number(row[limit], 4) for limit in limits))
+                    for row in shown.iter_rows(named=True)
+                ),
+                align="lrrrrr",
+                note=f"and {omitted} more in drift.parquet" if omitted else "",
+            ),
+        ]
+
 
 def predict(
-    models: RunFolder, run: RunFolder, *, path: Path, device: Device = "cpu", track: Track = silent
+    models: RunFolder | str | Path,
+    run: RunFolder | str | Path,
+    *,
+    path: str | Path,
+    device: Device = "cpu",
+    track: Track = silent,
 ) -> PredictResult:
-    """Predict a file that the models have not seen: the mean of all folds' rates.
+    """Predict a file that the models have not seen, by the mean of the rates that the folds predict.
 
-    Rows of the file that was fitted belong in ``fit``: there every row is predicted by a model that never saw its
-    orbit.
+    The file that was fitted is refused: ``fit`` predicts each of its rows by a model that never saw its orbit.
 
     Args:
         models: a fitted run.
         run: another run folder, for the result.
         path: ROOT file.
-        device: where trees predict, whatever they grew on.
-        track: watches the reading.
+        device: on which the trees predict, whichever they were trained on.
+        track: shows the progress of reading.
 
     Returns:
-        Where the result is, and how many rows lie outside the training.
+        The files, and the number of rows outside the range of the training.
 
     Raises:
         UserError: if the file does not give the features that the models expect, or the folders are the same.
     """
+    models, run = RunFolder.at(models), RunFolder.at(run)
     if models.path.resolve() == run.path.resolve():
         raise UserError(f"the prediction needs a run folder of its own, not {models.path}")
     fitted = models.require("fit")
@@ -85,14 +125,14 @@ def predict(
         prepared = replace(prepared, timeline=prepared.timeline.marked(drift.rows, Quality.BEYOND_TRAINING))
         with watched(track, "predict"):
             prediction = predict_mean(fold_models, prepared.matrix.values, config.model)
-        nobody = np.full(len(prediction), -1, np.int8)
+        no_fold = np.full(len(prediction), -1, np.int8)
         with watched(track, "calibrate"):
-            calibrated_background = calibrate_background(prepared, prediction, nobody, config)
+            calibrated_background = calibrate_background(prepared, prediction, no_fold, config)
         draft = run.draft("predict", *made_from(config, prepared.sha256), fitted["finished"])
         draft.write_config(config)
         draft.write_json(LOCAL, {"input": str(prepared.path), "models": str(models.path.resolve())})
         draft.write_frame("drift.parquet", drift.table)
-        if (models / RANKING).exists():  # so that events of the new file are ranked as those of the fitted one
+        if (models / RANKING).exists():  # events of both files are then ranked alike
             draft.write_json(FITTED_RANKING, read_detector(models, RANKING).as_dict())
         write_prediction(draft, calibrated_background.frame, config, track)
         outside = int(drift.rows.sum())

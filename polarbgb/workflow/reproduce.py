@@ -1,16 +1,17 @@
-"""`polarbgb run --reproduce`: what a manifest tells of, done once more and compared."""
+"""`polarbgb run --reproduce`: repeat the run that a manifest describes, and compare the results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from polarbgb.config import Config, shipped, validate
 from polarbgb.errors import UserError
 from polarbgb.io.provenance import file_digest, versions
 from polarbgb.progress import Track, silent
+from polarbgb.reporting.table import Table, counted
 from polarbgb.runs.folder import RunFolder, read_manifest
 from polarbgb.runs.stages import KNOWN, MANIFEST
 from polarbgb.workflow.detect import detect
@@ -20,20 +21,23 @@ from polarbgb.workflow.export import export
 from polarbgb.workflow.fit import fit
 from polarbgb.workflow.predict import predict
 from polarbgb.workflow.report import report
+from polarbgb.workflow.results.result import Result
 from polarbgb.workflow.tune import tune
 
 
 @dataclass(frozen=True)
 class ReproduceResult:
-    """How a run compares with the one that it repeats.
+    """Comparison of a run with the one that it reproduces.
 
     Attributes:
         run: the new run folder.
-        stages: that were done again.
+        stages: the stages that were repeated.
         same: files with the bytes of the first run, by the digests in its manifest.
         different: files with other bytes.
-        versions: what has another version now, by name: then and now.
+        versions: packages whose version has changed, by name: then and now.
     """
+
+    command: ClassVar[str] = "reproduce"
 
     run: RunFolder
     stages: tuple[str, ...]
@@ -41,64 +45,85 @@ class ReproduceResult:
     different: tuple[str, ...]
     versions: dict[str, tuple[str, str]]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The new run folder."""
+        return (self.run.path,)
+
+    def summary(self) -> str:
+        """Return the stages, and whether files differ."""
+        differences = counted(len(self.different), "file") if self.different else "no file"
+        return f"{', '.join(self.stages)} repeated: {differences} with other bytes"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return the files that differ, the versions that changed, and if ``verbose`` the files that are the same."""
+        lines = [f"{counted(len(self.same), 'file')} with the bytes of the first run"]
+        lines += [f"  {name}" for name in self.same if verbose]
+        if self.different:
+            lines += [f"{counted(len(self.different), 'file')} with other bytes:"]
+            lines += [f"  {name}" for name in self.different]
+        lines += [f"{name} was {then}, is {now}" for name, (then, now) in self.versions.items()]
+        return [Table(note="\n".join(lines))]
+
 
 def reproduce(
-    manifest: Path,
-    run: RunFolder | None = None,
+    manifest: str | Path,
+    run: RunFolder | str | Path | None = None,
     *,
-    path: Path | None = None,
-    tell: Callable[[object], None] = lambda result: None,
+    path: str | Path | None = None,
+    on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> ReproduceResult:
     """Repeat the stages of a manifest with their settings, then export and report, in another run folder.
 
-    Fits are done in this process, whatever did them first. What a stage was compared with (``--reference``,
-    ``--stability``) is left out.
+    All fits are done in this process. Comparisons with other files and runs (``--reference``, ``--stability``) are
+    left out.
 
     Args:
-        manifest: a ``manifest.json``, or its folder. The list of known events is looked for beside it.
-        run: where everything is left; the first run's folder with ``_reproduced`` in its name where None.
-        path: the input, where it is no longer at its place.
-        tell: given the result of each verb as it comes.
+        manifest: a ``manifest.json`` or its folder, which should also hold the list of known events.
+        run: the new run folder; if None, that of the first run with ``_reproduced`` added to its name.
+        path: the input, if it has moved.
+        on_result: called with the result of each command as it ends.
         announce: as in :func:`polarbgb.workflow.explain.explain`.
-        track: watches all of it.
+        track: shows the progress.
 
     Returns:
-        Which files came out the same.
+        The files that are the same and those that differ.
 
     Raises:
-        UserError: if the manifest tells no run, the input is another one, or as the verbs do.
+        UserError: if the manifest describes no run, the input differs, or as the commands do.
     """
+    manifest = Path(manifest)
     manifest = manifest / MANIFEST if manifest.is_dir() else manifest
-    try:
-        stages = read_manifest(manifest)["stages"]
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"no manifest at {manifest}; it is the manifest.json of a run folder") from error
-    made = stages.get("fit") or stages.get("predict") or stages.get("tune")
-    if made is None:
-        raise UserError(f"{manifest} tells of nothing that was done")
+    content = read_manifest(manifest)
+    if content is None:
+        raise UserError(f"no manifest at {manifest}; it is the manifest.json of a run folder")
+    stages = content["stages"]
+    stage = stages.get("fit") or stages.get("predict") or stages.get("tune")
+    if stage is None:
+        raise UserError(f"{manifest} names no finished fit, predict or tune")
     first = RunFolder(manifest.parent)
-    run = run or RunFolder(first.path.resolve().with_name(f"{first.path.resolve().name}_reproduced"))
+    run = RunFolder.at(run or first.path.resolve().with_name(f"{first.path.resolve().name}_reproduced"))
     if run.path.resolve() == first.path.resolve():
-        raise UserError(f"{run.path} is the run that is to be repeated; name another --run folder")
-    path = path or _source(first, made)
+        raise UserError(f"{run.path} is the run to repeat; name another --run folder")
+    path = Path(path or _source(first, stage))
     if not path.is_file():
-        raise UserError(f"no file {path}, of which {manifest} tells; say with --input where it is")
-    if file_digest(path) != made["input"]["sha256"]:
-        raise UserError(f"{path} is not the file that {manifest} tells of: its SHA-256 is another")
+        raise UserError(f"no file {path}, which {manifest} names as the input; say with --input where it is")
+    if file_digest(path) != stage["input"]["sha256"]:
+        raise UserError(f"{path} is not the input of {manifest}: its SHA-256 differs")
     with run.hold():
-        _repeat(stages, first, run, path, tell=tell, announce=announce, track=track)
+        _repeat(stages, first, run, path, on_result=on_result, announce=announce, track=track)
         if run.stage("detect"):
-            tell(export(run, track=track))
-            tell(report(run, track=track))
+            on_result(export(run, track=track))
+            on_result(report(run, track=track))
     return _compared(stages, run)
 
 
-def _source(first: RunFolder, made: Mapping[str, Any]) -> Path:
+def _source(first: RunFolder, stage: Mapping[str, Any]) -> Path:
     if first.stage("fit") or first.stage("predict"):
         return first.source()
-    return Path(made["input"]["file"])
+    return Path(stage["input"]["file"])
 
 
 def _repeat(
@@ -107,7 +132,7 @@ def _repeat(
     run: RunFolder,
     path: Path,
     *,
-    tell: Callable[[object], None],
+    on_result: Callable[[Result], None],
     announce: Callable[[int, float], None],
     track: Track,
 ) -> None:
@@ -118,31 +143,32 @@ def _repeat(
         asked = stage.get("asked", {})
         match name:
             case "tune":
-                tell(tune(_config(stage, first), run, path=path, track=track))
+                on_result(tune(_config(stage, first), run, path=path, track=track))
             case "fit":
-                tell(fit(_config(stage, first), run, path=path, track=track))
+                on_result(fit(_config(stage, first), run, path=path, track=track))
             case "predict":
-                tell(predict(RunFolder(first.models()), run, path=path, device=stage["device"]["asked"], track=track))
+                device = stage["device"]["asked"]
+                on_result(predict(first.models(), run, path=path, device=device, track=track))
             case "detect":
-                tell(detect(run, method=stage["method"], **asked, track=track))
+                on_result(detect(run, method=stage["method"], **asked, track=track))
             case "explain":
                 device = stage["device"]["asked"]
-                tell(explain(run, **asked, device=device, announce=announce, track=track))
+                on_result(explain(run, **asked, device=device, announce=announce, track=track))
             case "evaluate":
-                tell(evaluate(run, **asked, track=track))
+                on_result(evaluate(run, **asked, track=track))
 
 
 def _config(stage: Mapping[str, Any], first: RunFolder) -> Config:
-    """Return the configuration of a stage, with the list of known events where it is found now."""
+    """Return the configuration of a stage, with the present path of the list of known events."""
     config = validate(stage["config"], where=str(first / MANIFEST))
     known = config.known_events
     if known is None:
         return config
-    places = (first / KNOWN, first / known.file.name, shipped(f"data/{known.file.name}"))
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    candidates = (first / KNOWN, first / known.file.name, shipped(f"data/{known.file.name}"))
+    file = next((path for path in candidates if path.is_file()), None)
+    if file is None:
         raise UserError(f"the list of known events, {known.file.name}, is not in {first.path}: copy it there")
-    return config.model_copy(update={"known_events": known.model_copy(update={"file": found.resolve()})})
+    return config.model_copy(update={"known_events": known.model_copy(update={"file": file.resolve()})})
 
 
 def _compared(before: Mapping[str, Any], run: RunFolder) -> ReproduceResult:

@@ -1,14 +1,16 @@
-"""`polarbgb run`: the whole way, from a ROOT file of rates to a ROOT file of intervals and a page to read."""
+"""`polarbgb run`: all commands, from a ROOT file of rates to an exported file and a report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from polarbgb.background.boosters import require_device
+from polarbgb.background.backends import require_device
 from polarbgb.config import Config
 from polarbgb.progress import Track, silent
+from polarbgb.reporting.table import Table
 from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.detect import detect
 from polarbgb.workflow.explain import explain
@@ -16,63 +18,82 @@ from polarbgb.workflow.export import ExportResult, export
 from polarbgb.workflow.fit import fit, is_fitted
 from polarbgb.workflow.inspect import inspect
 from polarbgb.workflow.report import report
+from polarbgb.workflow.results.result import Result
 from polarbgb.workflow.tune import tune
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Stages that were done before, from the same file with the same settings, and are not done again.
+class KeptResult:
+    """Stages that are already done, from the same file with the same settings, and are not repeated.
 
     Attributes:
         run: the run folder.
         stages: their names.
     """
 
+    command: ClassVar[str] = "tune, fit"
+
     run: RunFolder
     stages: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Nothing is written."""
+        return ()
+
+    def summary(self) -> str:
+        """Return the names of the stages."""
+        return f"kept: {', '.join(self.stages)}"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return why the stages are kept."""
+        del verbose
+        names = " and ".join(self.stages)
+        return [Table(note=f"{names} were done before, from the same file with the same settings")]
 
 
 def run(
     config: Config,
-    run: RunFolder,
+    run: RunFolder | str | Path,
     *,
-    path: Path | None = None,
+    path: str | Path | None = None,
     scheduler: str | None = None,
-    tell: Callable[[object], None] = lambda result: None,
+    on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
 ) -> ExportResult:
     """Inspect, tune, fit, detect, explain, export and report, one after the other.
 
-    What was killed goes on where it was: a fit that the folder holds already, of the same file with the same settings,
-    is kept with its search.
+    A run that was killed continues where it was: a finished fit of the same file with the same settings is kept, and
+    so is the search for its hyperparameters.
 
     Args:
-        config: the instrument.
-        run: where everything is left.
-        path: ROOT file; the configuration's own where None.
+        config: the configuration of the instrument.
+        run: the run folder.
+        path: ROOT file; ``input.path`` of the configuration if None.
         scheduler: as in :func:`polarbgb.workflow.fit.fit`.
-        tell: given the result of each verb as it comes.
+        on_result: called with the result of each command as it ends.
         announce: as in :func:`polarbgb.workflow.explain.explain`.
-        track: watches all of it.
+        track: shows the progress.
 
     Returns:
         The exported file.
 
     Raises:
-        UserError: as the verbs do.
+        UserError: as the commands do.
     """
+    run = RunFolder.at(run)
     require_device(config.model)
     with run.hold():
-        tell(inspect(config, path=path, track=track))
+        on_result(inspect(config, path=path, track=track))
         if run.stage("tune") and is_fitted(config, run, path=path, scheduler=scheduler):
-            tell(Kept(run, ("tune", "fit")))
+            on_result(KeptResult(run, ("tune", "fit")))
         else:
-            tell(tune(config, run, path=path, track=track))
-            tell(fit(config, run, path=path, scheduler=scheduler, track=track))
-        tell(detect(run, track=track))
-        tell(explain(run, announce=announce, track=track))
+            on_result(tune(config, run, path=path, track=track))
+            on_result(fit(config, run, path=path, scheduler=scheduler, track=track))
+        on_result(detect(run, track=track))
+        on_result(explain(run, announce=announce, track=track))
         exported = export(run, track=track)
-        tell(exported)
-        tell(report(run, track=track))
+        on_result(exported)
+        on_result(report(run, track=track))
     return exported

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from polarbgb.config import load
 from polarbgb.data.known_events import known_events
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent
-from polarbgb.simulation.mission import SimulateResult, truth_path
+from polarbgb.reporting.table import Table, counted
+from polarbgb.simulation.mission import SimulatedMission, truth_path
 from polarbgb.simulation.mission import simulate as simulate_mission
 from polarbgb.simulation.recipe import Quirks, recipe
 
 
+@dataclass(frozen=True)
+class SimulateResult(SimulatedMission):
+    """Result of a simulation: the mission, described as text."""
+
+    command: ClassVar[str] = "simulate"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The rate file and the table of the truth."""
+        return (self.path, self.truth)
+
+    def summary(self) -> str:
+        """Return the numbers of rows, days and events."""
+        days = (self.stop - self.start) / 86400
+        return f"{counted(self.rows, 'row')} over {days:.1f} days, {counted(self.events, 'event')} injected"
+
+    def tables(self, *, verbose: bool = False) -> list[Table]:
+        """Return no table: the summary says it all."""
+        del verbose
+        return []
+
+
 def simulate(
-    path: Path,
+    path: str | Path,
     *,
     days: float = 10.0,
     seed: int = 0,
@@ -25,7 +50,7 @@ def simulate(
     overwrite: bool = False,
     track: Track = silent,
 ) -> SimulateResult:
-    """Write a POLAR-like ``nf1rate`` file, the known bursts of its days included, and its truth table.
+    """Write a POLAR-like ``nf1rate`` file, including the known bursts of its days, and its truth table.
 
     Args:
         path: ROOT file to write; the truth goes to ``<stem>.truth.parquet`` beside it.
@@ -33,18 +58,19 @@ def simulate(
         seed: of all randomness.
         first_day: of the mission to write; day 0 begins with the first row of POLAR's own file.
         quirks: flaws of the file: "none", "real" or "old-file".
-        settings: of :class:`polarbgb.simulation.recipe.Recipe`, as ``flares=3``.
-        overwrite: replace files that are there.
-        track: watches the days.
+        settings: of :class:`polarbgb.simulation.recipe.Recipe`, such as ``flares=3``.
+        overwrite: replace existing files.
+        track: shows the progress by days.
 
     Raises:
-        UserError: if a file is in the way, cannot be written, the length is unreasonable, or a setting is wrong.
+        UserError: if a file exists or cannot be written, the length is out of range, or a setting is wrong.
     """
-    chosen = recipe(settings)
-    for there in (path, truth_path(path)):
-        if there.exists() and not overwrite:
-            raise UserError(f"{there} exists; add --overwrite to replace it")
-    triggers = known_events(load("configs/polar.toml")).select("name", "time").rows()
-    return simulate_mission(
+    path, chosen = Path(path), recipe(settings)
+    for file in (path, truth_path(path)):
+        if file.exists() and not overwrite:
+            raise UserError(f"{file} exists; add --overwrite to replace it")
+    triggers = known_events(load("configs/polar.toml").known_events).select("name", "time").rows()
+    mission = simulate_mission(
         path, days=days, seed=seed, first=first_day, quirks=quirks, recipe=chosen, known=triggers, track=track
     )
+    return SimulateResult(**vars(mission))

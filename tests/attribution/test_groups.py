@@ -11,18 +11,22 @@ from polarbgb.config import load
 from polarbgb.features.matrix import feature_names
 
 
+def groups_of(config):
+    return feature_groups(config.features, config.position, config.explain.groups)
+
+
 @pytest.mark.parametrize("instrument", ["polar", "rhessi"])
 def test_every_feature_of_a_shipped_instrument_is_in_one_group(instrument):
     config = load(f"configs/{instrument}.toml")
-    groups = feature_groups(config)
+    groups = groups_of(config)
     members = [name for names in groups.values() for name in names]
-    assert sorted(members) == sorted(feature_names(config))
+    assert sorted(members) == sorted(feature_names(config.features, config.position))
     assert OTHER not in groups
     assert list(groups)[: len(config.explain.groups)] == [*config.explain.groups]  # in the configuration's order
 
 
 def test_the_past_of_a_column_follows_it_and_others_know_their_own():
-    groups = feature_groups(load("configs/polar.toml"))
+    groups = groups_of(load("configs/polar.toml"))
     assert {"B_r", "B_r_lag_300s", "l_shell", "magnetic_latitude"} <= set(groups["field"])
     assert {name.removeprefix("fe_cosmic") for name in groups["detector"]} == {
         "",
@@ -36,7 +40,7 @@ def test_the_past_of_a_column_follows_it_and_others_know_their_own():
 
 def test_without_a_table_the_columns_are_other_and_the_rest_know_their_own():
     config = load("configs/polar.toml", ["explain.groups={}"])
-    groups = feature_groups(config)
+    groups = groups_of(config)
     assert list(groups) == ["orbit", "Sun", "field", "SAA", OTHER]
     assert "glat" in groups[OTHER]
     assert groups["orbit"] == ("orbital_phase",)
@@ -44,8 +48,8 @@ def test_without_a_table_the_columns_are_other_and_the_rest_know_their_own():
 
 def test_columns_that_are_no_features_are_passed_over():
     config = load("configs/polar.toml", ['explain.groups={"here" = ["glat"], "nowhere" = ["no_such_column"]}'])
-    assert feature_groups(config)["here"] == ("glat",)
-    assert "nowhere" not in feature_groups(config)
+    assert groups_of(config)["here"] == ("glat",)
+    assert "nowhere" not in groups_of(config)
 
 
 @given(seed=st.integers(0, 99), rows=st.integers(1, 40), on_disk=st.booleans())

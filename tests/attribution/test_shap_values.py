@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.attribution.shap_values import Explanation, estimate_seconds, explain_rows, stratified_sample
-from polarbgb.background.boosters import quantise
+from polarbgb.background.backends import quantise
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polarbgb.attribution.slopes import clustered_error, estimate_slopes, mean_slopes
-from polarbgb.background.boosters import quantise
+from polarbgb.background.backends import quantise
 from polarbgb.background.fold_model import train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from polarbgb.background.boosters import SUFFIX, load_booster, quantise, require_device, xgboost_shape
+from polarbgb.background.backends import SUFFIX, load_booster, quantise, require_device
 from polarbgb.background.targets import Targets, levels, make_targets
+from polarbgb.background.xgboost_backend import shape_parameters
 from polarbgb.config import Model
 from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
@@ -387,7 +388,7 @@ def test_pieces_make_the_trees_that_xgboost_grows_from_one_array(on_disk, monkey
     grown, stopping = both_targets(data, grow, ~grow, "gamma")
     found = quantise(values, grow, ~grow, NAMES, model, on_disk=on_disk).train(grown, stopping, model)
     whole = xgboost.QuantileDMatrix(values[grow], grown.label, max_bin=model.max_bin)
-    shape = xgboost_shape(model) | {"objective": "reg:gamma", "base_score": 1.0, "max_delta_step": 0}
+    shape = shape_parameters(model) | {"objective": "reg:gamma", "base_score": 1.0, "max_delta_step": 0}
     expected = xgboost.train(shape, whole, model.n_estimators)
     np.testing.assert_array_equal(
         found.margin(NEW), expected[: found.trees].inplace_predict(NEW, predict_type="margin").astype(float)

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.cleaning import Round, non_recurrent, rows_above, rows_beyond, with_margin
+from polarbgb.background.training_set import block_starts, in_blocks, summed_rate
 from polarbgb.config import validate
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
-from polarbgb.workflow.cleaning import block_starts, clean_training_set, in_blocks, summed_rate
+from polarbgb.workflow.cleaning import clean_training_set
 
 PERIOD, CADENCE, ORBITS = 1000.0, 5.0, 24
 

@@ -38,7 +38,8 @@ def make_folds_of(time):
         "folds": {"embargo": 0.0, "count": 4},
         "intervals": {"more_than": 0},
     }
-    return make_folds(time, np.zeros(len(time), bool), validate(raw, where="test"))
+    config = validate(raw, where="test")
+    return make_folds(time, np.zeros(len(time), bool), config.folds, config.orbit, config.model)
 
 
 def observe(bins=2, offset=0.3):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from polarbgb.background.boosters import HeldOut, quantise
+from polarbgb.background.backends import HeldOut, quantise
 from polarbgb.background.fold_model import FoldModel, load_fold_model, predict_mean, save_fold_model, train_fold
 from polarbgb.background.folds import Split
 from polarbgb.config import Model

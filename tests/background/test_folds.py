@@ -28,6 +28,10 @@ def make_config(**sections):
     return validate(raw | sections, where="test")
 
 
+def folds_of(time, excluded, config):
+    return make_folds(time, excluded, config.folds, config.orbit, config.model)
+
+
 def whole_orbits(count, step=20.0):
     return T0 + np.arange(0.0, count * PERIOD, step)
 
@@ -83,7 +87,7 @@ def seconds_from(time, borders):
 @settings(deadline=None, max_examples=60)
 def test_every_row_is_predicted_by_one_split_that_learns_nothing_within_the_embargo(case):
     time, excluded, config = case
-    folds = make_folds(time, excluded, config)
+    folds = folds_of(time, excluded, config)
     group, borders = groups_of(time, config)
 
     assert len(folds.splits) == config.folds.count
@@ -104,7 +108,7 @@ def test_every_row_is_predicted_by_one_split_that_learns_nothing_within_the_emba
 def test_rows_that_stop_training_keep_the_same_distance_from_rows_that_grow_trees(case):
     time, excluded, config = case
     group, borders = groups_of(time, config)
-    for split in make_folds(time, excluded, config).splits:
+    for split in folds_of(time, excluded, config).splits:
         stopping = set(group[split.validation])
         assert not stopping & set(group[split.train])
         distance = seconds_from(time[split.train], [borders[g] for g in stopping])
@@ -116,7 +120,7 @@ def test_only_rows_within_the_embargo_are_given_up(orbits_together):
     time = whole_orbits(30)
     config = make_config(folds={"embargo": 130.0, "count": 3, "group": orbits_together})
     group, borders = groups_of(time, config)
-    for split in make_folds(time, np.zeros(len(time), bool), config).splits:
+    for split in folds_of(time, np.zeros(len(time), bool), config).splits:
         unused = ~(split.train | split.validation | split.predicted)
         near = [borders[g] for g in set(group[split.predicted]) | set(group[split.validation])]
         assert unused.any()
@@ -125,7 +129,7 @@ def test_only_rows_within_the_embargo_are_given_up(orbits_together):
 
 def test_without_embargo_every_row_is_used():
     time = whole_orbits(12)
-    folds = make_folds(time, np.zeros(len(time), bool), make_config(folds={"embargo": 0.0, "count": 4}))
+    folds = folds_of(time, np.zeros(len(time), bool), make_config(folds={"embargo": 0.0, "count": 4}))
     for split in folds.splits:
         np.testing.assert_array_equal(split.train.astype(int) + split.validation + split.predicted, 1)
 
@@ -134,13 +138,13 @@ def test_excluded_rows_are_predicted():
     time = whole_orbits(12)
     excluded = np.zeros(len(time), bool)
     excluded[100:140] = True
-    folds = make_folds(time, excluded, make_config())
+    folds = folds_of(time, excluded, make_config())
     assert (np.sum([split.predicted[excluded] for split in folds.splits], axis=0) == 1).all()
 
 
 def test_neighbouring_orbits_spread_over_all_folds_in_changing_order():
     time = whole_orbits(40)
-    folds = make_folds(time, np.zeros(len(time), bool), make_config(folds={"count": 5, "embargo": 0.0}))
+    folds = folds_of(time, np.zeros(len(time), bool), make_config(folds={"count": 5, "embargo": 0.0}))
     by_orbit = folds.fold.reshape(40, -1)
     assert (by_orbit == by_orbit[:, :1]).all()
     turns = by_orbit[:, 0].reshape(8, 5)
@@ -152,7 +156,7 @@ def test_neighbouring_orbits_spread_over_all_folds_in_changing_order():
 def test_the_asked_part_of_the_training_orbits_decides_when_to_stop(fraction, orbits):
     time = whole_orbits(40)  # 8 held out by each of 5, 32 left
     config = make_config(folds={"embargo": 0.0}, model={"validation_fraction": fraction})
-    for split in make_folds(time, np.zeros(len(time), bool), config).splits:
+    for split in folds_of(time, np.zeros(len(time), bool), config).splits:
         assert len(set(groups_of(time, config)[0][split.validation])) == orbits
 
 
@@ -161,7 +165,7 @@ def test_the_seed_decides():
     excluded = np.zeros(len(time), bool)
 
     def stopping(seed):
-        folds = make_folds(time, excluded, make_config(folds={"seed": seed}))
+        folds = folds_of(time, excluded, make_config(folds={"seed": seed}))
         return np.array([split.validation for split in folds.splits])
 
     np.testing.assert_array_equal(stopping(1), stopping(1))
@@ -172,7 +176,7 @@ def test_the_seed_decides():
 def test_too_few_orbits_are_refused(orbits, count):
     time = whole_orbits(orbits)
     with pytest.raises(UserError, match=f"cover {orbits} group.*lower folds.count") as error:
-        make_folds(time, np.zeros(len(time), bool), make_config(folds={"count": count}))
+        folds_of(time, np.zeros(len(time), bool), make_config(folds={"count": count}))
     assert "\n" not in str(error.value)
 
 
@@ -180,14 +184,14 @@ def test_too_few_orbits_are_refused(orbits, count):
 def test_too_few_days_are_refused(days, count):
     time = whole_days(days)
     with pytest.raises(UserError, match=rf"cover {days} group\(s\) of 1 day\(s\).*lower folds.count") as error:
-        make_folds(time, np.zeros(len(time), bool), make_config(folds={"scheme": "days", "count": count}))
+        folds_of(time, np.zeros(len(time), bool), make_config(folds={"scheme": "days", "count": count}))
     assert "\n" not in str(error.value)
 
 
 def test_a_day_ends_at_midnight_whatever_the_orbit():
     time = whole_days(12)
     config = make_config(folds={"scheme": "days", "count": 4, "embargo": 900.0})
-    folds = make_folds(time, np.zeros(len(time), bool), config)
+    folds = folds_of(time, np.zeros(len(time), bool), config)
     by_day = folds.fold.reshape(12, -1)
     assert (by_day == by_day[:, :1]).all()
     np.testing.assert_array_equal(np.sort(by_day[:, 0].reshape(3, 4), axis=1), np.tile(np.arange(4), (3, 1)))
@@ -198,7 +202,7 @@ def test_an_orbit_of_excluded_rows_is_no_orbit_to_stop_by(seed):
     time = whole_orbits(30)
     excluded = np.floor((time - T0) / PERIOD) % 3 != 0
     config = make_config(folds={"count": 2, "embargo": 0.0, "seed": seed})
-    for split in make_folds(time, excluded, config).splits:
+    for split in folds_of(time, excluded, config).splits:
         assert split.validation.any()
 
 
@@ -206,7 +210,7 @@ def test_a_fold_without_training_rows_is_refused():
     time = whole_orbits(4)
     config = make_config(folds={"count": 2, "embargo": PERIOD})
     with pytest.raises(UserError, match=r"without training rows: lower folds\.embargo"):
-        make_folds(time, np.zeros(len(time), bool), config)
+        folds_of(time, np.zeros(len(time), bool), config)
 
 
 def published_part(row):
@@ -223,7 +227,7 @@ def published_part(row):
 def test_blocks_are_split_as_published(rows, seed):
     excluded = np.random.default_rng(seed).random(rows) < 0.05
     config = make_config(folds={"scheme": "blocks", "seed": seed})
-    folds = make_folds(T0 + np.arange(rows), excluded, config)
+    folds = folds_of(T0 + np.arange(rows), excluded, config)
     (split,) = folds.splits
 
     assert [BLOCK_PARTS[part] for part in folds.fold] == [published_part(row) for row in range(rows)]
@@ -236,4 +240,4 @@ def test_blocks_are_split_as_published(rows, seed):
 @pytest.mark.parametrize("rows", [0, 1, 256])
 def test_too_few_blocks_are_refused(rows):
     with pytest.raises(UserError, match=f"{rows} usable rows are too few for blocks of 256"):
-        make_folds(T0 + np.arange(rows), np.zeros(rows, bool), make_config(folds={"scheme": "blocks"}))
+        folds_of(T0 + np.arange(rows), np.zeros(rows, bool), make_config(folds={"scheme": "blocks"}))

@@ -16,7 +16,7 @@ def test_it_is_that_of_the_rows_around_one_by_one(rows, seed, gap):
     found = rng.poisson(100, (rows, 2)).astype(float)
     expected = rng.uniform(80, 120, (rows, 2))
     counts = rng.random(rows) < 0.8
-    factor = local_baseline(time, found, expected, counts=counts, gap=gap, window=10.0, prior_width=0.05)
+    factor = local_baseline(time, found, expected, used=counts, gap=gap, window=10.0, prior_width=0.05)
     for row in range(rows):
         away = np.abs(time - time[row])
         seen = counts & (away > gap) & (away <= gap + 10.0)
@@ -30,7 +30,7 @@ def test_an_offset_is_followed_and_a_burst_in_the_gap_is_not():
     calm = rng.poisson(1050.0, (2000, 1)).astype(float)
     burst = calm.copy()
     burst[1000:1060] += 500
-    options = {"counts": np.ones(2000, bool), "gap": 60.0, "window": 120.0, "prior_width": 0.05}
+    options = {"used": np.ones(2000, bool), "gap": 60.0, "window": 120.0, "prior_width": 0.05}
     expected = np.full((2000, 1), 1000.0)
     before = local_baseline(time, calm, expected, **options)
     after = local_baseline(time, burst, expected, **options)
@@ -44,7 +44,7 @@ def test_without_rows_to_look_at_nothing_is_moved():
         np.arange(50.0),
         np.full((50, 1), 9.0),
         np.full((50, 1), 3.0),
-        counts=np.zeros(50, bool),
+        used=np.zeros(50, bool),
         gap=5.0,
         window=10.0,
         prior_width=0.03,

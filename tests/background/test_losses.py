@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from polarbgb.background.boosters import quantise
-from polarbgb.background.fold_model import FoldModel
-from polarbgb.background.losses import SHARED, TRAINING, VALIDATION, marks, training_frame
+from polarbgb.background.backends import quantise
+from polarbgb.background.fold_model import FoldModel, training_frame
+from polarbgb.background.losses import SHARED, TRAINING, VALIDATION, evaluated_trees
 from polarbgb.background.losses import deviance as found_deviance
 from polarbgb.background.targets import Targets
 from polarbgb.config import Model
@@ -75,14 +75,14 @@ def test_trees_kept_are_those_with_the_least_loss(backend, sample):
     stopping, growing = booster.losses[VALIDATION], booster.losses[TRAINING]
     assert min(stopping, key=stopping.get) == booster.trees < 190
     assert list(stopping) == list(range(1, booster.trees + 11))
-    assert set(growing) == marks(200) & set(stopping)
+    assert set(growing) == evaluated_trees(200) & set(stopping)
     assert np.all(np.diff(list(growing.values())) < 0)
 
 
 @pytest.mark.parametrize("trees", [1, 2, 7, 20, 800])
 def test_growing_rows_are_looked_at_twenty_times_at_most_and_at_the_end(trees):
-    assert {1, trees} <= marks(trees) <= set(range(1, trees + 1))
-    assert len(marks(trees)) <= 20
+    assert {1, trees} <= evaluated_trees(trees) <= set(range(1, trees + 1))
+    assert len(evaluated_trees(trees)) <= 20
 
 
 def test_the_frame_has_one_row_per_fold_booster_part_and_tree(sample):

@@ -8,23 +8,10 @@ from hypothesis import strategies as st
 
 from polarbgb.background.calibration import Calibrated
 from polarbgb.background.prediction import prediction_frame
-from polarbgb.config import validate
 from polarbgb.data.count_rates import CountRates
 from polarbgb.data.quality import Quality, Timeline
 
 BINS = 2
-
-
-def make_config():
-    raw = {
-        "name": "TOY",
-        "input": {"tree": "t"},
-        "rates": {"values": ["r[0:2]"], "errors": ["e[0:2]"]},
-        "features": {"columns": ["glat"]},
-        "orbit": {"period": 5535.4},
-        "intervals": {"more_than": 0, "context": ["glat", "config"]},
-    }
-    return validate(raw, where="test")
 
 
 def lay_out(entries, row):
@@ -64,7 +51,7 @@ def lay_out(entries, row):
         baseline=value["baseline"],
         fold=fold,
         auxiliary={"l_shell": (10 + row).astype(np.float32)},
-        config=make_config(),
+        context=["glat", "config"],
     )
 
 

@@ -55,7 +55,8 @@ def problem(*, backend="xgboost", n_estimators=25):
         min_child_weight=5,
     )
     count_rates = CountRates(rate, np.sqrt(np.maximum(rate, 1)), np.ones_like(rate))
-    return Matrix(values, tuple("abcd")), count_rates, make_folds(time_, np.zeros(rows, bool), config), model, truth
+    folds = make_folds(time_, np.zeros(rows, bool), config.folds, config.orbit, config.model)
+    return Matrix(values, tuple("abcd")), count_rates, folds, model, truth
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_rows_that_are_lost_with_their_only_worker_are_sent_again():
 @pytest.mark.parametrize("backend", ["xgboost", "lightgbm"])
 def test_workers_that_grow_one_model_together_predict_as_well(two, backend):
     matrix, count_rates, folds, model, truth = problem(backend=backend)
-    with open_scheduler("local:2", spread=True) as together:
+    with open_scheduler("local:2", distributed=True) as together:
         far = cross_fit(matrix, count_rates, folds, model, scheduler=together).prediction
     local = cross_fit(matrix, count_rates, folds, model).prediction
     error, own = (np.mean((found - truth) ** 2 / truth) for found in (far, local))
@@ -139,7 +140,7 @@ def test_workers_that_grow_one_model_together_predict_as_well(two, backend):
 
 def test_one_worker_with_all_rows_grows_the_same_trees():
     *case, _ = problem()
-    with open_scheduler("local:1", spread=True) as alone:
+    with open_scheduler("local:1", distributed=True) as alone:
         far = cross_fit(*case, scheduler=alone).prediction
     np.testing.assert_array_equal(far, cross_fit(*case).prediction)
 

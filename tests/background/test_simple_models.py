@@ -119,7 +119,7 @@ def test_the_row_taken_is_the_nearest_on_the_ground():
         for number in revolutions:
             near = np.flatnonzero((np.abs(time - time[row] - number * nodal) <= 300) & (fold != fold[row]))
             if len(near):
-                cosine = track.place[near] @ track.place[row]
+                cosine = track.direction[near] @ track.direction[row]
                 taken.append(near[cosine.argmax()])
         assert found[row] == pytest.approx(np.mean(taken), abs=1.0)
 

@@ -57,7 +57,9 @@ def problem(scheme="orbits", bins=2, rows=1200):
         "folds": {"embargo": 0.0, "count": 2, "scheme": scheme},
         "intervals": {"more_than": 0},
     }
-    folds = make_folds(1e9 + np.arange(rows, dtype=float), np.zeros(rows, bool), validate(raw, where="test"))
+    config = validate(raw, where="test")
+    time, excluded = 1e9 + np.arange(rows, dtype=float), np.zeros(rows, bool)
+    folds = make_folds(time, excluded, config.folds, config.orbit, config.model)
     return Matrix(values, ("a", "b", "c")), CountRates(rate, np.sqrt(rate), np.ones_like(rate)), folds
 
 

@@ -12,7 +12,7 @@ import pytest
 import toy
 
 from polarbgb.config import load
-from polarbgb.io.root_input import input_path
+from polarbgb.workflow.preparation import input_path
 
 GOOD = [
     "my file.root", "ü.root", "фон.root", "背景.root", "a:b.root", "a[1].root", "a*?.root", "#a.root", "a;1.root",

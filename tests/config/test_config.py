@@ -176,7 +176,7 @@ def test_slices_are_written_out_in_order(values, names):
         ({"rates": {"exposure": True}}, "rates.exposure: write an expression or a number of seconds > 0"),
         ({"rates": {"exposure": ["live"]}}, "rates.exposure: write an expression or a number of seconds > 0"),
         ({"rates": {"exposure": "1 -"}}, "rates.exposure: expression '1 -': invalid syntax"),
-        ({"features": {"columns": []}}, "features: no feature is asked for"),
+        ({"features": {"columns": []}}, "features: no feature is named"),
         ({"features": {"history": [{"columns": ["glat"]}]}}, "features.history.0: give at least one of lags"),
         (
             {"features": {"history": [{"columns": ["glat"], "lags": [5], "guard": 10}]}},

@@ -11,6 +11,7 @@ from polarbgb.background.calibration import scatter_over_error
 from polarbgb.config import validate
 from polarbgb.data.count_rates import CountRates, count_rates, counting_noise
 from polarbgb.data.quality import clean
+from polarbgb.workflow.preparation import row_rules
 
 
 def make_config(**sections):
@@ -33,6 +34,10 @@ def make_frame(counts, live):
     return pl.DataFrame({"unix_time": 1e9 + 2 * rows, "glat": rows, "live": live[:, 0], **columns})
 
 
+def rates_of(frame, config):
+    return count_rates(clean(frame, row_rules(config)), config.rates, config.input.cadence)
+
+
 @given(
     counts=arrays(np.int64, st.tuples(st.integers(1, 20), st.just(2)), elements=st.integers(1, 10**6)),
     seed=st.integers(0, 99),
@@ -41,7 +46,7 @@ def make_frame(counts, live):
 def test_rate_times_live_time_is_the_number_of_counts(counts, seed):
     live = np.random.default_rng(seed).uniform(0.1, 2, counts.shape)
     config = make_config()
-    found = count_rates(clean(make_frame(counts, live), config), config)
+    found = rates_of(make_frame(counts, live), config)
     np.testing.assert_allclose(found.exposure, live, rtol=1e-12)
     np.testing.assert_allclose(found.rate * found.exposure, counts, rtol=1e-12)
 
@@ -49,14 +54,14 @@ def test_rate_times_live_time_is_the_number_of_counts(counts, seed):
 def test_a_rate_of_zero_is_given_the_cadence_as_live_time():
     config = make_config()
     counts = np.array([[0, 4], [9, 0]])
-    found = count_rates(clean(make_frame(counts, np.full((2, 2), 0.5)), config), config)
+    found = rates_of(make_frame(counts, np.full((2, 2), 0.5)), config)
     np.testing.assert_allclose(found.exposure, [[2.0, 0.5], [0.5, 2.0]])
 
 
 def test_the_live_time_asked_for_is_shared_by_all_bins():
     config = make_config(rates={"values": ["a", "b"], "errors": ["ae", "be"], "exposure": "live / 2"})
     live = np.array([[1.0, 1.0], [3.0, 3.0]])
-    found = count_rates(clean(make_frame(np.array([[0, 4], [9, 1]]), live), config), config)
+    found = rates_of(make_frame(np.array([[0, 4], [9, 1]]), live), config)
     np.testing.assert_array_equal(found.exposure, [[0.5, 0.5], [1.5, 1.5]])
 
 
@@ -64,7 +69,7 @@ def test_dropped_rows_are_left_out():
     config = make_config()
     counts = np.arange(2, 12).reshape(5, 2)
     frame = make_frame(counts, np.ones((5, 2))).with_columns(ae=pl.Series([np.nan, *np.sqrt(counts[1:, 0]).tolist()]))
-    np.testing.assert_allclose(count_rates(clean(frame, config), config).rate, counts[1:])
+    np.testing.assert_allclose(rates_of(frame, config).rate, counts[1:])
 
 
 def test_predicted_noise_is_the_spread_of_simulated_counts():

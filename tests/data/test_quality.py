@@ -13,6 +13,7 @@ from polarbgb.config import validate
 from polarbgb.data.increasing import longest_increasing
 from polarbgb.data.quality import DROPPED, Quality, clean
 from polarbgb.errors import UserError
+from polarbgb.workflow.preparation import row_rules
 
 NAN, INF = math.nan, math.inf
 COLUMNS = {
@@ -30,7 +31,7 @@ def configured(**sections):
         "orbit": {"period": 5535.4},
         "intervals": {"more_than": 1},
     }
-    return validate(raw | sections, where="x")
+    return row_rules(validate(raw | sections, where="x"))
 
 
 def frame_of(rows=6, **columns):

@@ -14,10 +14,17 @@ from polarbgb.io.fits import write_fits
 PROVENANCE = {"CREATOR": "polarbgb 0", "INSHA256": "f" * 64, "INFILE": "ü.root"}
 
 
+SETTINGS = {
+    "instrument": "TOY",
+    "rates": Rates(values=("r[0:2]",), errors=("e[0:2]",), labels=("soft", "hard")),
+    "cadence": 2.0,
+}
+
+
 @pytest.fixture
-def written(tmp_path, rows, found, toy):
+def written(tmp_path, rows, found):
     path = tmp_path / "a.fits"
-    told = write_fits(path, rows.lazy(), found, config=toy, provenance=PROVENANCE)
+    told = write_fits(path, rows.lazy(), found, **SETTINGS, provenance=PROVENANCE)
     assert told == {"RATE": 5, "GTI": 3, "EVENTS": 2, "BINS": 2}
     return path
 
@@ -88,9 +95,9 @@ def test_events_come_with_units_and_without_nulls(written, found):
     assert [tuple(map(str, row)) for row in bins] == [("0", "r[0]", "soft"), ("1", "r[1]", "hard")]
 
 
-def test_no_row_and_no_event_are_empty_tables(tmp_path, rows, found, toy):
+def test_no_row_and_no_event_are_empty_tables(tmp_path, rows, found):
     dropped = rows.filter(segment=-1)
-    told = write_fits(tmp_path / "a.fits", dropped.lazy(), found.clear(), config=toy, provenance={})
+    told = write_fits(tmp_path / "a.fits", dropped.lazy(), found.clear(), **SETTINGS, provenance={})
     assert told == {"RATE": 0, "GTI": 0, "EVENTS": 0, "BINS": 2}
     with fits.open(tmp_path / "a.fits", checksum=True) as file:
         file.verify("exception")
@@ -98,9 +105,9 @@ def test_no_row_and_no_event_are_empty_tables(tmp_path, rows, found, toy):
         assert "TSTART" not in file["GTI"].header
 
 
-def test_an_instrument_of_one_bin_has_a_light_curve_of_numbers(tmp_path, rows, found, toy):
-    one = toy.model_copy(update={"rates": Rates(values=("r",), errors=("e",))})
+def test_an_instrument_of_one_bin_has_a_light_curve_of_numbers(tmp_path, rows, found):
+    settings = SETTINGS | {"rates": Rates(values=("r",), errors=("e",))}
     arrays = ("rate", "pred", "sigma", "pull", "exposure")
     narrow = rows.with_columns(pl.col(name).arr.to_list().list.head(1).list.to_array(1) for name in arrays)
-    write_fits(tmp_path / "a.fits", narrow.lazy(), found, config=one, provenance={})
+    write_fits(tmp_path / "a.fits", narrow.lazy(), found, **settings, provenance={})
     assert np.asarray(Table.read(tmp_path / "a.fits", hdu="RATE")["RATE"]).ravel().tolist() == [100.0] * 5

@@ -17,10 +17,12 @@ CORE = {
     "geoloc_time": str, "additional_info": str,
 }  # fmt: skip
 
+SETTINGS = {"instrument": "TOY", "titles": ("soft", "hard")}
+
 
 @pytest.fixture
-def notices(tmp_path, found, toy):
-    assert write_gcn(tmp_path / "notices", found, config=toy) == 2
+def notices(tmp_path, found):
+    assert write_gcn(tmp_path / "notices", found, **SETTINGS) == 2
     paths = sorted((tmp_path / "notices").iterdir())
     assert [path.name for path in paths] == ["EV170714.111.json", "EV170714.112.json"]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
@@ -60,28 +62,28 @@ def test_times_are_utc_and_none_is_that_of_writing(notices):
     assert not any("alert_datetime" in notice for notice in notices)
 
 
-def test_what_is_not_known_has_no_field(notices, tmp_path, found, toy):
+def test_what_is_not_known_has_no_field(notices, tmp_path, found):
     faint, known = notices
     assert faint["event_name"] == "EV170714.111"
     assert known["event_name"] == ["EV170714.112", "GRB é"]
     assert set(faint) - set(known) == {"t90", "mcilwain_l", "geoloc_time"}
     published = found.drop("far", "probability", "t_trigger", "l_shell")
-    write_gcn(tmp_path / "published", published, config=toy)
+    write_gcn(tmp_path / "published", published, **SETTINGS)
     notice = json.loads((tmp_path / "published/EV170714.111.json").read_text(encoding="utf-8"))
     assert not {"far", "classification", "mcilwain_l"} & set(notice)
     assert notice["trigger_time"] == "2017-07-14T02:40:00.000000Z"  # its start
 
 
 @pytest.mark.parametrize("shell", [float("inf"), float("nan"), None])
-def test_a_shell_that_json_cannot_tell_has_no_field(tmp_path, found, toy, shell):
-    write_gcn(tmp_path / "far out", found.with_columns(l_shell=pl.lit(shell, pl.Float32)), config=toy)
+def test_a_shell_that_json_cannot_tell_has_no_field(tmp_path, found, shell):
+    write_gcn(tmp_path / "far out", found.with_columns(l_shell=pl.lit(shell, pl.Float32)), **SETTINGS)
     text = (tmp_path / "far out/EV170714.111.json").read_text(encoding="utf-8")
     told = json.loads(text, parse_constant=pytest.fail)
     assert "mcilwain_l" not in told
 
 
-def test_half_a_folder_is_none(tmp_path, found, toy, monkeypatch):
-    write_gcn(tmp_path / "notices", found, config=toy)
+def test_half_a_folder_is_none(tmp_path, found, monkeypatch):
+    write_gcn(tmp_path / "notices", found, **SETTINGS)
     before = {path.name: path.read_bytes() for path in (tmp_path / "notices").iterdir()}
 
     def full(*_args, **_options):
@@ -89,6 +91,6 @@ def test_half_a_folder_is_none(tmp_path, found, toy, monkeypatch):
 
     monkeypatch.setattr("polarbgb.io.gcn.json.dumps", full)
     with pytest.raises(UserError, match="cannot write .*notices: No space left on device"):
-        write_gcn(tmp_path / "notices", found.with_columns(pl.lit("EV1").alias("name")), config=toy)
+        write_gcn(tmp_path / "notices", found.with_columns(pl.lit("EV1").alias("name")), **SETTINGS)
     assert {path.name: path.read_bytes() for path in (tmp_path / "notices").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["notices"]

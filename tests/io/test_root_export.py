@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 import uproot
 
-from polarbgb.config import validate
 from polarbgb.io.root_export import write_root
 
 TIME = 1.5e9 + np.array([0.0, 1.0, 2.0, 3.0, 100.0, 101.0])
@@ -18,17 +17,7 @@ CLUSTERS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def config():
-    raw = {
-        "name": "TOY",
-        "input": {"tree": "toy"},
-        "rates": {"values": ["r[0:2]"], "errors": ["e[0:2]"]},
-        "features": {"columns": ["glat"]},
-        "orbit": {"period": 5535.4},
-        "intervals": {"more_than": 0},
-    }
-    return validate(raw, where="test")
+SETTINGS = {"tree": "toy", "cadence": 1.0}
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ EVENTS = pl.DataFrame(
 )
 
 
-def test_all_trees_hold_what_was_given(tmp_path, config, prediction):
+def test_all_trees_hold_what_was_given(tmp_path, prediction):
     clusters = table(
         (1, "bin", "0", TIME[0], TIME[1]),
         (1, "pure", "0_1", TIME[0], TIME[1]),
@@ -73,7 +62,14 @@ def test_all_trees_hold_what_was_given(tmp_path, config, prediction):
         (1, "more", "#_inter_more_0", TIME[0], TIME[1]),
         (-1, "pure", "1", TIME[5], TIME[5]),
     )
-    written = write_root(tmp_path / "a.root", prediction, clusters, EVENTS, config=config, provenance={"x": [1, "é"]})
+    written = write_root(
+        tmp_path / "a.root",
+        prediction,
+        clusters,
+        EVENTS,
+        **SETTINGS,
+        provenance={"x": [1, "é"]},
+    )
     assert written == {"pred_toy": 6, "cluster_inter_toy": 2, "negative_cluster_inter_toy": 2, "events": 2, "gti": 3}
     with uproot.open(tmp_path / "a.root") as file:
         assert json.loads(file["meta"]) == {"x": [1, "é"]}
@@ -98,29 +94,50 @@ def test_all_trees_hold_what_was_given(tmp_path, config, prediction):
         assert pred["fold"].tolist() == [-1] * 6
 
 
-def test_a_sign_without_clusters_has_no_tree_and_no_event_is_an_empty_one(tmp_path, config, prediction):
-    written = write_root(tmp_path / "a.root", prediction, table(), EVENTS.clear(), config=config, provenance={})
+def test_a_sign_without_clusters_has_no_tree_and_no_event_is_an_empty_one(tmp_path, prediction):
+    written = write_root(
+        tmp_path / "a.root",
+        prediction,
+        table(),
+        EVENTS.clear(),
+        **SETTINGS,
+        provenance={},
+    )
     assert written == {"pred_toy": 6, "events": 0, "gti": 3}
     with uproot.open(tmp_path / "a.root") as file:
         assert set(file.keys(cycle=False)) == {*written, "meta"}
         assert file["events"].keys() == EVENTS.columns
 
 
-def test_the_highest_filters_bit_survives(tmp_path, config, prediction):
+def test_the_highest_filters_bit_survives(tmp_path, prediction):
     highest = prediction.with_columns(quality=pl.lit(1 << 31, pl.UInt32))
-    write_root(tmp_path / "a.root", highest, table(), EVENTS, config=config, provenance={})
+    write_root(
+        tmp_path / "a.root",
+        highest,
+        table(),
+        EVENTS,
+        **SETTINGS,
+        provenance={},
+    )
     with uproot.open(tmp_path / "a.root") as file:
         quality = file["pred_toy"]["quality"].array(library="np")
     assert (quality.astype(np.int64) & (1 << 31) != 0).all()
 
 
-def test_very_many_sets_of_bins_have_no_branch_each_and_meta_says_so(tmp_path, config, prediction, monkeypatch):
+def test_very_many_sets_of_bins_have_no_branch_each_and_meta_says_so(tmp_path, prediction, monkeypatch):
     monkeypatch.setattr("polarbgb.io.root_export.MOST_SETS", 1)
     rows = [(1, kind, name, 1.5e9, 1.5e9, 0, 0, 1) for kind, name in
             (("pure", "0"), ("pure", "0_1"), ("pure", "0_2"), ("more", "#_inter_more_0"))]  # fmt: skip
     clusters = pl.DataFrame(rows, schema=CLUSTERS, orient="row")
     events = pl.DataFrame({"id": pl.Series([], dtype=pl.Int64)})
-    write_root(tmp_path / "x.root", prediction, clusters, events, config=config, provenance={"polarbgb": "1"})
+    write_root(
+        tmp_path / "x.root",
+        prediction,
+        clusters,
+        events,
+        **SETTINGS,
+        provenance={"polarbgb": "1"},
+    )
     with uproot.open(tmp_path / "x.root") as file:
         names = file["cluster_inter_toy"].keys()
         told = json.loads(file["meta"])

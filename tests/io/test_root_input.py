@@ -11,7 +11,8 @@ import uproot
 from polarbgb.config import load, validate
 from polarbgb.errors import UserError
 from polarbgb.io import root_input as read
-from polarbgb.io.root_input import Branch, input_path, list_branches, read_columns, read_input
+from polarbgb.io.root_input import Branch, list_branches, read_columns
+from polarbgb.workflow.preparation import input_path, read_input
 
 ROWS = 1000
 RHESSI = Path(__file__).parents[2].parent / "shared" / "data" / "rhessi_20110404.root"

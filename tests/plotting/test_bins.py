@@ -8,6 +8,7 @@ from polarbgb.config import validate
 from polarbgb.errors import UserError
 from polarbgb.plotting.bins import MOST, chosen, share, spread
 from polarbgb.plotting.count_rates import rates_plot
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.pulls import pull_histograms
 from polarbgb.plotting.shap_values import shap_bars
 
@@ -16,16 +17,18 @@ BINS = 40
 
 @pytest.fixture
 def fine():
-    """The configuration of an instrument of 40 bins."""
-    return validate(
-        {
-            "name": "FINE",
-            "input": {"tree": "fine"},
-            "rates": {"values": [f"r[0:{BINS}]"], "errors": [f"e[0:{BINS}]"]},
-            "features": {"columns": ["glat"]},
-            "orbit": {"period": 5535.4},
-        },
-        where="test",
+    """An instrument of 40 bins."""
+    return Instrument.of(
+        validate(
+            {
+                "name": "FINE",
+                "input": {"tree": "fine"},
+                "rates": {"values": [f"r[0:{BINS}]"], "errors": [f"e[0:{BINS}]"]},
+                "features": {"columns": ["glat"]},
+                "orbit": {"period": 5535.4},
+            },
+            where="test",
+        )
     )
 
 
@@ -79,6 +82,6 @@ def test_a_figure_of_many_bins_shows_some_and_says_so(draw, noise, fine):
 
 def test_bars_stand_in_the_panel_of_their_own_bin(fine):
     size = np.outer([3.0, 1.0], np.arange(1, BINS + 1))
-    figure = shap_bars(size, np.zeros_like(size), ["a", "b"], fine, bins=(30, 4))
+    figure = shap_bars(size, np.zeros_like(size), ["a", "b"], fine, most=15, bins=(30, 4))
     drawn = {panel.get_title(): [bar.get_width() for bar in panel.patches] for panel in figure.axes}
     assert drawn == {"r[30]": [93.0, 31.0], "r[4]": [15.0, 5.0]}

@@ -6,11 +6,14 @@ import pytest
 
 from polarbgb.config import load
 from polarbgb.plotting.efficiency import efficiency_plot
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.saving import save
 from polarbgb.validation.efficiency import METHODS, Efficiency
 
+SPECTRA = ("background", "burst", "flare")
 
-def made(bursts, found, spectra=("background", "burst", "flare"), latitude=True):
+
+def made(bursts, found, spectra=SPECTRA, latitude=True):
     """Bursts of known fluence and duration, found from a fluence on."""
     rng = np.random.default_rng(0)
     fluence, duration = np.exp(rng.uniform(3, 9, bursts)), np.exp(rng.uniform(np.log(0.1), np.log(300), bursts))
@@ -37,30 +40,33 @@ def made(bursts, found, spectra=("background", "burst", "flare"), latitude=True)
 
 
 @pytest.fixture(scope="module")
-def config():
-    return load("configs/polar.toml")
+def instrument():
+    return Instrument.of(load("configs/polar.toml"))
 
 
-def test_lines_stand_where_half_the_bursts_are_found(config):
-    figure = efficiency_plot(made(1500, lambda fluence: fluence > 400), config)
+def test_lines_stand_where_half_the_bursts_are_found(instrument):
+    figure = efficiency_plot(made(1500, lambda fluence: fluence > 400), SPECTRA, instrument)
     maps = [panel for panel in figure.axes if panel.get_title().startswith("spectrum")]
-    assert [panel.get_title() for panel in maps] == [f"spectrum: {name}" for name in ("background", "burst", "flare")]
+    assert [panel.get_title() for panel in maps] == [f"spectrum: {name}" for name in SPECTRA]
     for panel in maps:
         half = next(line for line in panel.lines if line.get_label() == "50%")
         assert np.median(half.get_ydata()) == pytest.approx(400, rel=0.1)
-    shares = next(panel for panel in figure.axes if panel.get_title().endswith("magnetic latitude"))
+    shares = next(panel for panel in figure.axes if panel.get_title().endswith("invariant latitude"))
     assert len(shares.get_legend().get_texts()) == 3
     assert figure.get_suptitle().startswith("POLAR: 1,500 bursts injected into 10.0 days")
 
 
 @pytest.mark.parametrize("level", [0.0, np.inf])
-def test_all_or_nothing_found_is_drawn_too(config, level, tmp_path):
-    figure = efficiency_plot(made(60, lambda fluence: fluence > level), config)
+def test_all_or_nothing_found_is_drawn_too(instrument, level, tmp_path):
+    figure = efficiency_plot(made(60, lambda fluence: fluence > level), SPECTRA, instrument)
     save(figure, tmp_path / "efficiency.png")
 
 
-def test_one_burst_of_one_spectrum_without_a_latitude_is_drawn_too(config):
+def test_one_burst_of_one_spectrum_without_a_latitude_is_drawn_too(instrument):
     for bursts in (1, 2, 30):
-        figure = efficiency_plot(made(bursts, lambda f: f > 400, spectra=("burst",), latitude=False), config)
+        figure = efficiency_plot(
+            made(bursts, lambda f: f > 400, spectra=("burst",), latitude=False), SPECTRA, instrument
+        )
         figure.canvas.draw()
         assert sum(panel.get_title().startswith("spectrum") for panel in figure.axes) == 1
+        assert len(figure.axes) == 1 + 3 + 3 + 1  # with the colour bar, and no empty panel

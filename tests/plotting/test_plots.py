@@ -12,6 +12,7 @@ from matplotlib.dates import num2date
 from polarbgb.config import validate
 from polarbgb.errors import UserError
 from polarbgb.plotting.gallery import event_gallery
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.light_curve import light_curve
 from polarbgb.plotting.pulls import pull_histograms
 from polarbgb.plotting.saving import save
@@ -22,7 +23,7 @@ from polarbgb.plotting.time_cells import cells
 T0 = 1_474_004_182.0  # 2016-09-16 05:36:22 UTC
 
 
-def make_config(bins=2, **sections):
+def make_instrument(bins=2, **sections):
     raw = {
         "name": "TOY",
         "input": {"tree": "t"},
@@ -35,7 +36,7 @@ def make_config(bins=2, **sections):
         "orbit": {"period": 5535.4},
         "intervals": {"more_than": 0},
     }
-    return validate(raw | sections, where="test")
+    return Instrument.of(validate(raw | sections, where="test"))
 
 
 def make_prediction(rows=1000, bins=2, gaps=(), pulls=None, seed=0):
@@ -162,7 +163,7 @@ def test_of_many_rows_only_gaps_wider_than_a_cell_show():
 
 @pytest.mark.parametrize(("bins", "shown"), [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (6, [0, 3, 5]), (9, [0, 4, 8])])
 def test_light_curve_shows_a_pair_of_panels_for_at_most_three_bins(bins, shown):
-    figure = drawn(light_curve(make_prediction(bins=bins), make_config(bins)))
+    figure = drawn(light_curve(make_prediction(bins=bins), make_instrument(bins)))
     assert len(figure.axes) == 2 * len(shown)
     assert [panel.get_title(loc="left") for panel in figure.axes[::2]] == [f"channel {n}" for n in shown]
     assert {panel.get_ylabel() for panel in figure.axes[::2]} == {"rate (Hz)"}
@@ -171,16 +172,16 @@ def test_light_curve_shows_a_pair_of_panels_for_at_most_three_bins(bins, shown):
 
 
 def test_light_curve_shows_the_bins_asked_for():
-    figure = light_curve(make_prediction(bins=9), make_config(9), bins=[7, 2])
+    figure = light_curve(make_prediction(bins=9), make_instrument(9), bins=[7, 2])
     assert [panel.get_title(loc="left") for panel in figure.axes[::2]] == ["channel 7", "channel 2"]
     for bad in ([9], [-1], []):
         with pytest.raises(UserError, match="bins are 0 to 8"):
-            light_curve(make_prediction(bins=9), make_config(9), bins=bad)
+            light_curve(make_prediction(bins=9), make_instrument(9), bins=bad)
 
 
 def test_light_curve_draws_the_values_and_breaks_at_gaps():
     prediction = make_prediction(rows=300, gaps=[(100, 149), (200, 200)])
-    figure = light_curve(prediction, make_config())
+    figure = light_curve(prediction, make_instrument())
     usable = prediction.filter(pl.col("segment") >= 0)
     for name, label in (("rate", "rate"), ("pred", "background")):
         curve = line(figure.axes[2], label)
@@ -195,11 +196,11 @@ def test_light_curve_draws_the_values_and_breaks_at_gaps():
 
 def test_the_envelope_of_a_long_file_keeps_the_largest_pulls():
     prediction = make_prediction(rows=200_000, gaps=[(50_000, 51_000)], pulls={123_456: 40.0, 20_000: -7.0})
-    figure = drawn(light_curve(prediction, make_config()))
+    figure = drawn(light_curve(prediction, make_instrument()))
     rate, pull = figure.axes[:2]
     assert len(line(rate, "rate").get_ydata()) < 3 * 2010
     assert np.isnan(line(rate, "rate").get_ydata()).sum() == 2
-    assert note_of(figure) == "means over 100 s; pulls: their range"
+    assert note_of(figure) == "means over 100 s; pulls: range"
     corners = pull.collections[0].get_paths()
     heights = np.concatenate([path.vertices[:, 1] for path in corners])
     assert (heights.max(), heights.min()) == (40, -7)
@@ -215,9 +216,9 @@ def test_the_envelope_of_a_long_file_keeps_the_largest_pulls():
 
 def test_a_mission_is_averaged_over_whole_orbits():
     prediction = make_prediction(rows=3000, pulls={1234: 40.0})
-    config = make_config(input={"tree": "t", "cadence": 1000.0})
+    instrument = make_instrument(input={"tree": "t", "cadence": 1000.0})
     stretched = prediction.with_columns(unix_time=T0 + 1000.0 * pl.col("row"))
-    figure = drawn(light_curve(stretched, config))
+    figure = drawn(light_curve(stretched, instrument))
     rate, pull = figure.axes[:2]
     assert note_of(figure) == "means over 92.3 min, band: range of the background; pulls: range over 25 min"
     assert np.diff(unix(line(rate, "rate").get_xdata()[::3])) == pytest.approx(5535.4, abs=1000)
@@ -228,8 +229,8 @@ def test_a_mission_is_averaged_over_whole_orbits():
 
 
 def test_the_limits_stand_at_the_configured_sigma():
-    config = make_config(intervals={"sigma": 4.5, "more_than": 0})
-    figure = light_curve(make_prediction(), config)
+    instrument = make_instrument(intervals={"sigma": 4.5, "more_than": 0})
+    figure = light_curve(make_prediction(), instrument)
     limits = [artist.get_ydata()[0] for artist in figure.axes[1].lines if artist.get_label() == "limit"]
     assert limits == [-4.5, 4.5]
     assert {"±4.5", "> 4.5", "< -4.5"} <= set(legend_of(figure))
@@ -237,7 +238,7 @@ def test_the_limits_stand_at_the_configured_sigma():
 
 def test_shaded_spans_are_the_events():
     events = make_events([T0 + 100, T0 + 700], [9, 8], duration=25.0)
-    figure = drawn(light_curve(make_prediction(), make_config(), events=events))
+    figure = drawn(light_curve(make_prediction(), make_instrument(), events=events))
     for panel in figure.axes:
         shade = next(artist for artist in panel.collections if artist.get_label() == "event")
         assert to_hex(shade.get_facecolor()[0]) == EVENT.lower()
@@ -255,17 +256,17 @@ def test_of_very_many_events_those_of_the_lowest_far_are_shaded_and_the_figure_s
     significance = np.arange(501.0)
     significance[[100, 300]] = 0.0, -1.0  # which makes these two and the first the faintest
     events = make_events(starts, significance, duration=1.0)
-    figure = light_curve(make_prediction(), make_config(), events=events)
+    figure = light_curve(make_prediction(), make_instrument(), events=events)
     shade = next(artist for artist in figure.axes[0].collections if artist.get_label() == "event")
     shaded = unix([path.vertices[:, 0].min() for path in shade.get_paths()])
     assert len(shaded) == 500
     assert np.abs(shaded[:, None] - starts[[300]]).min() > 1
-    assert "events: 500 of 501, lowest far first" in figure.legends[0].get_title().get_text()
+    assert "events: 500 of 501, lowest false-alarm rate first" in figure.legends[0].get_title().get_text()
 
 
 @pytest.mark.parametrize("events", [None, make_events([], [])])
 def test_without_events_nothing_is_shaded(events):
-    figure = light_curve(make_prediction(), make_config(), events=events)
+    figure = light_curve(make_prediction(), make_instrument(), events=events)
     assert not any(artist.get_label() == "event" for panel in figure.axes for artist in panel.collections)
     assert "event" not in legend_of(figure)
 
@@ -273,28 +274,28 @@ def test_without_events_nothing_is_shaded(events):
 @pytest.mark.parametrize("draw", [light_curve, pull_histograms])
 def test_a_file_without_usable_rows_says_so(draw):
     for prediction in (make_prediction(rows=10, gaps=[(0, 9)]), make_prediction(rows=10).clear()):
-        figure = drawn(draw(prediction, make_config()))
+        figure = drawn(draw(prediction, make_instrument()))
         assert not figure.axes
         assert figure.texts[0].get_text() == "TOY: no usable rows"
 
 
 @pytest.mark.parametrize("draw", [light_curve, pull_histograms])
 def test_one_row_is_drawn(draw):
-    figure = drawn(draw(make_prediction(rows=1), make_config()))
+    figure = drawn(draw(make_prediction(rows=1), make_instrument()))
     assert figure.axes
 
 
 @pytest.mark.parametrize("draw", [light_curve, pull_histograms])
 def test_rows_without_numbers_leave_the_panels_empty(draw):
     nothing = make_prediction(rows=5, gaps=[(0, 4)]).with_columns(segment=pl.lit(0, pl.Int32))
-    assert drawn(draw(nothing, make_config())).axes
+    assert drawn(draw(nothing, make_instrument())).axes
 
 
 @pytest.mark.parametrize("largest", [3.0, 12.0, 23.0, 90.0, 3000.0])
 @pytest.mark.parametrize("rows", [1, 90, 5000, 90_000, 400_000])
 def test_tick_labels_of_the_light_curve_do_not_overlap(largest, rows):
     prediction = make_prediction(rows=rows, bins=1, pulls={0: largest, rows - 1: largest})
-    figure = light_curve(prediction, make_config(1))
+    figure = light_curve(prediction, make_instrument(1))
     assert not texts_overlap(figure)
     pulls = figure.axes[1]
     ticks = [tick for tick in pulls.get_yticks() if pulls.get_ylim()[0] <= tick <= pulls.get_ylim()[1]]
@@ -304,7 +305,7 @@ def test_tick_labels_of_the_light_curve_do_not_overlap(largest, rows):
 
 def test_ticks_are_utc():
     prediction = make_prediction(rows=7200, bins=1)
-    figure = drawn(light_curve(prediction, make_config(1)))
+    figure = drawn(light_curve(prediction, make_instrument(1)))
     labels = [text.get_text() for text in figure.axes[-1].get_xticklabels()]
     where = unix(figure.axes[-1].get_xticks())
     assert "06:00" in labels
@@ -316,7 +317,7 @@ def test_ticks_are_utc():
 
 @pytest.mark.parametrize(("bins", "shape"), [(1, (1, 1)), (2, (1, 2)), (4, (2, 2)), (6, (2, 3)), (9, (3, 3))])
 def test_pull_histograms_have_a_panel_a_bin(bins, shape):
-    figure = drawn(pull_histograms(make_prediction(bins=bins), make_config(bins)))
+    figure = drawn(pull_histograms(make_prediction(bins=bins), make_instrument(bins)))
     assert grid(bins) == shape
     assert [panel.get_title() for panel in figure.axes] == [f"channel {n}" for n in range(bins)]
     assert {panel.get_yscale() for panel in figure.axes} == {"log"}
@@ -327,7 +328,7 @@ def test_pull_histograms_have_a_panel_a_bin(bins, shape):
 
 def test_pull_histograms_count_every_usable_row_once():
     prediction = make_prediction(rows=5000, gaps=[(10, 19)], pulls={0: 6.0, 1: 300.0, 2: -5.5, 15: 9.0})
-    panel = pull_histograms(prediction, make_config()).axes[0]
+    panel = pull_histograms(prediction, make_instrument()).axes[0]
     counts, edges, _ = panel.patches[0].get_data()
     assert counts.sum() == 4990
     assert (edges[0], edges[-1], counts[-1]) == (-8, 8, 1)
@@ -338,7 +339,7 @@ def test_pull_histograms_count_every_usable_row_once():
 
 
 def test_the_gaussian_has_as_many_rows_as_were_counted():
-    panel = pull_histograms(make_prediction(rows=5000), make_config()).axes[1]
+    panel = pull_histograms(make_prediction(rows=5000), make_instrument()).axes[1]
     x, y = line(panel, "unit Gaussian").get_data()
     assert np.trapezoid(y, x) / 0.25 == pytest.approx(5000, rel=1e-3)
     assert x[np.argmax(y)] == pytest.approx(0, abs=0.05)
@@ -350,7 +351,7 @@ def test_the_gaussian_has_as_many_rows_as_were_counted():
 def test_the_gallery_shows_the_most_significant_events_first():
     starts = T0 + 100 + 50 * np.arange(12)
     events = make_events(starts, np.arange(12) + 5.0, best=1, matched=["GRB 160916A"] + [""] * 10 + ["GRB 1"])
-    figure = drawn(event_gallery(make_prediction(), events, make_config()))
+    figure = drawn(event_gallery(make_prediction(), events, make_instrument()))
     assert len(figure.axes) == 9
     titles = [panel.get_title().splitlines() for panel in figure.axes]
     assert titles[0] == [
@@ -367,7 +368,7 @@ def test_the_gallery_shows_the_most_significant_events_first():
 def test_an_event_is_drawn_in_its_best_bin_with_its_surroundings():
     prediction = make_prediction(rows=1000, gaps=[(470, 479)])
     event = make_events([T0 + 500], [20.0], best=1, duration=30.0)
-    (panel,) = event_gallery(prediction, event, make_config()).axes
+    (panel,) = event_gallery(prediction, event, make_instrument()).axes
     assert panel.get_xlim() == (-90, 120)
     span = panel.patches[0]
     assert (span.get_x(), span.get_width()) == (0, 30)
@@ -384,18 +385,18 @@ def test_an_event_is_drawn_in_its_best_bin_with_its_surroundings():
 
 def test_a_gallery_keeps_to_its_count_and_margin():
     events = make_events([T0 + 300, T0 + 600], [6.0, 7.0], duration=2.0)
-    (panel,) = event_gallery(make_prediction(), events, make_config(), count=1, margin=20.0).axes
+    (panel,) = event_gallery(make_prediction(), events, make_instrument(), count=1, margin=20.0).axes
     assert panel.get_xlim() == (-20, 22)
-    assert len(event_gallery(make_prediction(), events, make_config()).axes) == 2
+    assert len(event_gallery(make_prediction(), events, make_instrument()).axes) == 2
 
 
 def test_an_event_without_rows_leaves_its_panel_empty():
-    figure = drawn(event_gallery(make_prediction(), make_events([T0 + 1e6], [9.0]), make_config()))
+    figure = drawn(event_gallery(make_prediction(), make_events([T0 + 1e6], [9.0]), make_instrument()))
     assert not figure.axes[0].lines
 
 
 def test_without_events_the_gallery_says_so():
-    figure = drawn(event_gallery(make_prediction(), make_events([], []), make_config()))
+    figure = drawn(event_gallery(make_prediction(), make_events([], []), make_instrument()))
     assert not figure.axes
     assert figure.texts[0].get_text() == "TOY: no events"
 
@@ -409,8 +410,7 @@ def test_shap_bars_show_the_features_of_largest_share():
     rng = np.random.default_rng(1)
     weight = rng.permutation(np.geomspace(1, 1e-3, 20))
     values = weight[:, None] * np.array([1.0, 1000.0])
-    config = make_config(explain={"shown": 7})
-    figure = drawn(shap_bars(values, 0.1 * values, NAMES, config))
+    figure = drawn(shap_bars(values, 0.1 * values, NAMES, make_instrument(), most=7))
     expected = np.argsort(-weight)[:7]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [NAMES[n] for n in expected]
     for number, panel in enumerate(figure.axes):
@@ -422,20 +422,20 @@ def test_shap_bars_show_the_features_of_largest_share():
 
 @pytest.mark.parametrize(("objective", "unit"), [("squared", "Hz"), ("poisson", "log rate; 0.01 = 1 %")])
 def test_shap_is_labelled_with_its_unit(objective, unit):
-    config = make_config(model={"objective": objective})
-    bars = shap_bars(np.ones((20, 2)), np.ones((20, 2)), NAMES, config)
+    instrument = make_instrument(model={"objective": objective})
+    bars = shap_bars(np.ones((20, 2)), np.ones((20, 2)), NAMES, instrument, most=15)
     assert bars.get_supxlabel() == f"mean |SHAP| ({unit})"
     values = np.random.default_rng(0).normal(size=(30, 20))
     base = np.full(30, 500.0 if objective == "squared" else np.log(500.0))
-    figure = drawn(shap_beeswarm(values, base, values, NAMES, "channel 0", config))
+    figure = drawn(shap_beeswarm(values, base, values, NAMES, "channel 0", objective, most=15))
     assert figure.axes[0].get_xlabel() == f"SHAP value ({unit})"
     assert figure.axes[0].get_title() == "channel 0: base 500 Hz"
 
 
 def test_shap_bars_of_nine_bins_and_of_no_effect():
-    figure = drawn(shap_bars(np.zeros((3, 9)), np.zeros((3, 9)), NAMES[:3], make_config(9)))
+    figure = drawn(shap_bars(np.zeros((3, 9)), np.zeros((3, 9)), NAMES[:3], make_instrument(9), most=15))
     assert len(figure.axes) == 9
-    assert len(drawn(shap_bars(np.ones((3, 5)), np.ones((3, 5)), NAMES[:3], make_config(5))).axes) == 5
+    assert len(drawn(shap_bars(np.ones((3, 5)), np.ones((3, 5)), NAMES[:3], make_instrument(5), most=15)).axes) == 5
 
 
 def test_the_beeswarm_has_a_dot_a_row_and_the_largest_feature_on_top():
@@ -443,7 +443,7 @@ def test_the_beeswarm_has_a_dot_a_row_and_the_largest_feature_on_top():
     weight = rng.permutation(np.geomspace(1, 1e-3, 20))
     data = rng.normal(size=(200, 20))
     data[:, 3] = np.nan
-    figure = drawn(shap_beeswarm(weight * rng.normal(size=(200, 20)), 1.0, data, NAMES, "any", make_config()))
+    figure = drawn(shap_beeswarm(weight * rng.normal(size=(200, 20)), 1.0, data, NAMES, "any", "poisson", most=15))
     panel, bar = figure.axes
     labels = [text.get_text() for text in panel.get_yticklabels()]
     assert (len(labels), labels[-1]) == (15, NAMES[int(np.argmax(weight))])
@@ -458,7 +458,7 @@ def test_the_beeswarm_colours_a_near_constant_feature_with_missing_values():
     data = np.zeros((300, 1))
     data[:100] = np.nan
     data[299] = 1.0
-    figure = drawn(shap_beeswarm(values, 1.0, data, ["flag"], "any", make_config()))
+    figure = drawn(shap_beeswarm(values, 1.0, data, ["flag"], "any", "poisson", most=15))
     missing, seen = figure.axes[0].collections
     assert (len(missing.get_offsets()), len(seen.get_offsets())) == (100, 200)
     seen.update_scalarmappable()
@@ -471,7 +471,7 @@ def test_the_beeswarm_leaves_no_trace():
     np.random.seed(5)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(5)  # noqa: NPY002
-    shap_beeswarm(values, 1.0, values, NAMES[:3], "any", make_config())
+    shap_beeswarm(values, 1.0, values, NAMES[:3], "any", "poisson", most=15)
     assert np.random.random() == expected  # noqa: NPY002
     assert not plt.get_fignums()
 
@@ -481,10 +481,10 @@ def test_the_beeswarm_leaves_no_trace():
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     values = np.random.default_rng(6).normal(size=(50, 3))
-    config = make_config()
+    instrument = make_instrument()
     for name in "ab":
-        assert save(light_curve(make_prediction(), config), tmp_path / name / "lc.png").exists()
-        save(shap_beeswarm(values, 1.0, values, NAMES[:3], "any", config), tmp_path / name / "shap.png")
+        assert save(light_curve(make_prediction(), instrument), tmp_path / name / "lc.png").exists()
+        save(shap_beeswarm(values, 1.0, values, NAMES[:3], "any", "poisson", most=15), tmp_path / name / "shap.png")
     for name in ("lc.png", "shap.png"):
         first, second = ((tmp_path / folder / name).read_bytes() for folder in "ab")
         assert first == second
@@ -493,14 +493,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
 
 
 def test_the_readers_own_style_changes_nothing(tmp_path):
-    plain = save(light_curve(make_prediction(), make_config()), tmp_path / "plain.png").read_bytes()
+    plain = save(light_curve(make_prediction(), make_instrument()), tmp_path / "plain.png").read_bytes()
     with plt.rc_context({"font.size": 30, "axes.facecolor": "black", "timezone": "Asia/Shanghai"}):
-        figure = light_curve(make_prediction(), make_config())
+        figure = light_curve(make_prediction(), make_instrument())
     assert save(figure, tmp_path / "odd.png").read_bytes() == plain
 
 
 def test_a_failed_save_leaves_nothing(tmp_path):
     (tmp_path / "lc.png").mkdir()
     with pytest.raises(UserError, match="cannot write"):
-        save(light_curve(make_prediction(), make_config()), tmp_path / "lc.png")
+        save(light_curve(make_prediction(), make_instrument()), tmp_path / "lc.png")
     assert [path.name for path in tmp_path.iterdir()] == ["lc.png"]

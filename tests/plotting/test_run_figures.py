@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polarbgb.background.losses import SCHEMA, SHARED, TRAINING, VALIDATION
-from polarbgb.config import Position, validate
+from polarbgb.config import Features, Position, validate
 from polarbgb.errors import UserError
 from polarbgb.plotting.cluster_plane import cluster_plane, frontier, surpassing
 from polarbgb.plotting.count_rates import rates_plot
+from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.known_gallery import known_gallery
 from polarbgb.plotting.light_curve import light_curve
 from polarbgb.plotting.places import counted_by, event_map, events_by_place, mean_map
@@ -27,6 +28,12 @@ T0 = 1_474_004_182.0
 BINS = 2
 NUMBERS = pl.Array(pl.Float32, BINS)
 POSITION = Position(latitude="north", longitude="east")
+ZOOMS = {"cadence": 1.0, "passage": Features(columns=("north",)).passage}
+
+
+@pytest.fixture
+def instrument(config):
+    return Instrument.of(config)
 
 
 @pytest.fixture
@@ -121,7 +128,7 @@ def said(figure):
 # Losses
 
 
-def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(config):
+def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(instrument):
     losses = {(0, "r[0]"): [3.0, 1.0, 2.0], (1, "r[0]"): [3.0, 2.0, 1.5], (0, "r[1]"): [1.0, 2.0, 3.0]}
     losses |= {(fold, SHARED): [9.0, 8.0, 7.0] for fold in range(2)}
     rows = [
@@ -130,36 +137,36 @@ def test_every_fold_has_a_line_and_its_best_number_of_trees_a_dot(config):
         for part in (TRAINING, VALIDATION)
         for trees, value in enumerate(values)
     ]
-    figure = drawn(loss_curves(pl.DataFrame(rows, schema=SCHEMA, orient="row"), config))
+    figure = drawn(loss_curves(pl.DataFrame(rows, schema=SCHEMA, orient="row"), instrument))
     dots = [
         [(*one.get_xydata()[0],) for one in panel.lines if one.get_label().startswith("trees")] for panel in figure.axes
     ]
     assert dots == [[(3, 7.0), (3, 7.0)], [(2, 1.0), (3, 1.5)], [(1, 1.0)]]
     assert [len(panel.lines) for panel in figure.axes] == [6, 6, 3]
     assert "gamma" not in figure.get_supylabel()  # poisson is the objective
-    assert said(drawn(loss_curves(pl.DataFrame(schema=SCHEMA), config))) == [
-        "TOY: nothing was evaluated while the trees grew"
+    assert said(drawn(loss_curves(pl.DataFrame(schema=SCHEMA), instrument))) == [
+        "TOY: no loss was recorded during the training"
     ]
 
 
 # Rates and zooms
 
 
-def test_every_rate_is_within_what_is_drawn(config):
+def test_every_rate_is_within_what_is_drawn(instrument):
     prediction = made(rows=30_000)
-    figure = drawn(rates_plot(prediction, config))
+    figure = drawn(rates_plot(prediction, instrument))
     for number, panel in enumerate(figure.axes):
         rate = prediction["rate"].arr.get(number).drop_nans()
         heights = np.concatenate([path.vertices[:, 1] for path in panel.collections[0].get_paths()])
         assert (np.nanmin(heights), np.nanmax(heights)) == pytest.approx((rate.min(), rate.max()))
         assert panel.get_yscale() == "log"
-    few = drawn(rates_plot(made(rows=300), config))
+    few = drawn(rates_plot(made(rows=300), instrument))
     assert line(few.axes[0], "mean").get_ydata()[::3] == pytest.approx(made(rows=300)["rate"].arr.get(0).to_numpy())
 
 
-def test_zooms_are_the_orbits_of_least_median_and_largest_pulls_and_the_passage(config):
+def test_zooms_are_the_orbits_of_least_median_and_largest_pulls_and_the_passage():
     prediction = made(scatter=(2.0, 1.0, 4.0))
-    zooms = {zoom.name: zoom for zoom in choose_zooms(prediction, config)}
+    zooms = {zoom.name: zoom for zoom in choose_zooms(prediction, **ZOOMS)}
     assert list(zooms) == ["orbit_quietest", "orbit_median", "orbit_worst", "anomaly"]
     for name, orbit in (("orbit_quietest", 1), ("orbit_median", 0), ("orbit_worst", 2)):
         rows = zooms[name].of(prediction).filter(pl.col("segment") >= 0)
@@ -168,17 +175,17 @@ def test_zooms_are_the_orbits_of_least_median_and_largest_pulls_and_the_passage(
     assert (zooms["anomaly"].start, zooms["anomaly"].stop) == (T0 + 1399 - 900, T0 + 1800 + 900)
 
 
-def test_short_stretches_are_no_orbits_and_one_row_is_enough(config):
-    assert [zoom.name for zoom in choose_zooms(made(rows=2200, scatter=(1.0, 2.0, 9.0)), config)] == [
+def test_short_stretches_are_no_orbits_and_one_row_is_enough():
+    assert [zoom.name for zoom in choose_zooms(made(rows=2200, scatter=(1.0, 2.0, 9.0)), **ZOOMS)] == [
         "orbit_quietest", "orbit_worst", "anomaly",
     ]  # fmt: skip
-    assert [zoom.name for zoom in choose_zooms(made(rows=1), config)] == ["orbit_quietest"]
-    assert choose_zooms(made(gap=(0, 3000)), config) == []
+    assert [zoom.name for zoom in choose_zooms(made(rows=1), **ZOOMS)] == ["orbit_quietest"]
+    assert choose_zooms(made(gap=(0, 3000)), **ZOOMS) == []
 
 
-def test_a_zoom_shows_every_row_with_a_sigma_on_either_side(config):
+def test_a_zoom_shows_every_row_with_a_sigma_on_either_side(instrument):
     prediction = made()
-    figure = drawn(light_curve(prediction, config, most=len(prediction), title="closer"))
+    figure = drawn(light_curve(prediction, instrument, most=len(prediction), title="closer"))
     usable = prediction.filter(pl.col("segment") >= 0)
     assert line(figure.axes[0], "rate").get_ydata()[::3] == pytest.approx(usable["rate"].arr.get(0).to_numpy())
     (band,) = (one for one in figure.axes[0].collections if "sigma" in one.get_label())
@@ -191,9 +198,9 @@ def test_a_zoom_shows_every_row_with_a_sigma_on_either_side(config):
 # Residuals
 
 
-def test_every_residual_is_counted_once_and_the_gaussian_is_that_of_the_core(config):
+def test_every_residual_is_counted_once_and_the_gaussian_is_that_of_the_core(instrument):
     prediction = made()
-    figure = drawn(residual_histograms(prediction, config))
+    figure = drawn(residual_histograms(prediction, instrument))
     for number, panel in enumerate(figure.axes):
         residual = (prediction["rate"].arr.get(number) - prediction["pred"].arr.get(number)).drop_nans().to_numpy()
         stairs = panel.patches[0].get_data()
@@ -236,7 +243,7 @@ def brute_clusters(prediction, config):
 
 def test_lengths_and_integrals_are_those_of_a_walk_through_the_rows(config):
     prediction = made(scatter=(2.0, 3.0, 6.0))
-    excess = cluster_excess(prediction, find_clusters(prediction, config), config)
+    excess = cluster_excess(prediction, find_clusters(prediction, config.intervals), config.input.cadence)
     expected = brute_clusters(prediction, config)
     ours = sorted(excess.select("sign", "bin", "t_start", "duration", "excess").iter_rows())
     assert len(ours) == len(expected) > 300
@@ -261,23 +268,23 @@ def test_beyond_the_deficits_is_what_no_deficit_matches_in_both(deficits, excess
     assert len(outer) == len(kept)
 
 
-def test_the_plane_holds_all_clusters_and_marks_the_known(config):
+def test_the_plane_holds_all_clusters_and_marks_the_known(config, instrument):
     prediction = made(scatter=(2.0, 2.0, 2.0))
     pull = prediction["pull"].to_numpy().copy()
     pull[490:510] = 0.0
     pull[498:505] = 30.0  # about the trigger of GRB_A
     prediction = prediction.with_columns(pull=pl.Series(pull, dtype=pl.Array(pl.Float32, BINS)))
-    excess = cluster_excess(prediction, find_clusters(prediction, config), config)
+    excess = cluster_excess(prediction, find_clusters(prediction, config.intervals), config.input.cadence)
     known = pl.DataFrame({"name": ["GRB_A"], "time": [T0 + 500], "duration": [0.0]})
-    figure = drawn(cluster_plane(excess, known, config))
+    figure = drawn(cluster_plane(excess, known, instrument, slack=5.0))
     for number, panel in enumerate(figure.axes):
         for sign, label in ((1, "excess"), (-1, "deficit")):
             of_bin = excess.filter(sign=sign, bin=number)
             assert line(panel, label).get_xydata() == pytest.approx(of_bin.select("duration", "excess").to_numpy())
         assert line(panel, "known event").get_xdata().tolist() == [7.0]
         assert panel.get_title().startswith(config.rates.titles[number])
-    assert said(drawn(cluster_plane(excess.clear(), known, config))) == ["TOY: no clusters"]
-    only = drawn(cluster_plane(excess.filter(sign=1, bin=1).head(1), known.clear(), config))
+    assert said(drawn(cluster_plane(excess.clear(), known, instrument))) == ["TOY: no clusters"]
+    only = drawn(cluster_plane(excess.filter(sign=1, bin=1).head(1), known.clear(), instrument))
     assert only.axes[1].get_title() == "hard\nexcesses: 1, no deficit"
     assert only.axes[0].get_title() == "soft\nexcesses: 0, no deficit"
 
@@ -285,16 +292,16 @@ def test_the_plane_holds_all_clusters_and_marks_the_known(config):
 # Known events
 
 
-def test_a_known_event_is_shown_100_s_on_either_side_with_what_was_found(config):
+def test_a_known_event_is_shown_100_s_on_either_side_with_what_was_found(instrument):
     prediction = made()
-    figure = drawn(known_gallery(prediction, found(), summary(), config))
+    figure = drawn(known_gallery(prediction, found(), summary(), instrument, slack=5.0))
     assert figure.legends[0].get_title().get_text() == "known events, hard"  # significance 9 there, 4 in the other
     first, second = figure.axes
     assert first.get_title() == "GRB A\nnone within 5 s"
     assert second.get_title() == "GRB B\nEV1"
     for panel, trigger, duration in ((first, 500, 0), (second, 2950, 20)):
         assert panel.get_xlim() == (-100, duration + 100)
-        assert ("end of its duration" in [one.get_label() for one in panel.lines]) == (duration > 0)
+        assert ("end of the duration" in [one.get_label() for one in panel.lines]) == (duration > 0)
         curve = line(panel, "rate")
         near = prediction.filter(pl.col("row").is_between(trigger - 100, trigger + duration + 99))
         assert curve.get_ydata()[::3] == pytest.approx(near["rate"].arr.get(1).to_numpy())
@@ -303,16 +310,18 @@ def test_a_known_event_is_shown_100_s_on_either_side_with_what_was_found(config)
         assert (span.get_x(), span.get_width()) == pytest.approx((-20 if panel is first else -50, 40))
 
 
-def test_known_events_without_data_are_named(config):
+def test_known_events_without_data_are_named(instrument):
     events = found().clear()
-    figure = drawn(known_gallery(made(gap=(300, 700)), events, summary((None, None)), config))
+    figure = drawn(known_gallery(made(gap=(300, 700)), events, summary((None, None)), instrument))
     assert len(figure.axes) == 1
     assert figure.get_supxlabel() == "time since the trigger (s); no data: GRB A"
     for none in (made(gap=(0, 3000)), made(rows=1)):
-        assert said(drawn(known_gallery(none, events, summary((None, None)), config)))[0].startswith(
+        assert said(drawn(known_gallery(none, events, summary((None, None)), instrument)))[0].startswith(
             "TOY: no data within"
         )
-    assert said(drawn(known_gallery(made(), events, summary().clear(), config)))[0].startswith("TOY: no data within")
+    assert said(drawn(known_gallery(made(), events, summary().clear(), instrument)))[0].startswith(
+        "TOY: no data within"
+    )
 
 
 # Places
@@ -329,15 +338,15 @@ def test_the_map_averages_what_lies_in_a_cell():
     assert y[-1] >= 30 > y[-2]
 
 
-def test_events_stand_on_the_map_where_they_were(config):
-    figure = drawn(event_map(made(), found(), config, POSITION))
+def test_events_stand_on_the_map_where_they_were(instrument):
+    figure = drawn(event_map(made(), found(), instrument, POSITION))
     panel = figure.axes[0]
     dots = {one.get_label(): one.get_xydata().tolist() for one in panel.lines}
     assert dots == {"burst (1)": [[-10.0, 40.0]], "flare (1)": [[10.0, -40.0]]}
-    nobody = drawn(event_map(made(), found(()), config, POSITION))
+    nobody = drawn(event_map(made(), found(()), instrument, POSITION))
     assert not nobody.axes[0].lines
     nowhere = made().with_columns(north=pl.lit(None, pl.Float64))
-    assert said(drawn(event_map(nowhere, found(), config, POSITION))) == ["TOY: no row has a position"]
+    assert said(drawn(event_map(nowhere, found(), instrument, POSITION))) == ["TOY: no row has a position"]
 
 
 def test_events_are_counted_beside_those_of_an_even_rate():
@@ -352,38 +361,40 @@ def test_events_are_counted_beside_those_of_an_even_rate():
     assert [one.tolist() for one in counted_by(np.empty(0), np.empty(0), edges)] == [[0] * 5] * 2
 
 
-def test_events_by_place_have_a_pair_of_panels_a_known_quantity(config):
-    assert len(drawn(events_by_place(made(), found(), config, POSITION)).axes) == 4
-    assert len(drawn(events_by_place(made().drop("field_strength"), found(), config, POSITION)).axes) == 2
-    assert said(drawn(events_by_place(made(), found(()), config, POSITION))) == ["TOY: no events"]
-    assert len(drawn(events_by_place(made(gap=(0, 3000)), found(), config, POSITION)).axes) == 4
+def test_events_by_place_have_a_pair_of_panels_a_known_quantity(instrument):
+    assert len(drawn(events_by_place(made(), found(), instrument, POSITION)).axes) == 4
+    assert len(drawn(events_by_place(made().drop("field_strength"), found(), instrument, POSITION)).axes) == 2
+    assert said(drawn(events_by_place(made(), found(()), instrument, POSITION))) == ["TOY: no events"]
+    assert len(drawn(events_by_place(made(gap=(0, 3000)), found(), instrument, POSITION)).axes) == 4
     bare = made().drop("field_strength", "north")
-    assert said(drawn(events_by_place(bare, found(), config, POSITION))) == ["TOY: no place of the events is known"]
+    assert said(drawn(events_by_place(bare, found(), instrument, POSITION))) == [
+        "TOY: no position of the events is known"
+    ]
 
 
 # All of them where there is little
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_figures_of_nothing_say_so_and_of_one_row_are_drawn(config, rows, tmp_path):
+def test_figures_of_nothing_say_so_and_of_one_row_are_drawn(config, instrument, rows, tmp_path):
     prediction = made(rows=1) if rows else made(gap=(0, 3000))
     for draw in (rates_plot, pull_histograms, residual_histograms, light_curve):
-        figure = draw(prediction, config)
+        figure = draw(prediction, instrument)
         save(figure, tmp_path / f"{draw.__name__}.svg")
         assert ("TOY: no usable rows" in said(figure)) == (rows == 0)
-    clusters = find_clusters(prediction, config)
-    assert cluster_excess(prediction, clusters, config).is_empty()
-    save(event_map(prediction, found(()), config, POSITION), tmp_path / "map.svg")
+    clusters = find_clusters(prediction, config.intervals)
+    assert cluster_excess(prediction, clusters, config.input.cadence).is_empty()
+    save(event_map(prediction, found(()), instrument, POSITION), tmp_path / "map.svg")
 
 
 # Files
 
 
 @pytest.mark.parametrize("form", ["png", "pdf", "svg"])
-def test_every_format_has_the_same_bytes_twice_and_none_that_say_when(config, form, tmp_path):
+def test_every_format_has_the_same_bytes_twice_and_none_that_say_when(instrument, form, tmp_path):
     files = []
     for name in "ab":
-        figure = known_gallery(made(), found(), summary(), config)
+        figure = known_gallery(made(), found(), summary(), instrument)
         files.append(save(figure, tmp_path / f"{name}.{form}").read_bytes())
         files.append(save(figure, tmp_path / f"{name}2.{form}").read_bytes())
     assert len(set(files)) == 1
@@ -392,25 +403,25 @@ def test_every_format_has_the_same_bytes_twice_and_none_that_say_when(config, fo
     assert not any(word in files[0] for word in (b"CreationDate", b"dc:date", b"Software", b"Matplotlib"))
 
 
-def test_pdf_holds_its_fonts_as_truetype(config, tmp_path):
-    text = save(rates_plot(made(rows=200), config), tmp_path / "a.pdf").read_bytes()
+def test_pdf_holds_its_fonts_as_truetype(instrument, tmp_path):
+    text = save(rates_plot(made(rows=200), instrument), tmp_path / "a.pdf").read_bytes()
     assert b"/FontFile2" in text
     assert b"/Type3" not in text
 
 
 @pytest.mark.parametrize("form", ["pdf", "svg"])
-def test_dense_curves_are_pictures_in_vector_files(config, form, tmp_path):
-    figure = light_curve(made(rows=5000), config, most=5000)
+def test_dense_curves_are_pictures_in_vector_files(instrument, form, tmp_path):
+    figure = light_curve(made(rows=5000), instrument, most=5000)
     assert save(figure, tmp_path / f"a.{form}").stat().st_size < 1e6
-    few = light_curve(made(rows=300), config)
+    few = light_curve(made(rows=300), instrument)
     save(few, tmp_path / f"b.{form}")
     picture = {"pdf": b"/Subtype /Image", "svg": b"<image"}[form]
     assert picture in (tmp_path / f"a.{form}").read_bytes()
     assert picture not in (tmp_path / f"b.{form}").read_bytes()
 
 
-def test_another_suffix_is_refused_and_a_saved_figure_can_be_saved_again(config, tmp_path):
-    figure = rates_plot(made(rows=200), config)
+def test_another_suffix_is_refused_and_a_saved_figure_can_be_saved_again(instrument, tmp_path):
+    figure = rates_plot(made(rows=200), instrument)
     with pytest.raises(UserError, match="written as png, pdf, svg"):
         save(figure, tmp_path / "a.gif")
     first = save(figure, tmp_path / "a.png").read_bytes()

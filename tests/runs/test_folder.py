@@ -256,7 +256,7 @@ def test_a_damaged_frame_is_told(run):
         path.write_bytes(data[:cut])
         with pytest.raises(UserError) as refused:
             run.read_frame("x.parquet")
-        assert str(refused.value) == f"{path}: missing or damaged; run the verb that makes it again"
+        assert str(refused.value) == f"{path}: missing or damaged; run the command that writes it again"
     path.unlink()
     with pytest.raises(UserError, match="missing or damaged"):
         run.read_frame("x.parquet")

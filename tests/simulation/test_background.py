@@ -22,69 +22,70 @@ def settled():
 
 
 @pytest.fixture(scope="module")
-def way(settled):
+def trajectory(settled):
     return follow(settled.field, START + np.arange(0, 43200, 2.0), holes=settled.holes, before=past(settled.field))
 
 
-def _rates(settled, way, *, particle=None, crab=None, seed=0):
-    readings = len(way.time)
+def _rates(settled, trajectory, *, particle=None, crab=None, seed=0):
+    readings = len(trajectory.time)
     return background_rates(
         settled,
-        way,
+        trajectory,
         particle=np.zeros((readings, 3)) if particle is None else particle,
         crab=np.zeros(readings) if crab is None else crab,
-        time=way.time,
+        time=trajectory.time,
         rng=np.random.default_rng(seed),
     )
 
 
-def test_quiet_equator_and_high_latitude_have_the_rates_of_the_real_rows(settled, way):
-    total = _rates(settled, way) @ rates.NESTING
-    calm = (way.cutoff > 11) & (way.anomaly.activation < 100)
+def test_quiet_equator_and_high_latitude_have_the_rates_of_the_real_rows(settled, trajectory):
+    total = _rates(settled, trajectory) @ rates.NESTING
+    calm = (trajectory.cutoff > 11) & (trajectory.anomaly.activation < 100)
     assert 2700 < np.median(total[calm, 12]) < 3200  # without the sources that are unnamed
     assert 600 < np.median(total[calm, 0]) < 750
     # POLAR's rows of 6.7 to 7.2 kHz at L = 4.77 have no particles to speak of; here L goes to some 4.5.
-    top = way.shell > 4.2
+    top = trajectory.shell > 4.2
     assert top.sum() > 20
     assert 5500 < np.median(total[top, 12]) < 7600
 
 
-def test_crab_adds_its_rate_in_proportion_to_the_area_told(settled, way):
-    without, with_it = (_rates(settled, way, crab=area) for area in (None, np.full(len(way.time), CRAB_AREA / 2)))
+def test_crab_adds_its_rate_in_proportion_to_the_area_told(settled, trajectory):
+    areas = (None, np.full(len(trajectory.time), CRAB_AREA / 2))
+    without, with_it = (_rates(settled, trajectory, crab=area) for area in areas)
     added = (with_it - without) @ ANY
     # The gain moves it, by less than two parts in ten.
     np.testing.assert_allclose(added, CRAB.rate / 2, rtol=0.2)
 
 
-def test_particles_add_their_rate_with_some_flicker(settled, way):
-    particle = np.zeros((len(way.time), 3))
+def test_particles_add_their_rate_with_some_flicker(settled, trajectory):
+    particle = np.zeros((len(trajectory.time), 3))
     particle[:, 1] = 2000.0
-    added = (_rates(settled, way, particle=particle) - _rates(settled, way)) @ ANY
+    added = (_rates(settled, trajectory, particle=particle) - _rates(settled, trajectory)) @ ANY
     assert added.mean() == pytest.approx(2000, rel=0.05)
     assert 0.05 < added.std() / added.mean() < 0.12
 
 
-def test_activation_is_all_that_the_past_changes(settled, way):
-    fresh = replace(way, anomaly=replace(way.anomaly, activation=np.zeros(len(way.time))))
-    lost = (_rates(settled, way) - _rates(settled, fresh)) @ ANY
-    np.testing.assert_allclose(lost, way.anomaly.activation, rtol=0.2)
-    assert way.anomaly.activation.max() > 100
+def test_activation_is_all_that_the_past_changes(settled, trajectory):
+    fresh = replace(trajectory, anomaly=replace(trajectory.anomaly, activation=np.zeros(len(trajectory.time))))
+    lost = (_rates(settled, trajectory) - _rates(settled, fresh)) @ ANY
+    np.testing.assert_allclose(lost, trajectory.anomaly.activation, rtol=0.2)
+    assert trajectory.anomaly.activation.max() > 100
 
 
-def test_a_warmer_detector_counts_less(settled, way):
+def test_a_warmer_detector_counts_less(settled, trajectory):
     warm = replace(settled, holes=np.empty((0, 2)))
     # Switched on just now, after days without power, the crystals are cold and their gain is high.
     cold = replace(settled, holes=np.array([[START - 5 * 86400, START - 1]]))
     first = slice(400, 700)  # the crystals follow the thermometer by ten minutes
-    ratio = (_rates(cold, way)[first] @ rates.NESTING) / (_rates(warm, way)[first] @ rates.NESTING)
+    ratio = (_rates(cold, trajectory)[first] @ rates.NESTING) / (_rates(warm, trajectory)[first] @ rates.NESTING)
     assert (ratio[:, [0, 1, 5, 6]] > 1.05).all()
     # The steeper the spectrum at the threshold, the more.
     assert (ratio[:, 0] > ratio[:, 5]).all()
 
 
-def test_what_is_unnamed_moves_the_rates_by_percents(way):
+def test_what_is_unnamed_moves_the_rates_by_percents(trajectory):
     named, unnamed = (
-        _rates(plan(Recipe(unnamed=strength), quirks="real", first=0, days=1, seed=3, known=[]), way) @ ANY
+        _rates(plan(Recipe(unnamed=strength), quirks="real", first=0, days=1, seed=3, known=[]), trajectory) @ ANY
         for strength in (0, 1)
     )
     away = np.abs(unnamed / named - 1)

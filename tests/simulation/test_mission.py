@@ -116,7 +116,7 @@ def test_live_share_is_that_of_what_was_written(mission, rows):
 
 def test_nearly_two_thirds_of_the_whole_mission_are_live():
     # Rows of POLAR's file over its 71.98 days; 16 draws of the gaps, for each varies by some percent.
-    triggers = known_events(load("configs/polar.toml"))["time"].to_list()
+    triggers = known_events(load("configs/polar.toml").known_events)["time"].to_list()
     field = igrf(START)
     when = occasions(field, START, START + 71.98 * 86400)
     shares = []

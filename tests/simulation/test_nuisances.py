@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.simulation.attitude import detector_axes
-from polarbgb.simulation.nuisances import Weather, scattering, settling, sources, weather
+from polarbgb.simulation.nuisances import Nuisances, draw_nuisances, scattering, settling, sources
 from polarbgb.simulation.orbit import START, Orbit, orbit
 from polarbgb.simulation.sky import above_horizon, sun_direction
 from polarbgb.simulation.sources import CYGNUS_X1, SCORPIUS_X1
@@ -20,21 +20,21 @@ WALKS = range(5)
 
 @pytest.fixture(scope="module")
 def drawn():
-    return weather(400, np.random.default_rng(1), 1.0)
+    return draw_nuisances(400, np.random.default_rng(1), 1.0)
 
 
 def _calm(days=60, drop=(), strength=1.0):
-    """Make a weather without wandering; drop: (day, depth) of a decrease."""
+    """Make nuisances without red noise; drop: (day, depth) of a decrease."""
     decreases = np.zeros(days)
     for day, depth in drop:
         decreases[day] = depth
-    return Weather(np.zeros((int(days * 1440) + 2, 5)), decreases, strength)
+    return Nuisances(np.zeros((int(days * 1440) + 2, 5)), decreases, strength)
 
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 1000), st.integers(1, 4))
 def test_a_longer_mission_begins_with_the_shorter_one(seed, days):
-    short, long = (weather(n, np.random.default_rng(seed), 1.0) for n in (days, days + 3))
+    short, long = (draw_nuisances(n, np.random.default_rng(seed), 1.0) for n in (days, days + 3))
     times = START + np.arange(0, days * DAY, 600.0)
     np.testing.assert_array_equal(long.cosmic_rays(times), short.cosmic_rays(times))
     for number in WALKS:
@@ -44,7 +44,7 @@ def test_a_longer_mission_begins_with_the_shorter_one(seed, days):
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 1000))
 def test_strength_zero_leaves_exactly_nothing(seed):
-    none = weather(2, np.random.default_rng(seed), 0.0)
+    none = draw_nuisances(2, np.random.default_rng(seed), 0.0)
     place = orbit(TIMES)
     for number in WALKS:
         assert (none.factor(number, TIMES) == 1).all()
@@ -68,23 +68,23 @@ def test_walks_forget_exponentially_and_later_ones_more_slowly(drawn, number):
     def resembles(walk, lag):
         return np.corrcoef(walk[lag:], walk[:-lag])[0, 1]
 
-    walk = drawn.wander[:, number]
+    walk = drawn.red_noise[:, number]
     lag = int(np.argmax(np.array([resembles(walk, n) for n in range(1, 40)]) < 0.9)) + 1 if number < 2 else 60
     assert resembles(walk, 2 * lag) == pytest.approx(resembles(walk, lag) ** 2, abs=0.05)
     if number:
-        assert resembles(walk, 10) > resembles(drawn.wander[:, number - 1], 10)
+        assert resembles(walk, 10) > resembles(drawn.red_noise[:, number - 1], 10)
 
 
 def test_walks_have_unit_variance_and_do_not_follow_each_other(drawn):
     # The slowest remembers for days: 400 days hold some 70 of its memories.
-    np.testing.assert_allclose(drawn.wander.std(axis=0), 1, atol=0.2)
-    assert np.abs(np.corrcoef(drawn.wander.T) - np.eye(5)).max() < 0.25
+    np.testing.assert_allclose(drawn.red_noise.std(axis=0), 1, atol=0.2)
+    assert np.abs(np.corrcoef(drawn.red_noise.T) - np.eye(5)).max() < 0.25
 
 
 def test_factor_is_read_every_minute_from_the_start_on(drawn):
     minutes = np.array([0, 1, 500])
     at = np.log(drawn.factor(2, START + 60.0 * minutes))
-    np.testing.assert_allclose(at / at[1], drawn.wander[minutes, 2] / drawn.wander[1, 2])
+    np.testing.assert_allclose(at / at[1], drawn.red_noise[minutes, 2] / drawn.red_noise[1, 2])
     between = np.log(drawn.factor(2, START + 60.0 * np.array([500.0, 500.5, 501.0])))
     assert between[1] == pytest.approx((between[0] + between[2]) / 2)
 
@@ -123,7 +123,7 @@ def test_cosmic_rays_turn_with_the_sun():
 
 
 def test_decreases_are_some_a_year_and_of_percents():
-    decreases = weather(5 * 365, np.random.default_rng(2), 1.0).decreases
+    decreases = draw_nuisances(5 * 365, np.random.default_rng(2), 1.0).decreases
     assert 5 < (decreases > 0).sum() / 5 < 50
     assert 0.005 < decreases[decreases > 0].min() < decreases.max() < 0.15
 

@@ -140,11 +140,11 @@ def _fired(energy, rng, photons=200_000):
     """Follow photons into at most two bars, by the chances that the model states; return deposits (photons, 2)."""
     weight = 1.1 * (20 / energy) ** 3
     absorbed = rng.random(photons) < weight / (1 + weight)
-    again = rng.random(photons) < response._AGAIN
+    again = rng.random(photons) < response._SECOND
     first = _scatter(np.full(photons, energy), rng)
     second = np.where(again, _scatter(energy - first, rng), 0)
     deposits = np.stack([np.where(absorbed, energy, first), np.where(absorbed, 0, second)], axis=1)
-    return np.where(deposits < response._FIRES, 0, deposits)
+    return np.where(deposits < response._TRIGGER, 0, deposits)
 
 
 @pytest.mark.parametrize("energy", [30, 60, 120, 300, 1000])

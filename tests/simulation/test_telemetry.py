@@ -130,7 +130,7 @@ def test_within_agrees_with_every_span_by_itself(edges, times):
 
 def test_slips_spoil_the_shares_of_rows_of_the_real_file():
     rows = 1_000_000
-    live = telemetry.slips(np.full(rows, 0.95), np.full(rows, 700.0), np.random.default_rng(3))
+    live = telemetry.live_time_faults(np.full(rows, 0.95), np.full(rows, 700.0), np.random.default_rng(3))
     assert (live == 0).mean() == pytest.approx(1109 / ROWS, rel=0.2)
     short = (live > 0) & (live < 0.95)
     assert short.mean() == pytest.approx(700 / ROWS, rel=0.25)
@@ -142,7 +142,7 @@ def test_slips_spoil_the_shares_of_rows_of_the_real_file():
 @settings(deadline=None, max_examples=10)
 @given(seeds, st.floats(0, 1))
 def test_slips_never_lengthen_the_live_time(seed, live):
-    spoilt = telemetry.slips(np.full(20_000, live), np.full(20_000, 0.0), np.random.default_rng(seed))
+    spoilt = telemetry.live_time_faults(np.full(20_000, live), np.full(20_000, 0.0), np.random.default_rng(seed))
     assert spoilt.min() >= 0
     assert spoilt.max() <= live
 

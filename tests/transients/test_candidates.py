@@ -1,4 +1,4 @@
-"""Candidates against groups, spans and features that are made one at a time in plain Python."""
+"""Candidates, compared with groups, intervals and features computed one by one in plain Python."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ ROWS, MERGE, OCTAVES = 300, 4, 8.0
 
 
 def windows_of(spans, strength):
-    """Lay spans of rows (first, after) out as windows."""
+    """Return windows of intervals of rows (first, after)."""
     first, after = np.array(spans, np.int64).reshape(-1, 2).T
     number, strength = np.arange(len(first)), np.array(strength, np.float64)
     return Windows(number % 2, number % 3, first.copy(), first.copy(), after.copy(), strength)
@@ -24,7 +24,7 @@ def windows_of(spans, strength):
 
 @st.composite
 def cases(draw):
-    """Windows in unbroken stretches of rows, their significances often alike."""
+    """Draw windows in segments of rows; their significances are often equal."""
     borders = sorted(draw(st.sets(st.integers(1, ROWS - 1), max_size=6)))
     edges = [0, *borders, ROWS]
     segment = np.searchsorted(borders, np.arange(ROWS), side="right").astype(np.int32)
@@ -44,7 +44,7 @@ def section(make_config):
 
 @pytest.fixture(scope="module")
 def lay_out(make_counts):
-    """Counts of three bins with these segments."""
+    """Make counts of three bins with given segments."""
 
     def make(segment):
         return make_counts(np.ones((len(segment), 3)), 1.0, segment=segment)
@@ -57,12 +57,12 @@ def level_of(first, after):
 
 
 def gap_between(one, other):
-    """Rows between two spans, negative where they overlap."""
+    """Return the number of rows between two intervals, negative where they overlap."""
     return max(one[0], other[0]) - min(one[1], other[1])
 
 
 def slow_groups(windows, segment):
-    """Take windows from the strongest down; return for each the window that is the core of its candidate."""
+    """Process windows in decreasing order of significance; return the core of the candidate of each window."""
     spans = list(zip(windows.first.tolist(), windows.after.tolist(), strict=True))
     order = sorted(range(len(spans)), key=lambda i: (-windows.significance[i], spans[i][1] - spans[i][0], spans[i][0]))
     cores, owner = [], {}
@@ -157,7 +157,7 @@ def test_candidates_are_joined_where_their_windows_bridge_them(lay_out, section,
         strong = of_it & (windows.significance >= candidates.significance[number] / 2)
         reach[number] = (int(windows.first[of_it].min()), int(windows.after[of_it].max()))
         lasts[number] = (int(windows.first[strong].min()), int(windows.after[strong].max()))
-    # All that is bridged, directly or by others, is one event: a graph, and what hangs together in it.
+    # Events are the connected components of the graph of candidates that are close to each other.
     left, events = set(reach), []
     while left:
         event, new = set(), {left.pop()}
@@ -183,7 +183,7 @@ def test_candidates_are_joined_where_their_windows_bridge_them(lay_out, section,
 
 
 def toy(make_counts, rng, bins=3):
-    """Counts of three orbits with a gap each, two bursts, and what is noted of the place."""
+    """Return counts of three orbits, each with a gap, with two bursts and an auxiliary column."""
     time = np.arange(16_500)
     time = time[time % 5500 < 4600]
     expected = np.column_stack([60 + 20 * np.cos(2 * np.pi * time / 5500 + i) for i in range(bins)])
@@ -199,7 +199,7 @@ def toy(make_counts, rng, bins=3):
 
 @pytest.fixture(scope="module")
 def described(make_config, make_counts):
-    """Counts, candidates, features and settings."""
+    """Return counts, candidates, features and settings."""
     section = make_config(trigger={"scales": [2.0, 20.0, 200.0], "threshold": 3.2}).trigger
     counts = toy(make_counts, np.random.default_rng(0))
     noise = measure_noise(counts, section)
@@ -234,7 +234,7 @@ def test_the_bright_bursts_stand_out_in_their_features(described):
         due = counts.expected[inside][:, series].sum()
         excess = counts.observed[inside][:, series].sum() - due
         for name in ("near", "far"):
-            # The baseline beside it is that of the background, but for counting noise.
+            # Except for counting noise, the local baseline is the background.
             assert features[f"amplitude_{name}"][best] == pytest.approx(excess / due, rel=0.1)
             assert features[f"excess_{name}"][best] == pytest.approx(excess / np.sqrt(due), rel=0.15)
             assert features[f"first_half_{name}"][best] == pytest.approx(0.5, abs=0.25)
@@ -281,10 +281,10 @@ def test_variability_is_one_in_counting_noise_and_more_where_counts_flicker(make
         for length in (3, 10, 30):
             flicker = features[f"flicker_{length}s_{side}"]
             assert flicker[:-1].mean() == pytest.approx(1.0, abs=0.25)
-            assert flicker[-1] > (1.5 if length == 3 else 3)  # counts stray in steps of 10 s
+            assert flicker[-1] > (1.5 if length == 3 else 3)  # counts vary in steps of 10 s
 
 
-def test_a_step_is_told_from_a_burst(make_counts, make_config):
+def test_a_step_differs_from_a_burst(make_counts, make_config):
     section = make_config(trigger={"scales": [20.0]}).trigger
     observed = np.full((4000, 1), 400.0)
     observed[1000:1010] += 100.0  # a burst

@@ -1,4 +1,4 @@
-"""Counts out of a prediction, with transients added, and reflected about the background."""
+"""Counts of a prediction, with transients added, and reflected about the background."""
 
 from dataclasses import fields
 
@@ -29,7 +29,7 @@ def test_poisson_counts_are_poisson_after_the_reflection(make_counts, background
         counted = np.histogram(image, edges + 0.5)[0]
         assert stats.chisquare(counted, due).pvalue > 1e-3
     else:
-        # The expansion gives numbers that are not whole: both are spread over one count to compare them.
+        # The expansion does not give whole numbers: both are spread over one count to compare them.
         rng = np.random.default_rng(2)
         other = rng.poisson(background, number) + rng.uniform(-0.5, 0.5, number)
         assert stats.ks_2samp(image + rng.uniform(-0.5, 0.5, number), other).pvalue > 1e-3
@@ -37,7 +37,7 @@ def test_poisson_counts_are_poisson_after_the_reflection(make_counts, background
 
 @pytest.mark.parametrize("background", [0.3, 2.0, 19.9, 20.1, 27.0, 700.0])
 def test_the_moments_of_windows_are_kept(make_counts, background):
-    # Candidates are made of sums of rows: these have to keep their mean, their width and their skewness.
+    # Candidates are sums over rows, which must keep their mean, width and skewness.
     observed = np.random.default_rng(3).poisson(background, (50_000, 5))
     image = mirrored(make_counts(observed, background), seed=1).observed
     rng = np.random.default_rng(4)
@@ -52,7 +52,7 @@ def test_the_moments_of_windows_are_kept(make_counts, background):
 @pytest.mark.parametrize("background", [20.1, 27.0, 50.0, 100.0, 700.0])
 @pytest.mark.parametrize(("probability", "off"), [(1e-2, 0.1), (1e-3, 0.2), (1e-4, 0.25), (1e-5, 0.55)])
 def test_the_tail_of_excesses_is_as_long_as_that_of_poisson_counts(make_counts, background, probability, off):
-    # Every number of counts with its probability, spread over one count, for the images are not whole numbers.
+    # Each number of counts is spread over one count, because its reflection is not a whole number.
     number = np.arange(background + 15 * np.sqrt(background))
     image = reflected(make_counts, number, background)[:, 0]
     limit = stats.poisson.isf(probability, background)
@@ -93,7 +93,7 @@ def test_reflected_counts_are_not_below_none(make_counts):
 
 
 def test_bins_with_the_same_counts_have_the_same_image(make_counts):
-    # As bins do that share all of their counts: they would otherwise be told from the background by their difference.
+    # As for bins that share all of their counts, which must not differ after the reflection.
     observed = np.random.default_rng(7).poisson(3.0, (5000, 1))
     image = mirrored(make_counts(np.repeat(observed, 2, axis=1), 3.0), seed=4).observed
     np.testing.assert_array_equal(image[:, 0], image[:, 1])
@@ -126,12 +126,12 @@ def test_a_reflection_leaves_all_but_the_counts_and_takes_none(make_counts):
     assert mirrored(make_counts(np.zeros((0, 2)), 5.0), seed=0).observed.shape == (0, 2)
 
 
-def test_counts_are_rate_times_live_time_of_the_usable_rows(make_config, make_prediction):
+def test_counts_are_rate_times_live_time_of_the_usable_rows(make_settings, make_prediction):
     rng = np.random.default_rng(6)
     usable = rng.random(50) < 0.8
     live = rng.uniform(0.5, 1.0, (50, 2))
     prediction = make_prediction(rng.normal(size=(50, 2)), usable=usable, exposure=live, orbit=np.arange(50) // 9)
-    counts = counts_of(prediction, make_config(bins=2, trigger={"sums": [[0, 1]]}))
+    counts = counts_of(prediction, make_settings(bins=2, trigger={"sums": [[0, 1]]}))
     np.testing.assert_array_equal(counts.row, np.flatnonzero(usable))
     np.testing.assert_allclose(counts.expected, 100.0 * live[usable], rtol=1e-6)
     np.testing.assert_allclose(counts.observed, prediction["rate"].to_numpy()[usable] * live[usable], rtol=1e-6)
@@ -143,30 +143,32 @@ def test_counts_are_rate_times_live_time_of_the_usable_rows(make_config, make_pr
     assert counts.days == usable.sum() / 86_400
 
 
-def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_config, make_prediction):
-    # As a squared-error model may give.
+def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_settings, make_prediction):
+    # A squared-error model may predict this.
     pred = np.full((200, 2), 100.0)
     pred[50, 1], pred[60, 0] = -3.0, 0.0
     pull = (np.maximum(pred, 2.0) - pred) / 10.0
     prediction = make_prediction(pull, pred=pred, orbit=np.zeros(200, np.int32))
-    counts = counts_of(prediction, make_config(bins=2))
+    counts = counts_of(prediction, make_settings(bins=2))
     assert counts.expected[50, 1] == pytest.approx(0.01 * pred[:, 1].mean())
     assert counts.expected[60, 0] == pytest.approx(0.01 * pred[:, 0].mean())
     np.testing.assert_array_equal(counts.expected[pred > 0], 100.0)
 
 
-def test_of_a_bin_that_expects_nothing_a_millionth_of_a_count_is_expected(make_config, make_prediction):
+def test_of_a_bin_that_expects_nothing_a_millionth_of_a_count_is_expected(make_settings, make_prediction):
     pred = np.tile([100.0, 0.0], (50, 1))
-    counts = counts_of(make_prediction(np.zeros((50, 2)), pred=pred, orbit=np.zeros(50, np.int32)), make_config(bins=2))
+    counts = counts_of(
+        make_prediction(np.zeros((50, 2)), pred=pred, orbit=np.zeros(50, np.int32)), make_settings(bins=2)
+    )
     assert counts.expected[0].tolist() == [100.0, 1e-6]
 
 
-def test_counts_carry_what_the_prediction_notes_of_the_place(make_config, make_prediction):
+def test_counts_carry_what_the_prediction_notes_of_the_place(make_settings, make_prediction):
     columns = {"orbit": np.zeros(50, np.int32), "l_shell": np.linspace(1, 6, 50)}
     usable = np.arange(50) % 7 > 0
     counts, bare = (
         counts_of(
-            make_prediction(np.zeros((50, 2)), usable=usable, **{n: columns[n] for n in names}), make_config(bins=2)
+            make_prediction(np.zeros((50, 2)), usable=usable, **{n: columns[n] for n in names}), make_settings(bins=2)
         )
         for names in (("orbit", "l_shell"), ("orbit",))
     )
@@ -176,21 +178,21 @@ def test_counts_carry_what_the_prediction_notes_of_the_place(make_config, make_p
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_rows_near_an_excess_or_a_deficit_are_not_quiet(make_config, make_prediction, sign):
+def test_rows_near_an_excess_or_a_deficit_are_not_quiet(make_settings, make_prediction, sign):
     pull = np.zeros((3000, 2))
     pull[1000] = 9.0 * sign
     pull[2000, 0] = 9.0  # in too few bins
-    config = make_config(bins=2, more_than=1)
-    quiet = counts_of(make_prediction(pull, orbit=np.arange(3000) // 300), config).quiet
+    settings = make_settings(bins=2, more_than=1)
+    quiet = counts_of(make_prediction(pull, orbit=np.arange(3000) // 300), settings).quiet
     margin = 30  # s
     np.testing.assert_array_equal(np.flatnonzero(~quiet), np.arange(1000 - margin, 1001 + margin))
 
 
 def test_a_transient_is_added_to_its_rows_and_disturbs_its_neighbourhood(make_config, make_counts):
-    config = make_config(bins=2, more_than=1)
+    intervals = make_config(bins=2, more_than=1).intervals
     counts = make_counts(np.full((1000, 2), 100.0), 100.0, quiet=np.arange(1000) >= 100)
     faint, bright = np.full((3, 2), 10.0), np.array([[60.0, 70.0]])
-    after = with_added(counts, [(slice(300, 303), faint), (slice(600, 601), bright)], config)
+    after = with_added(counts, [(slice(300, 303), faint), (slice(600, 601), bright)], intervals)
     added = after.observed - counts.observed
     np.testing.assert_array_equal(added[300:303], faint)
     np.testing.assert_array_equal(added[600:601], bright)
@@ -200,7 +202,7 @@ def test_a_transient_is_added_to_its_rows_and_disturbs_its_neighbourhood(make_co
     np.testing.assert_array_equal(np.flatnonzero(~after.quiet), loud)
     assert (counts.observed == 100.0).all()
     assert counts.quiet[600]
-    np.testing.assert_array_equal(with_added(counts, [], config).observed, counts.observed)
+    np.testing.assert_array_equal(with_added(counts, [], intervals).observed, counts.observed)
 
 
 def test_sums_of_series_and_borders_are_those_of_a_loop(make_counts):

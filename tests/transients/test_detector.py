@@ -1,4 +1,6 @@
-"""The detector on Poisson counts: it finds what was put in, and lists no more false events than was asked for."""
+"""On Poisson counts, the detector finds injected transients and lists no more false alarms than requested."""
+
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +13,7 @@ from polarbgb.transients.counts import counts_of
 from polarbgb.transients.detector import Detector, learn_detector, measure_control, search
 from polarbgb.transients.false_alarms import Control
 from polarbgb.transients.hit_patterns import find_hit_patterns
-from polarbgb.transients.injection import Ground
+from polarbgb.transients.injection import InjectionSite
 from polarbgb.transients.noise import measure_noise
 from polarbgb.transients.ranking import Ranking
 from polarbgb.transients.search import find_transients, search_again, train_detector
@@ -20,11 +22,11 @@ pytestmark = pytest.mark.usefixtures("fewer_injections")
 
 CADENCE, ORBIT, ORBITS, BINS = 10.0, 5500.0, 64, 3
 BURSTS = ((5, 1200.0, 1, 0.6), (23, 3000.0, 4, 0.5), (40, 2000.0, 15, 0.3))
-"""Orbit, s into it, rows long, share of the background."""
+"""Orbit, start in it (s), number of rows, excess as a share of the background."""
 
 
 def made(seed, bursts=(), orbits=ORBITS):
-    """Counts, background and time of three bins in orbits of which a sixth is missing."""
+    """Return counts, background and time of three bins in orbits of which a sixth is missing."""
     time = np.arange(0.0, orbits * ORBIT, CADENCE)
     time = time[time % ORBIT < 4600]
     phase = 2 * np.pi * time / ORBIT
@@ -37,26 +39,26 @@ def made(seed, bursts=(), orbits=ORBITS):
 
 
 @pytest.fixture(scope="module")
-def config(make_config):
+def settings(make_settings):
     trigger = {"far": 3.0, "scales": [10.0, 40.0, 200.0], "sums": [[0, 1, 2]]}
-    return make_config(bins=BINS, cadence=CADENCE, trigger=trigger)
+    return make_settings(bins=BINS, cadence=CADENCE, trigger=trigger)
 
 
 @pytest.fixture(scope="module")
 def predicted(make_observed):
-    """Lay a made mission out as a prediction."""
+    """Return simulated counts as a prediction."""
 
-    def lay_out(*args, **settings):
-        return make_observed(*made(*args, **settings), cadence=CADENCE)
+    def lay_out(*args, **kwargs):
+        return make_observed(*made(*args, **kwargs), cadence=CADENCE)
 
     return lay_out
 
 
 @pytest.fixture(scope="module")
-def trained(predicted, config):
-    """Missions of noise alone, and the detectors that were learnt from them."""
+def trained(predicted, settings):
+    """Return predictions of pure noise, and the detectors that were learned from them."""
     predictions = [predicted(seed) for seed in (1, 2)]
-    return [(prediction, train_detector(prediction, config)) for prediction in predictions]
+    return [(prediction, train_detector(prediction, settings)) for prediction in predictions]
 
 
 def at(events, burst):
@@ -66,13 +68,13 @@ def at(events, burst):
 
 
 def allowed(number):
-    """Three sigma of a number that is counted, less a number that is counted too: the control."""
+    """Return three sigma of the difference of two counts, of the search and of the control."""
     return 3 * np.sqrt(2 * number)
 
 
 @pytest.mark.parametrize("far", [1.0, 3.0, 10.0])
-def test_of_noise_alone_as_many_are_listed_as_was_asked_for(trained, config, far):
-    asked = config.model_copy(update={"trigger": config.trigger.model_copy(update={"far": far})})
+def test_of_noise_alone_as_many_are_listed_as_was_asked_for(trained, settings, far):
+    asked = replace(settings, trigger=settings.trigger.model_copy(update={"far": far}))
     found = [search_again(prediction, asked, one) for prediction, one in trained]
     assert all(one.detector.ranking.learned for one in found)
     expected = far * sum(one.days for one in found)
@@ -85,19 +87,19 @@ def test_of_noise_alone_as_many_are_listed_as_was_asked_for(trained, config, far
             assert one.events["probability"].mean() < 0.5
 
 
-def test_what_is_found_in_noise_ranks_as_high_as_its_control(trained, config):
+def test_what_is_found_in_noise_ranks_as_high_as_its_control(trained, settings):
     found, control = [], []
     for prediction, one in trained:
-        score = one.detector.ranking.score(one.found.features, one.found.orbit)
-        found.append(score[disjoint(one.found.candidates, score, counts_of(prediction, config), config.trigger)])
+        score = one.detector.ranking.score(one.sample.features, one.sample.orbit)
+        found.append(score[disjoint(one.sample.candidates, score, counts_of(prediction, settings), settings.trigger)])
         control.append(one.detector.control.ranking)
     found, control = map(np.concatenate, (found, control))
     assert len(found) == pytest.approx(len(control), abs=allowed(len(found)))
     assert stats.ks_2samp(found, control).pvalue > 1e-3
 
 
-def test_bright_transients_are_found_where_they_are(predicted, config):
-    found = find_transients(predicted(4, bursts=BURSTS), config)
+def test_bright_transients_are_found_where_they_are(predicted, settings):
+    found = find_transients(predicted(4, bursts=BURSTS), settings)
     assert found.detector.injected > 300
     for burst in BURSTS:
         orbit, begin, rows, share = burst
@@ -115,28 +117,28 @@ def test_bright_transients_are_found_where_they_are(predicted, config):
     assert others == pytest.approx(3.0 * found.days, abs=allowed(3.0 * found.days))
 
 
-def test_transients_that_are_added_are_found_by_a_detector_that_did_not_see_them(trained, config, make_counts):
+def test_transients_that_are_added_are_found_by_a_detector_that_did_not_see_them(trained, settings, make_counts):
     prediction, one = trained[0]
     observed, expected, time = made(1, bursts=BURSTS)
     added = np.rint(observed - made(1)[0]).clip(0)
     counts = make_counts(made(1)[0] + added, expected, time, cadence=CADENCE, series=((0,), (1,), (2,), (0, 1, 2)))
-    seen = search_again(prediction, config, one, counts=counts)
+    seen = search_again(prediction, settings, one, counts=counts)
     for burst in BURSTS:
         assert len(at(seen.events, burst)) == 1
     assert seen.detector is one.detector
-    before = search_again(prediction, config, one)
+    before = search_again(prediction, settings, one)
     assert all(at(before.events, burst).is_empty() for burst in BURSTS)
 
 
-def test_a_stored_detector_ranks_another_file(trained, predicted, config):
+def test_a_stored_detector_ranks_another_file(trained, predicted, settings):
     detector = Detector.from_dict(trained[0][1].detector.as_dict())
     assert detector.ranking == trained[0][1].detector.ranking
-    other = find_transients(predicted(7, bursts=BURSTS), config, detector=detector)
+    other = find_transients(predicted(7, bursts=BURSTS), settings, detector=detector)
     assert other.detector.ranking == detector.ranking
     for burst in BURSTS:
         (event,) = at(other.events, burst).rows(named=True)
         assert event["far_limit"]
-    # Both controls are pooled: the rate goes down to one in the time of both.
+    # The controls are pooled, so that the least rate is one in the live time of both.
     days = trained[0][1].detector.control.days + other.days
     assert other.detector.control.days == pytest.approx(days)
     assert other.events["far"].min() == pytest.approx(1 / days)
@@ -152,8 +154,8 @@ def test_a_detector_is_read_as_it_was_stored():
     assert (again.control.days, again.injected) == (3.0, 17)
 
 
-def test_the_control_holds_no_transient(make_counts, config):
-    # However bright the transients are, reflected they are deficits.
+def test_the_control_holds_no_transient(make_counts, settings):
+    # Reflected transients are deficits, however bright they are.
     series = ((0,), (1,), (2,), (0, 1, 2))
     highest = []
     for bursts in ((), [(*burst[:3], 9.0) for burst in BURSTS]):
@@ -162,10 +164,10 @@ def test_the_control_holds_no_transient(make_counts, config):
         counts = make_counts(
             observed, expected, time, cadence=CADENCE, series=series, quiet=~with_margin(loud, time, 60.0)
         )
-        noise = measure_noise(counts, config.trigger)
-        found = search(counts, noise, config.trigger, threads=1)
+        noise = measure_noise(counts, settings.trigger)
+        found = search(counts, noise, settings.trigger, threads=1)
         by_significance = Ranking(tuple(found.features), ())
-        control = measure_control(counts, noise, by_significance, config.trigger, threads=1)
+        control = measure_control(counts, noise, by_significance, settings.trigger, threads=1)
         assert (np.diff(control.ranking) >= 0).all()
         assert control.days == counts.days
         highest.append(control.ranking[-1])
@@ -173,16 +175,16 @@ def test_the_control_holds_no_transient(make_counts, config):
     assert highest[1] == pytest.approx(highest[0], abs=1.0)
 
 
-def test_with_few_orbits_nothing_is_injected_and_the_significance_ranks(make_counts, config, monkeypatch):
+def test_with_few_orbits_nothing_is_injected_and_the_significance_ranks(make_counts, settings, monkeypatch):
     observed, expected, time = made(6, orbits=10)
     counts = make_counts(observed, expected, time, cadence=CADENCE, series=((0,), (1,), (2,), (0, 1, 2)))
-    ground = Ground(
+    site = InjectionSite(
         counts, np.ones(len(time)), np.ones(len(time), bool), np.full(len(time), np.nan), find_hit_patterns(counts)
     )
-    noise = measure_noise(counts, config.trigger)
-    found = search(counts, noise, config.trigger, threads=1)
+    noise = measure_noise(counts, settings.trigger)
+    found = search(counts, noise, settings.trigger, threads=1)
     monkeypatch.setattr("polarbgb.transients.detector.draw", None)  # it would fail
-    detector = learn_detector(ground, noise, found, config)
+    detector = learn_detector(site, noise, found, settings)
     assert (detector.injected, detector.ranking.learned) == (0, False)
     np.testing.assert_allclose(
         detector.ranking.score(found.features, found.orbit), found.candidates.significance, rtol=1e-6

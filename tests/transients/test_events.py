@@ -1,4 +1,4 @@
-"""What is said of events, against sums taken row by row and dates of the standard library."""
+"""Descriptions of events, compared with sums row by row and with dates of the standard library."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from polarbgb.errors import UserError
 from polarbgb.transients.events import describe_events, find_events, highest_ranked
-from polarbgb.transients.published import event_set, find_clusters
+from polarbgb.transients.published import find_clusters, more_than_name
+from polarbgb.workflow.search_settings import search_settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOON = datetime(2017, 2, 6, 12, tzinfo=UTC).timestamp()
 
 
 def events_of(prediction, config):
-    return find_events(prediction, find_clusters(prediction, config), config)
+    return find_events(prediction, find_clusters(prediction, config.intervals), search_settings(config))
 
 
 def random_prediction(make_prediction, seed, rows=300, bins=3):
@@ -40,9 +41,9 @@ def random_prediction(make_prediction, seed, rows=300, bins=3):
 def test_numbers_of_events_are_those_summed_row_by_row(make_config, make_prediction, seed):
     config = make_config(more_than=1, discard=5.0, context=["glat"])
     prediction = random_prediction(make_prediction, seed)
-    clusters = find_clusters(prediction, config)
-    chosen = clusters.filter(sign=1, kind="more", name=event_set(config))
-    events = find_events(prediction, clusters, config)
+    clusters = find_clusters(prediction, config.intervals)
+    chosen = clusters.filter(sign=1, kind="more", name=more_than_name(1))
+    events = find_events(prediction, clusters, search_settings(config))
     assert len(events) == len(chosen)
     for number, (event, cluster) in enumerate(zip(events.rows(named=True), chosen.rows(named=True), strict=True)):
         rows = prediction.filter(
@@ -104,7 +105,7 @@ def test_rows_dropped_inside_the_file_do_not_shift_events(make_config, make_pred
 def test_an_event_names_the_bins_flagged_in_any_of_its_rows(make_config, make_prediction):
     pull = np.zeros((100, 12))
     pull[40:45, [0, 1]] = pull[42:48, [1, 10]] = 9.0
-    pull[48, 2] = 9.0  # ends no sooner, but alone: not a row of the event
+    pull[48, 2] = 9.0  # flagged in this bin alone: not a row of the event
     pull[5:50, 11] = 9.0  # discarded: it begins too early
     pull[70:72, [3, 4]] = 9.0
     events = events_of(make_prediction(pull), make_config(bins=12, more_than=1, discard=20.0))
@@ -124,7 +125,7 @@ def test_deficits_and_other_sets_make_no_events(make_config, make_prediction):
 def test_dates_and_names_are_those_of_the_standard_library(make_config, make_prediction, one, later):
     time = np.array([one, one + 1 + later])
     events = events_of(make_prediction([[9.0], [9.0]], time), make_config(bins=1))
-    # What is named is the moment to the nearest ms, which is what utc says.
+    # Names and utc are rounded to the nearest ms.
     stamps = [EPOCH + timedelta(milliseconds=round(second * 1000)) for second in time.tolist()]
     assert [datetime.fromisoformat(utc) for utc in events["utc"]] == stamps
     stems = []
@@ -160,7 +161,7 @@ def test_known_events_give_their_names_to_the_nearest_event(make_config, make_pr
     assert events["matched_dt"].to_list() == [-12.5, None, -0.5]
 
 
-def test_a_missing_list_of_known_events_is_told(make_config, make_prediction, tmp_path):
+def test_a_missing_list_of_known_events_is_an_error(make_config, make_prediction, tmp_path):
     config = make_config(bins=1, known={"file": str(tmp_path / "none.csv")})
     with pytest.raises(UserError, match=r"no file .*none\.csv of known events"):
         events_of(make_prediction([[9.0]]), config)
@@ -205,15 +206,15 @@ def test_a_frame_without_events_has_the_types_of_one_with_events(make_config, ma
 
 def stretches(prediction, config, *pairs):
     first, last = np.array(pairs).T
-    return describe_events(prediction, first, last, config)
+    return describe_events(prediction, first, last, search_settings(config))
 
 
 @pytest.mark.parametrize(("rows", "t90"), [(1, 1.0), (2, 2.0), (7, 7.0), (10, 10.0), (50, 46.0), (210, 190.0)])
 def test_t90_of_a_box_is_nine_tenths_of_it(make_config, make_prediction, rows, t90):
-    # From the row in which 5 % of the box is passed to that in which 95 % is: of 50 rows, the 3rd to the 48th.
+    # From the row in which 5 % of the box is reached to that in which 95 % is: of 50 rows, the 3rd to the 48th.
     pull = np.zeros((400, 2))
     pull[100 : 100 + rows, 1] = 8.0
-    pull[100 : 100 + rows, 0] = np.linspace(4.0, 0.0, rows)  # the fainter bin says nothing
+    pull[100 : 100 + rows, 0] = np.linspace(4.0, 0.0, rows)  # the fainter bin has no influence
     prediction = make_prediction(pull)
     wide = stretches(prediction, make_config(bins=2), (100, 99 + rows), (60, 350))
     exact, padded = wide["t90"].to_list()

@@ -1,4 +1,4 @@
-"""False-alarm rates by counting one by one, and probabilities on mixtures of which the truth is known."""
+"""False-alarm rates, compared with explicit counts, and probabilities on mixtures of known truth."""
 
 import itertools
 
@@ -39,7 +39,7 @@ def test_a_list_holds_what_the_control_has_seldom_enough(values, asked, days, fa
     control, ranking = control_of(values, days), np.array(asked, float)
     selected = control.selected(ranking, far)
     assert selected.tolist() == [sum(value >= one for value in values) / days <= far * (1 + 1e-12) for one in asked]
-    # What nothing in the control ranks as high as is in every list, also in one purer than the control can tell.
+    # Candidates above the whole control are in every list, even at rates below one per live time of the control.
     assert selected[control.is_limit(ranking)].all()
     assert control.selected(np.array(values, float), far).sum() <= far * days + 1e-9
 
@@ -89,7 +89,7 @@ def test_noise_alone_is_false():
 
 @pytest.mark.parametrize("longer", [1.0, 5.0])
 def test_what_is_not_true_of_the_events_of_a_mixture_is_false(longer):
-    # 2000 false ones by a known density, 200 true ones by another; the control is as long as the search, or longer.
+    # 2000 false and 200 true candidates of known densities; the control is as long as the search, or longer.
     rng = np.random.default_rng(3)
     false, true = rng.normal(0.0, 1.0, rng.poisson(2000)), rng.normal(4.0, 1.0, 200)
     ranking = np.concatenate([false, true])
@@ -100,7 +100,7 @@ def test_what_is_not_true_of_the_events_of_a_mixture_is_false(longer):
         above = ranking > least
         number = is_false[above].sum()
         assert (1 - found[above]).sum() == pytest.approx(number, abs=3 * np.sqrt(2 * number) + 2)
-    # Event by event it is what the two densities say.
+    # The probability of each candidate follows from the two densities.
     near = np.abs(ranking - 3.0) < 0.3
     densities = 2000 * np.exp(-(ranking[near] ** 2) / 2), 200 * np.exp(-((ranking[near] - 4) ** 2) / 2)
     assert found[near].mean() == pytest.approx(np.mean(densities[1] / (densities[0] + densities[1])), abs=0.12)
@@ -112,7 +112,7 @@ def test_the_longer_the_control_the_surer_what_nothing_in_it_reaches():
     ranking = np.concatenate([np.linspace(0, 1, 50), [9.0, 10.0]])
     values = np.linspace(0, 1, 50) + 1e-6
     short, longer = (probability(ranking, control_of(np.repeat(values, times), times), 1.0)[-1] for times in (1, 100))
-    # One more candidate of the control lies above all: of two events half of one is false, or a hundredth.
+    # The candidate added to the control makes half of one of two events false, or a hundredth of one.
     assert short == pytest.approx(0.5, abs=0.01)
     assert longer == pytest.approx(1 - 0.01 / 2, abs=1e-3)
 

@@ -1,4 +1,4 @@
-"""The search of all windows, against all windows."""
+"""Poisson-FOCuS, compared with an explicit search of all windows."""
 
 import math
 from itertools import product
@@ -15,7 +15,7 @@ from polarbgb.transients.focus import Series, trace, windows
 
 
 def ratio_of(counts, background, sign, mu_min):
-    """Log likelihood ratio of windows with these sums, from the closed form."""
+    """Return the log likelihood ratio of windows with these sums, from the closed form."""
     nearest = mu_min**sign
     intensity = counts / background
     mu = np.maximum(intensity, nearest) if sign > 0 else np.minimum(intensity, nearest)
@@ -23,7 +23,7 @@ def ratio_of(counts, background, sign, mu_min):
 
 
 def all_windows(series, sign, mu_min, longest):
-    """(n, n) log likelihood ratio of the window from row i to row j, 0 where there is no such window."""
+    """Return the (n, n) log likelihood ratio of the window from row i to row j, 0 where no such window exists."""
     rows = len(series.counts)
     start, last = np.indices((rows, rows))
     allowed = (start <= last) & (series.segment[start] == series.segment[last])
@@ -31,17 +31,17 @@ def all_windows(series, sign, mu_min, longest):
         allowed &= last - start < longest
     sums = [np.zeros((rows, rows)), np.zeros((rows, rows))]
     for summed, values in zip(sums, series[:2], strict=True):
-        for row in range(rows):  # no difference of long sums, so that these are good to the last digits
+        for row in range(rows):  # not as a difference of long sums, which would round
             summed[row, row:] = np.cumsum(values[row:])
     return np.where(allowed, ratio_of(sums[0], np.where(allowed, sums[1], 1), sign, mu_min), 0)
 
 
 def check_trace(series, *, sign=1, mu_min=1.0, longest=None, threshold=0.0):
-    """Compare every row with the best of all windows that end there; ties and rounding may choose another start."""
+    """Compare every row with the best of all windows that end there; ties and rounding may select another start."""
     significance, start = trace(series, sign=sign, mu_min=mu_min, longest=longest, threshold=threshold)
     every = all_windows(series, sign, mu_min, longest)
     best = every.max(axis=0, initial=0)
-    # What cumulative sums round away, times what the ratio changes by with it.
+    # Rounding error of cumulative sums, times the derivative of the ratio.
     total = np.sum(series.counts) + np.sum(series.background)
     error = 1e-14 * total * (1 + np.max(series.counts / series.background, initial=0)) + 1e-9
     shown = significance > 0
@@ -54,7 +54,7 @@ def check_trace(series, *, sign=1, mu_min=1.0, longest=None, threshold=0.0):
 
 
 def by_rule(series, *, sign=1, mu_min=1.0, longest=None, threshold=5.0):
-    """Read the definition of ``windows`` row by row, each search with a trace of its own."""
+    """Apply the definition of ``windows`` row by row, with a separate trace for each search."""
     rows, first, found = len(series.counts), 0, []
     while first < rows:
         rest = Series(*(values[first:] for values in series))
@@ -89,7 +89,7 @@ def make_series(counts, background=1.0, breaks=()):
 
 @st.composite
 def any_series(draw, most=40):
-    """Counts around a background, or far from it, or in a few values that make ties."""
+    """Draw counts close to a background, far from it, or with few values that make ties."""
     rows = draw(st.integers(1, most))
     levels = draw(st.sampled_from([st.sampled_from([1.0, 2.0]), st.floats(-3, 4).map(lambda power: 10**power)]))
     background = np.array(draw(st.lists(levels, min_size=rows, max_size=rows)))

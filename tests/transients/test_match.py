@@ -1,4 +1,4 @@
-"""Known events and intervals in pairs, against the best of all ways to pair them."""
+"""Pairs of known events and intervals, compared with the best of all possible pairings."""
 
 from itertools import combinations, permutations
 
@@ -17,7 +17,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from([0, 1, 5, 30])), 
 
 
 def paired(intervals, spans, slack):
-    """Pair (start, length) with (trigger, duration), seconds after T0."""
+    """Return the pairs of (start, length) and (trigger, duration), seconds after T0."""
     (start, length), (trigger, duration) = (
         np.array(pairs, np.float64).reshape(-1, 2).T for pairs in (intervals, spans)
     )
@@ -26,14 +26,14 @@ def paired(intervals, spans, slack):
 
 
 def rank(interval, span):
-    """Distance, then the overlap with its sign turned, then the offset of the start; whole seconds."""
+    """Return distance, negative overlap and offset of the start of a pair, s."""
     (start, length), (trigger, duration) = interval, span
     shared = min(start + length, trigger + duration) - max(start, trigger)
     return max(-shared, 0), -max(shared, 0), abs(start - trigger)
 
 
 def best(intervals, spans, slack):
-    """Try all ways to pair one to one; the best has the nearest first pair, then the nearest second, and so on."""
+    """Return the best of all one-to-one pairings: nearest first pair, then nearest second pair, and so on."""
     ways = [[]]
     for size in range(1, min(len(intervals), len(spans)) + 1):
         for events in combinations(range(len(intervals)), size):
@@ -78,7 +78,7 @@ def test_an_event_that_starts_within_the_duration_matches(share, duration, lengt
 
 
 def test_a_long_burst_is_found_where_it_is_bright():
-    # As listed: 23 s stand in for the unknown T90 of GRB 170105A, and the event starts 16 s after the trigger.
+    # The list gives 23 s for the unknown T90 of GRB 170105A; the event starts 16 s after the trigger.
     known = pl.DataFrame({"name": ["GRB_170105A"], "time": [1483596847.0], "duration": [23.0]})
     names, dt = match_known(np.array([1483596863.0]), np.array([1483596870.0]), known, 5.0)
     assert (names, dt.tolist()) == (["GRB_170105A"], [16.0])
@@ -90,7 +90,7 @@ def test_a_long_burst_is_found_where_it_is_bright():
     [(5.0, None, True), (5.01, None, False), (None, 5.0, True), (None, 5.01, False)],
 )
 def test_the_slack_reaches_to_both_sides_of_the_span(duration, before, after, matched):
-    # An event of 5 s that stops so long before the trigger, or starts so long after the end.
+    # An event of 5 s that stops a number of seconds before the trigger, or starts after the end.
     start = 100.0 - before - 5.0 if before else 100.0 + duration + after
     known = pl.DataFrame({"name": ["GRB"], "time": [100.0], "duration": [duration]})
     names, dt = match_known(np.array([start]), np.array([start + 5.0]), known, 5.0)
@@ -140,13 +140,11 @@ def known_at(duration=0.0, **times):
     )
 
 
-def test_the_summary_tells_found_missed_uncovered_and_out_of_range(make_config, make_prediction):
+def test_the_summary_tells_found_missed_uncovered_and_out_of_range(make_prediction):
     time = T0 + np.concatenate([np.arange(100.0), np.arange(200.0, 300.0)])
     prediction = make_prediction(np.zeros((200, 1)), time)
     known = known_at(early=-6, first=-5, found=52, missed=70, edge=105, gap=106, reopens=195, last=305, late=306)
-    summary = known_summary(
-        prediction, events_at((45, 50)), known, make_config(bins=1, known={"file": "known.csv", "match": 5.0})
-    )
+    summary = known_summary(prediction, events_at((45, 50)), known, cadence=1.0, slack=5.0)
     assert summary.select("name", pl.col("time") - T0, "covered", "event", "dt").rows() == [
         ("first", -5.0, True, None, None),
         ("found", 52.0, True, "EV0", -7.0),
@@ -158,12 +156,11 @@ def test_the_summary_tells_found_missed_uncovered_and_out_of_range(make_config, 
     ]
 
 
-def test_the_duration_counts_for_what_is_covered_and_found(make_config, make_prediction):
+def test_the_duration_counts_for_what_is_covered_and_found(make_prediction):
     time = T0 + np.concatenate([np.arange(100.0), np.arange(200.0, 300.0)])
     prediction = make_prediction(np.zeros((200, 1)), time)
     known = known_at(20.0, early=-26, ends=-25, found=30, gap=110, reopens=175, last=305, late=306)
-    config = make_config(bins=1, known={"file": "known.csv", "match": 5.0})
-    summary = known_summary(prediction, events_at((46, 60)), known, config)
+    summary = known_summary(prediction, events_at((46, 60)), known, cadence=1.0, slack=5.0)
     assert summary.select("name", pl.col("time") - T0, "duration", "covered", "event", "dt").rows() == [
         ("ends", -25.0, 20.0, True, None, None),
         ("found", 30.0, 20.0, True, "EV0", 16.0),
@@ -173,29 +170,26 @@ def test_the_duration_counts_for_what_is_covered_and_found(make_config, make_pre
     ]
 
 
-def test_without_slack_or_duration_only_what_data_hold_is_covered(make_config, make_prediction):
+def test_without_slack_or_duration_only_what_data_hold_is_covered(make_prediction):
     known = known_at(inside=5.5, edge=10, after=10.5)
-    summary = known_summary(make_prediction(np.zeros((10, 1))), events_at((4, 5)), known, make_config(bins=1))
+    prediction = make_prediction(np.zeros((10, 1)))
+    summary = known_summary(prediction, events_at((4, 5)), known, cadence=1.0, slack=0.0)
     assert summary.select("name", "covered", "event").rows() == [("inside", True, None), ("edge", True, None)]
 
 
-def test_known_events_of_one_name_are_told_apart_in_the_summary(make_config, make_prediction):
+def test_known_events_of_the_same_name_are_kept_apart_in_the_summary(make_prediction):
     known = pl.DataFrame({"name": ["flare", "flare"], "time": [T0 + 10, T0 + 50], "duration": [0.0, 0.0]})
-    summary = known_summary(
-        make_prediction(np.zeros((100, 1))),
-        events_at((49, 52)),
-        known,
-        make_config(bins=1, known={"file": "known.csv"}),
-    )
+    prediction = make_prediction(np.zeros((100, 1)))
+    summary = known_summary(prediction, events_at((49, 52)), known, cadence=1.0, slack=5.0)
     assert summary["event"].to_list() == [None, "EV0"]
     assert summary["dt"].to_list() == [None, -1.0]
 
 
 @pytest.mark.parametrize("rows", [0, 50])
 @pytest.mark.parametrize("intervals", [(), ((1, 2),)])
-def test_a_summary_without_rows_keeps_its_types(make_config, make_prediction, rows, intervals):
+def test_a_summary_without_rows_keeps_its_types(make_prediction, rows, intervals):
     prediction = make_prediction(np.zeros((rows, 1)))
-    summary = known_summary(prediction, events_at(*intervals), known_at(), make_config(bins=1))
+    summary = known_summary(prediction, events_at(*intervals), known_at(), cadence=1.0, slack=0.0)
     assert summary.is_empty()
     assert summary.schema == {
         "name": pl.String,
@@ -205,14 +199,14 @@ def test_a_summary_without_rows_keeps_its_types(make_config, make_prediction, ro
         "event": pl.String,
         "dt": pl.Float64,
     }
-    with_known = known_summary(prediction, events_at(*intervals), known_at(a=20), make_config(bins=1))
+    with_known = known_summary(prediction, events_at(*intervals), known_at(a=20), cadence=1.0, slack=0.0)
     assert with_known.schema == summary.schema
     assert len(with_known) == (rows > 0)
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 10_000))
-def test_what_was_found_is_covered_and_agrees_with_the_events(make_config, make_prediction, seed):
+def test_what_was_found_is_covered_and_agrees_with_the_events(make_prediction, seed):
     rng = np.random.default_rng(seed)
     time = T0 + np.cumsum(rng.choice([1.0, 1.2, 30.0], size=60))
     prediction = make_prediction(np.zeros((60, 1)), time, rng.random(60) < 0.8)
@@ -222,8 +216,7 @@ def test_what_was_found_is_covered_and_agrees_with_the_events(make_config, make_
     triggers = np.sort(rng.uniform(time[0] - 20, time[-1] + 20, 15))
     durations = rng.choice([0.0, 3.0, 40.0], 15)
     known = pl.DataFrame({"name": [f"GRB{n}" for n in range(15)], "time": triggers, "duration": durations})
-    config = make_config(bins=1, known={"file": "known.csv", "match": 4.0})
-    summary = known_summary(prediction, events, known, config)
+    summary = known_summary(prediction, events, known, cadence=1.0, slack=4.0)
     found = summary.filter(pl.col("event").is_not_null())
     assert found["covered"].all()
     names, dt = match_known(start, start + 1.0, known, 4.0)

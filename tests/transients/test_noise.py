@@ -1,10 +1,11 @@
-"""How far counts scatter, against counts that were made to scatter so far."""
+"""Noise of counts whose scatter is known."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from polarbgb.transients.noise import Noise, measure_noise, robust_covariance, root_deviations, running_sums, strata
+from polarbgb.transients.noise import Noise, measure_noise, robust_covariance, root_deviations, strata
+from polarbgb.transients.rows import running_sums
 
 ROWS, RATE = 60_000, 400.0
 SERIES = ((0,), (1,), (0, 1))
@@ -12,7 +13,7 @@ SERIES = ((0,), (1,), (0, 1))
 
 @pytest.fixture
 def noise_of(make_config, make_counts):
-    """Noise of counts in windows of some lengths, against the background as it is."""
+    """Return a function that measures the noise of counts in windows of given lengths, without a local baseline."""
 
     def measure(observed, lengths=(10.0,), rate=RATE, **columns):
         counts = make_counts(observed, rate, **({"series": SERIES} | columns))
@@ -24,7 +25,7 @@ def noise_of(make_config, make_counts):
 
 
 def strayed(rng, share, length=10):
-    """Poisson counts of two bins about a background that is wrong by ``share`` in both over every ``length`` rows."""
+    """Return Poisson counts of two bins; the background has a relative error ``share``, new after ``length`` rows."""
     error = np.repeat(rng.normal(0.0, share, ROWS // length), length)
     return rng.poisson(RATE * (1 + error)[:, None], (ROWS, 2))
 
@@ -32,7 +33,7 @@ def strayed(rng, share, length=10):
 def test_counting_alone_has_a_dispersion_of_one(noise_of):
     noise = noise_of(np.random.default_rng(0).poisson(RATE, (ROWS, 2)))
     assert noise.dispersion[10.0].shape == (3,)
-    # The median of 3000 deficits is good to 2 %, its square to 4.
+    # The median of 3000 deficits is accurate to 2 %, its square to 4 %.
     assert noise.dispersion[10.0] == pytest.approx(1.0, abs=0.13)
 
 
@@ -56,7 +57,7 @@ def test_it_grows_with_the_window_as_long_as_the_error_lasts(noise_of):
     assert noise.lengths.tolist() == [10, 100, 20_000]
     for length in (10, 100):
         assert noise.dispersion[length][0] == pytest.approx(1 + 0.05**2 * length * RATE, rel=0.25)
-    # Too few windows are that long: they have the noise of the longest that is known.
+    # Too few windows are that long: the noise of the next shorter length is used.
     np.testing.assert_array_equal(noise.dispersion[20_000.0], noise.dispersion[100.0])
     for of_scales in noise.covariance.values():
         np.testing.assert_array_equal(of_scales[2], of_scales[1])
@@ -64,7 +65,7 @@ def test_it_grows_with_the_window_as_long_as_the_error_lasts(noise_of):
 
 @pytest.mark.parametrize("often", [0.1, 0.45])
 def test_excesses_do_not_raise_it_however_often_they_come(noise_of, often):
-    # As where the Sun flares for half of the time.
+    # As for a detector that sees the Sun flare half of the time.
     rng = np.random.default_rng(3)
     observed = rng.poisson(RATE, (ROWS, 2)).astype(float)
     flaring = np.repeat(rng.random(ROWS // 100) < often, 100)
@@ -87,13 +88,13 @@ def test_it_is_measured_in_quiet_rows_alone(noise_of):
 
 
 def test_no_window_holds_a_gap(noise_of):
-    # The rate is 30 % off in every other stretch of 75 s: a window of 20 s across a gap would see a little of both.
+    # The rate is 30 % lower in every other segment of 75 s: a window of 20 s across a gap would hold a mixture.
     rng = np.random.default_rng(6)
     stretch = np.arange(ROWS) // 75
     time = 1.5e9 + np.arange(ROWS) + 50.0 * stretch
     observed = rng.poisson(RATE * np.where(stretch % 2, 0.7, 1.0)[:, None], (ROWS, 2))
     whole = noise_of(observed, [20.0], time=time).dispersion[20.0][0]
-    # Half of the windows are right; the median deficit of the others is all that is missing.
+    # Half of the windows have no deficit; the median deficit of the others is 30 %.
     assert whole == pytest.approx((0.3 * np.sqrt(20 * RATE) / stats.norm.ppf(0.75)) ** 2, rel=0.1)
 
 
@@ -106,13 +107,13 @@ def test_with_too_few_windows_noise_is_that_of_counting(noise_of):
 
 
 def correlated(rng, number):
-    """Deviations whose variances are 9 and 4 and whose correlation is 0.5."""
+    """Return deviations with variances of 9 and 4 and a correlation of 0.5."""
     return rng.multivariate_normal([0, 0], [[9.0, 3.0], [3.0, 4.0]], number)
 
 
 def test_the_covariance_is_that_of_gaussian_deviations():
     covariance = robust_covariance(correlated(np.random.default_rng(8), 20_000))
-    # Off the diagonal a little less: it is drawn to the diagonal, so that it can be inverted.
+    # Off-diagonal elements are slightly smaller, because the covariance is shrunk towards its diagonal.
     np.testing.assert_allclose(covariance, [[9.0, 3.0], [3.0, 4.0]], rtol=0.06)
 
 
@@ -141,7 +142,7 @@ def test_strata_are_fifths_of_the_share_that_the_model_errs_by(make_counts):
     of_rows = strata(make_counts(expected, expected, noise=noise))
     assert np.bincount(of_rows).tolist() == [200] * 5
     assert (np.diff(of_rows[np.argsort(share)]) >= 0).all()
-    assert np.unique(strata(make_counts(expected, expected))).size == 1  # without an error, all rows are alike
+    assert np.unique(strata(make_counts(expected, expected))).size == 1  # without model error, all rows are equal
 
 
 def test_the_distance_is_that_of_mahalanobis(make_config, make_counts):
@@ -169,7 +170,7 @@ def test_distances_of_noise_alone_are_those_of_gaussian_numbers(noise_of, make_c
     rng = np.random.default_rng(13)
     noise = noise_of(strayed(rng, 0.03))
     fresh = make_counts(strayed(rng, 0.03), RATE, series=SERIES)
-    first = np.arange(500, ROWS - 500, 5)  # as noise is measured, in windows that overlap by half
+    first = np.arange(500, ROWS - 500, 5)  # windows overlap by half, as in the measurement of the noise
     distances = noise.distances(fresh, first, first + 10, make_config(bins=2).trigger)
     for distance in distances.values():
         for share in (0.3, 0.7, 0.95):

@@ -1,4 +1,4 @@
-"""Intervals, against a reading of their definition row by row and against the published file."""
+"""Clusters of the published method, compared with their definition row by row and with the published file."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from polarbgb.io.root_export import published_tables
 from polarbgb.transients.published import (
     cluster_excess,
-    event_set,
     find_clusters,
+    more_than_name,
     published_excesses,
-    segment_borders,
 )
+from polarbgb.transients.rows import segment_borders
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/published_intervals_seed42.root"
 
 
 def by_hand(prediction, sigma, discard):
-    """Read the definition row by row: a list of tuples as the rows of ``find_clusters``."""
+    """Apply the definition row by row; return tuples as the rows of ``find_clusters``."""
     rows = [row for row in prediction.iter_rows(named=True) if row["segment"] >= 0]
     bins = prediction.schema["pull"].shape[0]
     opening, closing = {}, {}
@@ -90,7 +90,7 @@ def test_clusters_are_those_of_the_definition_read_row_by_row(make_config, make_
     pull, time, usable = mission
     prediction = make_prediction(pull, time, usable)
     config = make_config(pull.shape[1], discard=discard)
-    assert find_clusters(prediction, config).rows() == by_hand(prediction, 5.0, discard)
+    assert find_clusters(prediction, config.intervals).rows() == by_hand(prediction, 5.0, discard)
 
 
 @settings(deadline=None, max_examples=100)
@@ -98,8 +98,8 @@ def test_clusters_are_those_of_the_definition_read_row_by_row(make_config, make_
 def test_signs_mirror_each_other(make_config, make_prediction, mission):
     pull, time, usable = mission
     config = make_config(pull.shape[1], discard=2.0)
-    clusters = find_clusters(make_prediction(pull, time, usable), config)
-    mirrored = find_clusters(make_prediction(-pull, time, usable), config)
+    clusters = find_clusters(make_prediction(pull, time, usable), config.intervals)
+    mirrored = find_clusters(make_prediction(-pull, time, usable), config.intervals)
     for sign in (1, -1):
         assert clusters.filter(sign=sign).drop("sign").equals(mirrored.filter(sign=-sign).drop("sign"))
 
@@ -108,14 +108,14 @@ def test_signs_mirror_each_other(make_config, make_prediction, mission):
 @given(missions())
 def test_the_same_rows_are_flagged_in_pure_sets_as_in_more_than_none(make_config, make_prediction, mission):
     pull, time, usable = mission
-    clusters = find_clusters(make_prediction(pull, time, usable), make_config(pull.shape[1], discard=2.0))
+    clusters = find_clusters(make_prediction(pull, time, usable), make_config(pull.shape[1], discard=2.0).intervals)
     rows = clusters.filter(pl.col("kind") == "pure")["rows"].sum()
     assert rows == clusters.filter(pl.col("name") == "#_inter_more_0")["rows"].sum()
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_nothing_flagged_leaves_a_typed_empty_frame(make_config, make_prediction, rows):
-    clusters = find_clusters(make_prediction(np.zeros((rows, 3))), make_config())
+    clusters = find_clusters(make_prediction(np.zeros((rows, 3))), make_config().intervals)
     assert clusters.schema == {
         "sign": pl.Int8,
         "kind": pl.String,
@@ -132,11 +132,11 @@ def test_nothing_flagged_leaves_a_typed_empty_frame(make_config, make_prediction
 
 def test_no_usable_row_is_no_cluster(make_config, make_prediction):
     prediction = make_prediction(np.full((5, 3), 9.0), usable=[False] * 5)
-    assert find_clusters(prediction, make_config()).is_empty()
+    assert find_clusters(prediction, make_config().intervals).is_empty()
 
 
 def test_a_single_row_is_an_interval_that_stops_where_it_starts(make_config, make_prediction):
-    clusters = find_clusters(make_prediction([[9.0]]), make_config(bins=1))
+    clusters = find_clusters(make_prediction([[9.0]]), make_config(bins=1).intervals)
     assert clusters.rows() == [
         (1, "bin", "0", 1.5e9, 1.5e9, 0, 0, 1),
         (1, "pure", "0", 1.5e9, 1.5e9, 0, 0, 1),
@@ -145,7 +145,7 @@ def test_a_single_row_is_an_interval_that_stops_where_it_starts(make_config, mak
 
 
 def test_all_rows_flagged_are_one_cluster_of_each_kind(make_config, make_prediction):
-    clusters = find_clusters(make_prediction(np.full((100, 2), -9.0)), make_config(bins=2))
+    clusters = find_clusters(make_prediction(np.full((100, 2), -9.0)), make_config(bins=2).intervals)
     assert clusters["name"].to_list() == ["0", "1", "0_1", "#_inter_more_0", "#_inter_more_1"]
     assert set(clusters["sign"]) == {-1}
     assert set(clusters["rows"]) == {100}
@@ -153,21 +153,21 @@ def test_all_rows_flagged_are_one_cluster_of_each_kind(make_config, make_predict
 
 def test_a_pull_of_just_sigma_is_not_flagged(make_config, make_prediction):
     prediction = make_prediction([[5.0], [-5.0]])
-    assert find_clusters(prediction, make_config(bins=1)).is_empty()
-    assert len(find_clusters(prediction, make_config(bins=1, sigma=4.9))) == 6
+    assert find_clusters(prediction, make_config(bins=1).intervals).is_empty()
+    assert len(find_clusters(prediction, make_config(bins=1, sigma=4.9).intervals)) == 6
 
 
 @pytest.mark.parametrize(("step", "clusters"), [(1.999, 1), (2.0, 2)])
 def test_a_step_of_two_cadences_parts_a_run(make_config, make_prediction, step, clusters):
     prediction = make_prediction([[9.0], [9.0]], time=[1.5e9, 1.5e9 + step])
-    assert len(find_clusters(prediction, make_config(bins=1)).filter(kind="bin")) == clusters
+    assert len(find_clusters(prediction, make_config(bins=1).intervals).filter(kind="bin")) == clusters
 
 
 def test_a_dropped_row_parts_a_run_and_row_numbers_stay_those_of_the_file(make_config, make_prediction):
     prediction = make_prediction(np.full((7, 1), 9.0), usable=[False, True, True, False, True, True, True])
-    found = find_clusters(prediction, make_config(bins=1)).filter(kind="bin")
+    found = find_clusters(prediction, make_config(bins=1).intervals).filter(kind="bin")
     assert found.select("first", "last", "rows").rows() == [(1, 2, 2), (4, 6, 3)]
-    without = find_clusters(prediction.filter(pl.col("segment") >= 0), make_config(bins=1))
+    without = find_clusters(prediction.filter(pl.col("segment") >= 0), make_config(bins=1).intervals)
     assert without.filter(kind="bin").equals(found)
 
 
@@ -178,15 +178,15 @@ def test_a_run_needs_the_discard_time_of_data_on_both_sides(make_config, make_pr
     pull = np.zeros((100, 1))
     pull[first : last + 1] = 9.0
     config = make_config(bins=1, discard=30.0)
-    assert find_clusters(make_prediction(pull), config).is_empty() != kept
+    assert find_clusters(make_prediction(pull), config.intervals).is_empty() != kept
 
 
 def test_the_discard_is_in_seconds_at_any_cadence(make_config, make_prediction):
     pull = np.zeros((17, 1))
     pull[8] = 9.0  # 32 s from both ends at a cadence of 4 s
     prediction = make_prediction(pull, cadence=4.0)
-    assert not find_clusters(prediction, make_config(bins=1, cadence=4.0, discard=32.0)).is_empty()
-    assert find_clusters(prediction, make_config(bins=1, cadence=4.0, discard=33.0)).is_empty()
+    assert not find_clusters(prediction, make_config(bins=1, cadence=4.0, discard=32.0).intervals).is_empty()
+    assert find_clusters(prediction, make_config(bins=1, cadence=4.0, discard=33.0).intervals).is_empty()
 
 
 def test_a_bin_that_is_discarded_leaves_the_others_alone(make_config, make_prediction):
@@ -194,7 +194,7 @@ def test_a_bin_that_is_discarded_leaves_the_others_alone(make_config, make_predi
     pull[20:40, 0] = 9.0  # too close to the start
     pull[35:50, 1] = 9.0
     pull[60:65, :] = 9.0
-    clusters = find_clusters(make_prediction(pull), make_config(bins=2, discard=30.0))
+    clusters = find_clusters(make_prediction(pull), make_config(bins=2, discard=30.0).intervals)
     assert clusters.select("kind", "name", "first", "last").rows() == [
         ("bin", "0", 60, 64),
         ("bin", "1", 35, 49),
@@ -211,7 +211,7 @@ def test_intersections_are_not_discarded_again(make_config, make_prediction):
     pull = np.zeros((100, 2))
     pull[30:70, 0] = 9.0
     pull[30:40, 1] = pull[60:70, 1] = 9.0
-    clusters = find_clusters(make_prediction(pull), make_config(bins=2, discard=30.0))
+    clusters = find_clusters(make_prediction(pull), make_config(bins=2, discard=30.0).intervals)
     pure = clusters.filter(kind="pure").select("name", "first", "last").rows()
     assert pure == [("0_1", 30, 39), ("0_1", 60, 69), ("0", 40, 59)]
 
@@ -219,19 +219,19 @@ def test_intersections_are_not_discarded_again(make_config, make_prediction):
 def test_bins_from_ten_on_are_named_in_increasing_number(make_config, make_prediction):
     pull = np.zeros((3, 13))
     pull[1, [12, 2, 10]] = 9.0
-    clusters = find_clusters(make_prediction(pull), make_config(bins=13))
+    clusters = find_clusters(make_prediction(pull), make_config(bins=13).intervals)
     assert clusters.filter(kind="pure")["name"].to_list() == ["2_10_12"]
     assert clusters.filter(kind="more")["name"].to_list() == [f"#_inter_more_{number}" for number in range(3)]
 
 
-def test_events_are_made_of_the_configured_set(make_config):
-    assert event_set(make_config(bins=6, more_than=3)) == "#_inter_more_3"
+def test_sets_of_more_than_a_number_of_bins_have_the_published_names():
+    assert more_than_name(3) == "#_inter_more_3"
 
 
 def test_published_tables_hold_starts_then_stops_and_no_single_bin_clusters(make_config, make_prediction):
     pull = np.zeros((10, 2))
     pull[2:5, 0] = pull[7, 0] = pull[3, 1] = 9.0
-    tables = published_tables(find_clusters(make_prediction(pull), make_config(bins=2)), 1)
+    tables = published_tables(find_clusters(make_prediction(pull), make_config(bins=2).intervals), 1)
     assert {name: (table - 1.5e9).tolist() for name, table in tables.items()} == {
         "0": [[2, 4, 7], [2, 4, 7]],
         "0_1": [[3], [3]],
@@ -249,7 +249,7 @@ def test_published_excesses_are_flagged_in_more_bins_than_asked_and_last_to_the_
     pull[7, 0] = 9.0  # in one bin alone
     pull[12] = -9.0
     prediction = make_prediction(pull, cadence=4.0)
-    found = published_excesses(prediction, make_config(cadence=4.0, more_than=1))
+    found = published_excesses(prediction, make_config(more_than=1).intervals, cadence=4.0)
     assert (found - 1.5e9).rows() == [(8.0, 20.0), (36.0, 40.0)]
 
 
@@ -261,7 +261,7 @@ def test_the_excess_of_a_cluster_is_summed_row_by_row(make_config, make_predicti
     live = rng.uniform(0.5, 1.0, (300, 2))
     prediction = make_prediction(pull, time, rng.random(300) < 0.9, cadence, exposure=live)
     config = make_config(bins=2, cadence=cadence, sigma=4.0)
-    clusters = find_clusters(prediction, config)
+    clusters = find_clusters(prediction, config.intervals)
     wanted = []
     for row in clusters.filter(kind="bin").rows(named=True):
         inside = [
@@ -273,7 +273,7 @@ def test_the_excess_of_a_cluster_is_summed_row_by_row(make_config, make_predicti
         excess = sum((one["rate"][number] - one["pred"][number]) * one["exposure"][number] for one in inside)
         span = (row["start"], row["stop"] + cadence, row["stop"] - row["start"] + cadence)
         wanted.append((row["sign"], number, *span, row["sign"] * excess))
-    found = cluster_excess(prediction, clusters, config)
+    found = cluster_excess(prediction, clusters, cadence)
     assert len(found) == len(wanted) > 30
     assert sorted(found.rows()) == [pytest.approx(row) for row in sorted(wanted)]
     assert (found["excess"] > 0).all()
@@ -282,7 +282,7 @@ def test_the_excess_of_a_cluster_is_summed_row_by_row(make_config, make_predicti
 @pytest.mark.skipif(not PUBLISHED.exists(), reason=f"the published interval file is not at {PUBLISHED}")
 @pytest.mark.parametrize(("tree", "sign"), [("cluster_inter_nf1rate", 1), ("negative_cluster_inter_nf1rate", -1)])
 def test_the_published_file_follows_from_its_own_rows(make_config, make_prediction, tree, sign):
-    """Rows flagged as the published pure sets say give every published branch, in its order, to the last bit."""
+    """Rows flagged according to the published pure sets reproduce every published branch exactly."""
     uproot = pytest.importorskip("uproot")
     with uproot.open(PUBLISHED) as file:
         published = {name: np.stack(list(table)) for name, table in file[tree].arrays(library="np").items()}
@@ -299,7 +299,7 @@ def test_the_published_file_follows_from_its_own_rows(make_config, make_predicti
     time, pull = np.concatenate(time), np.concatenate(pull)
     order = np.argsort(time)
     prediction = make_prediction(pull[order], time[order])
-    tables = published_tables(find_clusters(prediction, make_config(bins=6)), sign)
+    tables = published_tables(find_clusters(prediction, make_config(bins=6).intervals), sign)
     assert list(tables) == list(published)
     for name, table in published.items():
         assert np.array_equal(tables[name], table), name

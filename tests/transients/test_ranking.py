@@ -1,4 +1,4 @@
-"""The ranking on features whose meaning is known."""
+"""The ranking of candidates with features of known meaning."""
 
 import lightgbm
 import numpy as np
@@ -7,11 +7,11 @@ import pytest
 from polarbgb.transients.ranking import (
     FEWEST_CANDIDATES,
     FEWEST_ORBITS,
-    PARTS,
-    TOGETHER,
+    N_FOLDS,
+    ORBITS_PER_BLOCK,
     Ranking,
     enough_to_learn,
-    parts_of,
+    fold_of_orbit,
     train_ranking,
 )
 
@@ -20,7 +20,7 @@ NAMES = ("significance", "distance_2s", "excess_near", "variability", "place")
 
 
 def toy(rng, number, *, injected, orbits=ORBITS):
-    """Candidates: those of transients are brighter and lie where it is calm; the place says nothing."""
+    """Draw candidates: transients are brighter and lie in less variable data; ``place`` has no meaning."""
     shift = 2.0 if injected else 0.0
     features = {
         "significance": 5 + shift + rng.exponential(1.0, number),
@@ -46,29 +46,29 @@ def ranking():
 
 @pytest.fixture(scope="module")
 def misled():
-    """A ranking that was taught that transients are faint."""
+    """Return a ranking that was trained on faint transients and bright noise."""
     own, _, injected = sets(3)
     return train_ranking(injected, injected, own, seed=0, threads=1)
 
 
 def test_orbits_are_dealt_out_in_threes():
-    orbit = np.arange(2 * PARTS * TOGETHER)
-    assert parts_of(orbit).tolist() == [part for part in range(PARTS) for _ in range(TOGETHER)] * 2
-    assert parts_of(np.array([0, 14, 15], np.int32)).tolist() == [0, 4, 0]
+    orbit = np.arange(2 * N_FOLDS * ORBITS_PER_BLOCK)
+    assert fold_of_orbit(orbit).tolist() == [fold for fold in range(N_FOLDS) for _ in range(ORBITS_PER_BLOCK)] * 2
+    assert fold_of_orbit(np.array([0, 14, 15], np.int32)).tolist() == [0, 4, 0]
 
 
 def test_transients_rank_above_noise_in_orbits_that_were_not_seen(ranking):
     assert ranking.learned
     own, _, injected = sets()
     noise, signal = (ranking.score(*one) for one in (own, injected))
-    assert np.mean(signal[:, None] > noise) > 0.97  # the area below the curve
+    assert np.mean(signal[:, None] > noise) > 0.97  # area under the ROC curve
     assert np.median(signal) > 0 > np.median(noise)  # log odds of sets of equal weight
     rng = np.random.default_rng(9)  # another file
     fresh = [ranking.score(*toy(rng, 400, injected=kind), held_out=False) for kind in (False, True)]
     assert np.mean(fresh[1][:, None] > fresh[0]) > 0.97
 
 
-def test_nothing_is_learnt_from_candidates_that_are_alike():
+def test_nothing_is_learned_from_equal_candidates():
     rng = np.random.default_rng(5)
     alike = [toy(rng, 600, injected=False) for _ in range(3)]
     ranking = train_ranking(*alike, seed=1, threads=1)
@@ -95,26 +95,26 @@ def test_other_features_may_count_against_a_candidate(ranking):
     assert np.median(calm - wild) > 1
 
 
-def test_a_part_is_ranked_by_trees_that_never_saw_it(ranking):
+def test_a_fold_is_ranked_by_trees_that_never_saw_it(ranking):
     changed = sets()
-    part = 2
+    fold = 2
     for features, orbit in changed:
         for values in features.values():
-            values[parts_of(orbit) == part] *= -3.0
+            values[fold_of_orbit(orbit) == fold] *= -3.0
     after = train_ranking(*changed, seed=1, threads=1)
-    assert after.models[part] == ranking.models[part]
-    assert all(after.models[other] != ranking.models[other] for other in range(PARTS) if other != part)
-    # And by those: what is scored in a part is what its own model says.
+    assert after.models[fold] == ranking.models[fold]
+    assert all(after.models[other] != ranking.models[other] for other in range(N_FOLDS) if other != fold)
+    # Each fold is scored by its model.
     features, orbit = sets()[0]
     score = ranking.score(features, orbit)
     values = np.column_stack([features[name] for name in ranking.names])
-    for i_part, text in enumerate(ranking.models):
-        mine = parts_of(orbit) == i_part
+    for i_fold, text in enumerate(ranking.models):
+        mine = fold_of_orbit(orbit) == i_fold
         wanted = lightgbm.Booster(model_str=text).predict(values[mine], raw_score=True)
         np.testing.assert_allclose(score[mine], wanted, rtol=1e-12)
 
 
-def test_another_file_is_ranked_by_the_mean_of_all_parts(ranking):
+def test_another_file_is_ranked_by_the_mean_of_all_folds(ranking):
     features, orbit = toy(np.random.default_rng(6), 100, injected=True)
     values = np.column_stack([features[name] for name in ranking.names])
     each = [lightgbm.Booster(model_str=text).predict(values, raw_score=True) for text in ranking.models]
@@ -130,7 +130,7 @@ def test_shap_values_and_their_base_add_up_to_the_ranking(ranking, held_out):
     bases = np.array(
         [lightgbm.Booster(model_str=text).predict(values[:1], pred_contrib=True)[0, -1] for text in ranking.models]
     )
-    base = bases[parts_of(orbit)] if held_out else bases.mean()
+    base = bases[fold_of_orbit(orbit)] if held_out else bases.mean()
     np.testing.assert_allclose(shap.sum(axis=1) + base, ranking.score(features, orbit, held_out=held_out), atol=1e-6)
     size = dict(zip(ranking.names, np.abs(shap).mean(axis=0), strict=True))
     assert size["place"] < 0.5 * min(size["significance"], size["variability"])
@@ -160,21 +160,25 @@ def test_it_is_read_as_it_was_stored(ranking):
     np.testing.assert_array_equal(again.score(features, orbit), ranking.score(features, orbit))
 
 
-def few_candidates(own, mirrored, injected):
+def few_candidates(observed, mirrored, injected):
     features, orbit = mirrored
-    return own, ({name: values[: FEWEST_CANDIDATES - 1] for name, values in features.items()}, orbit[:59]), injected
+    return (
+        observed,
+        ({name: values[: FEWEST_CANDIDATES - 1] for name, values in features.items()}, orbit[:59]),
+        injected,
+    )
 
 
-def few_orbits(own, mirrored, injected):
-    return (own[0], own[1] % (FEWEST_ORBITS - 1)), mirrored, injected
+def few_orbits(observed, mirrored, injected):
+    return (observed[0], observed[1] % (FEWEST_ORBITS - 1)), mirrored, injected
 
 
-def an_empty_part(own, mirrored, injected):
-    keep = parts_of(injected[1]) != 3
-    return own, mirrored, ({name: values[keep] for name, values in injected[0].items()}, injected[1][keep])
+def an_empty_fold(observed, mirrored, injected):
+    keep = fold_of_orbit(injected[1]) != 3
+    return observed, mirrored, ({name: values[keep] for name, values in injected[0].items()}, injected[1][keep])
 
 
-@pytest.mark.parametrize("spoil", [few_candidates, few_orbits, an_empty_part])
+@pytest.mark.parametrize("spoil", [few_candidates, few_orbits, an_empty_fold])
 def test_with_too_little_to_learn_from_the_significance_ranks(spoil):
     spoiled = spoil(*sets())
     assert enough_to_learn(*sets())

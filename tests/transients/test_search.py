@@ -1,4 +1,4 @@
-"""From a prediction to a list: made Poisson counts, of which it is known what is in them."""
+"""The search from prediction to list, on Poisson counts with known bursts."""
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ COLUMNS = {
     "far_limit": pl.Boolean, "probability": pl.Float64, "bins_flagged": pl.String, "t_trigger": pl.Float64,
     "timescale": pl.Float64, "ranked_by": pl.String, "t90": pl.Float64,
 }  # fmt: skip
-BURSTS = (  # orbit, s into it, s long, share of the background, bins
+BURSTS = (  # orbit, start in it (s), length (s), excess as a share of the background, bins
     (2, 500, 4, 1.0, (0, 1, 2)),
     (5, 1500, 12, 0.8, (0, 1, 2)),
     (12, 2500, 24, 0.8, (1,)),
@@ -25,7 +25,7 @@ BURSTS = (  # orbit, s into it, s long, share of the background, bins
 
 
 def made(seed, bursts=(), orbits=ORBITS):
-    """Counts, background and time of three bins in orbits of which a sixth is missing."""
+    """Return counts, background and time of three bins in orbits of which a sixth is missing."""
     time = np.arange(0, orbits * ORBIT, CADENCE)
     time = time[time % ORBIT < 4600]
     phase = 2 * np.pi * time / ORBIT
@@ -37,9 +37,9 @@ def made(seed, bursts=(), orbits=ORBITS):
     return np.random.default_rng(seed).poisson(expected * share), expected, 1.5e9 + time
 
 
-def configured(make_config, far):
+def configured(make_settings, far):
     trigger = {"far": far, "scales": [4.0, 24.0, 80.0, 200.0], "sums": [[0, 1, 2]]}
-    return make_config(bins=BINS, cadence=CADENCE, trigger=trigger)
+    return make_settings(bins=BINS, cadence=CADENCE, trigger=trigger)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +48,16 @@ def prediction(make_observed):
 
 
 @pytest.fixture(scope="module")
-def trained(prediction, make_config):
-    return train_detector(prediction, configured(make_config, 1.0))
+def trained(make_settings, prediction):
+    return train_detector(prediction, configured(make_settings, 1.0))
 
 
 @pytest.fixture(scope="module")
-def asked(prediction, trained, make_config):
-    """List the transients of a made mission at a false-alarm rate."""
+def asked(make_settings, prediction, trained):
+    """Return a function that searches the prediction at a false-alarm rate."""
 
     def find(far):
-        return search_again(prediction, configured(make_config, far), trained)
+        return search_again(prediction, configured(make_settings, far), trained)
 
     return find
 
@@ -147,7 +147,7 @@ def test_an_event_is_the_candidates_that_are_listed(bright):
     assert set(covered) == {1}
 
 
-def test_candidates_are_told_with_what_they_were_ranked_by(bright, trained):
+def test_candidates_are_listed_with_the_features_of_their_ranking(bright, trained):
     table = bright.candidates
     names = set(trained.detector.ranking.names)
     assert names <= set(table.columns)
@@ -163,13 +163,13 @@ def test_reasons_are_the_largest_shap_values(bright, trained):
     names = [name for name in bright.contributions.columns if name != "id"]
     assert names == list(trained.detector.ranking.names)
     assert bright.contributions["id"].to_list() == bright.events["id"].to_list()
-    for shap, told in zip(bright.contributions.iter_rows(named=True), bright.events["ranked_by"], strict=True):
+    for shap, reasons in zip(bright.contributions.iter_rows(named=True), bright.events["ranked_by"], strict=True):
         largest = sorted(names, key=lambda name: -abs(shap[name]))[:3]
-        assert told == ", ".join(f"{name} {shap[name]:+.1f}" for name in largest)
+        assert reasons == ", ".join(f"{name} {shap[name]:+.1f}" for name in largest)
 
 
-def test_the_background_follows_the_local_baseline_in_and_beside_short_events_alone(make_config, make_observed):
-    # Twice it is wrong by up to 15 % over a quarter of an hour; both bursts, four times as bright, lie where it is so.
+def test_the_background_follows_the_local_baseline_in_and_beside_short_events_alone(make_settings, make_observed):
+    # The background is twice wrong by up to 15 % for half an hour; both bursts, four times as bright, lie there.
     rows, slow = 30_000, 1800
     drift = 1 + 0.15 * np.sin(2 * np.pi * np.arange(rows)[:, None] / slow)
     drift[~np.isin(np.arange(rows) // slow, (4, 7))] = 1.0
@@ -180,10 +180,8 @@ def test_the_background_follows_the_local_baseline_in_and_beside_short_events_al
     drift[longer] *= 4
     observed = np.random.default_rng(6).poisson(400.0 * drift, (rows, 2))
     trigger = {"scales": [4.0, 20.0], "longest_followed": 4.0, "prior_width": 0.1, "far": 1.0}
-    config = make_config(bins=2, trigger=trigger, sigma=10.0)
-    # Rows within the margin of an excess are no baseline, and it is taken from a minute on either side.
-    config = config.model_copy(update={"cleaning": config.cleaning.model_copy(update={"margin": 10.0})})
-    events = find_transients(make_observed(observed, np.full((rows, 2), 400.0)), config).events
+    settings = make_settings(bins=2, trigger=trigger, sigma=10.0)
+    events = find_transients(make_observed(observed, np.full((rows, 2), 400.0)), settings).events
     for burst, local, beside in ((short, 1.15, 0.0), (longer, 1.0, 0.15 * 400 / 20)):
         (event,) = events.filter((pl.col("t_start") - 1.5e9).is_between(burst.start - 1, burst.stop)).rows(named=True)
         assert event["rows"] == burst.stop - burst.start
@@ -192,36 +190,36 @@ def test_the_background_follows_the_local_baseline_in_and_beside_short_events_al
         assert (event["level_before"], event["level_after"]) == pytest.approx((beside, beside), abs=0.7)
 
 
-def test_rows_that_were_dropped_do_not_shift_events(make_config, make_observed):
-    # A few orbits, of which every third minute is missing.
+def test_rows_that_were_dropped_do_not_shift_events(make_settings, make_observed):
+    # A few orbits in which every third minute is missing.
     observed, expected, time = made(3, BURSTS[:2], orbits=8)
     into = time - 1.5e9
     usable = (into // 60 % 3 != 1) | (np.abs(into - 2 * ORBIT - 500) < 60)
     prediction = make_observed(observed, expected, time, usable=usable, cadence=CADENCE)
-    events = find_transients(prediction, configured(make_config, 1.0)).events
+    events = find_transients(prediction, configured(make_settings, 1.0)).events
     (event,) = at(events, BURSTS[0]).rows(named=True)
     assert event["t_start"] == 1.5e9 + 2 * ORBIT + 500
     assert event["rows"] == 1
 
 
 @pytest.mark.parametrize("rows", [0, 1, 300])
-def test_very_short_files_are_searched(make_config, make_observed, rows):
+def test_very_short_files_are_searched(make_settings, make_observed, rows):
     observed, expected, time = (values[:rows] for values in made(4))
     observed[rows // 2 : rows // 2 + 1] *= 5
-    config = configured(make_config, 10.0)
-    triggered = find_transients(make_observed(observed, expected, time, cadence=CADENCE), config)
+    settings = configured(make_settings, 10.0)
+    triggered = find_transients(make_observed(observed, expected, time, cadence=CADENCE), settings)
     assert triggered.days == pytest.approx(rows * CADENCE / 86_400)
     assert {name: triggered.events.schema[name] for name in COLUMNS} == COLUMNS
     assert not triggered.detector.ranking.learned
-    # Too short for a ranking, and for any control: a row of five times the counts is still no chance.
+    # Too short for a ranking and a control, but a row with five times the counts is still listed.
     bright = time[rows // 2 : rows // 2 + 1].tolist()
     assert [start for start in triggered.events["t_start"] if start in bright] == bright
 
 
-def test_a_list_without_events_has_the_columns_of_one_with_events(bright, make_config, make_observed):
+def test_a_list_without_events_has_the_columns_of_one_with_events(make_settings, bright, make_observed):
     observed, expected, time = made(12, orbits=2)
     none = find_transients(
-        make_observed(np.minimum(observed, expected), expected, time, cadence=CADENCE), configured(make_config, 1e-9)
+        make_observed(np.minimum(observed, expected), expected, time, cadence=CADENCE), configured(make_settings, 1e-9)
     )
     assert none.events.is_empty()
     assert none.events.schema == bright.events.schema
@@ -229,10 +227,10 @@ def test_a_list_without_events_has_the_columns_of_one_with_events(bright, make_c
     assert none.contributions.schema == bright.contributions.schema
 
 
-def test_the_same_file_gives_the_same_list(prediction, make_config, monkeypatch):
+def test_the_same_file_gives_the_same_list(make_settings, prediction, monkeypatch):
     monkeypatch.setattr("polarbgb.transients.detector._INJECTIONS", 200)
     monkeypatch.setattr("polarbgb.transients.ranking._TREES", 20)
-    one, again = (find_transients(prediction, configured(make_config, 1.0)) for _ in range(2))
+    one, again = (find_transients(prediction, configured(make_settings, 1.0)) for _ in range(2))
     assert one.detector.ranking.learned
     assert one.detector.ranking == again.detector.ranking
     for table in ("events", "candidates", "contributions"):

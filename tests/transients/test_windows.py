@@ -1,4 +1,4 @@
-"""The search at several scales: what was put into Poisson counts is found where it was put."""
+"""The search at several scales, on Poisson counts with known bursts."""
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,13 @@ SERIES = ((0,), (1,), (0, 1))
 
 
 def nominal_sigma(excess, background):
-    """Sigma of so many counts over a background: sqrt(2 LLR), written out."""
+    """Return the significance of an excess over a background, sqrt(2 LLR), sigma."""
     observed = background + excess
     return np.sqrt(2 * (observed * np.log(observed / background) - excess))
 
 
 def drawn(seed, strength=0.0, bins=(0, 1), rows=BURST):
-    """Poisson counts, by a share stronger in some bins and rows."""
+    """Return Poisson counts, raised by a share in some bins and rows."""
     share = np.ones((ROWS, 2))
     share[rows, list(bins)] += strength
     return np.random.default_rng(seed).poisson(RATE * share)
@@ -54,7 +54,7 @@ def settings(make_config):
 
 @pytest.fixture(scope="module")
 def both(make_counts, settings):
-    """Windows of counts with an excess in bin 1 and, later, a deficit in both."""
+    """Return the windows of counts with an excess in bin 1 and, later, a deficit in both bins."""
     observed = drawn(1, 0.9, bins=(1,))
     observed[DEFICIT] //= 2
     return search(make_counts(observed, RATE, series=SERIES), settings)
@@ -131,7 +131,7 @@ def test_a_slow_drift_is_followed_up_to_the_scale_that_is_asked_for(make_config,
         }
     assert of_burst[60.0][20] == pytest.approx(nominal, abs=3)
     assert of_burst[0.0][20] is None or of_burst[0.0][20] < 0.6 * of_burst[60.0][20]
-    assert of_burst[60.0][100] == of_burst[0.0][100]  # a scale beyond it is searched as it is
+    assert of_burst[60.0][100] == of_burst[0.0][100]  # longer scales do not follow the baseline
 
 
 def test_the_baseline_followed_is_the_mean_of_the_counts_beside_each_row(make_config, make_counts):
@@ -153,7 +153,7 @@ def test_the_common_error_of_the_background_is_no_excess(make_counts, settings):
     rng = np.random.default_rng(4)
     wrong = 1 + 0.15 * np.repeat(rng.normal(size=ROWS // 20), 20)[:, None]
     windows = search(make_counts(rng.poisson(RATE * wrong), RATE), settings)
-    # 0.15 of 6000 counts are 12 sigma of counting: most of the 1000 stretches of 20 s would be beyond the threshold.
+    # 0.15 of 6000 counts are 12 sigma of counting noise: most of the 1000 intervals of 20 s would exceed the threshold.
     assert len(windows.filter(scale=20.0, series="0")) < 100
 
 
@@ -170,7 +170,7 @@ def test_scales_are_seconds_whatever_the_cadence(make_config, make_counts, caden
 
 
 def test_significance_is_that_of_counts_divided_by_their_dispersion(make_config, make_counts):
-    # A dispersion of 9 is a width of three times counting: a window of so many sigma has a third of them.
+    # A dispersion of 9 is three times the width of counting noise, and the significance is a third.
     observed = np.full((500, 1), 400.0)
     observed[200:204] += 300.0
     counts = make_counts(observed, 400.0)
@@ -189,19 +189,19 @@ def test_the_number_of_threads_changes_nothing(make_counts, settings):
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_no_rows_hold_no_windows_and_one_may(make_config, make_observed, rows):
-    config = make_config(bins=2)
-    counts = counts_of(make_observed(np.full((rows, 2), 900.0), np.full((rows, 2), 400.0)), config)
+def test_no_rows_hold_no_windows_and_one_may(make_settings, make_observed, rows):
+    settings = make_settings(bins=2)
+    counts = counts_of(make_observed(np.full((rows, 2), 900.0), np.full((rows, 2), 400.0)), settings)
     assert counts.observed.shape == counts.expected.shape == (rows, 2)
-    windows = search(counts, config.trigger)
-    assert len(windows) == rows * 2 * len(config.trigger.scales)
+    windows = search(counts, settings.trigger)
+    assert len(windows) == rows * 2 * len(settings.trigger.scales)
     if rows:
         assert windows.select("first", "last", "trigger").unique().rows() == [(0, 0, 0)]
         assert windows["significance"].to_list() == pytest.approx([nominal_sigma(500, 400)] * len(windows))
 
 
-def test_a_bin_that_expects_next_to_nothing_is_searched(make_config, make_prediction):
+def test_a_bin_that_expects_next_to_nothing_is_searched(make_settings, make_prediction):
     pred = np.tile([100.0, 0.0], (200, 1))
     prediction = make_prediction(np.zeros((200, 2)), pred=pred, orbit=np.zeros(200, np.int32))
-    config = make_config(bins=2)
-    assert np.isfinite(search(counts_of(prediction, config), config.trigger)["significance"].to_numpy()).all()
+    settings = make_settings(bins=2)
+    assert np.isfinite(search(counts_of(prediction, settings), settings.trigger)["significance"].to_numpy()).all()

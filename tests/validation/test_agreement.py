@@ -1,4 +1,4 @@
-"""Two lists agree as far as a set of seconds says."""
+"""Agreement of two lists, compared with sets of seconds."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,7 @@ def test_rows_and_events_are_counted_as_sets_count_them(one, other, gone):
         assert share == pytest.approx(np.mean(met) if met else 1.0)
 
 
-def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, make_prediction, monkeypatch):
+def test_sure_events_are_looked_for_among_all_of_the_other_list(make_settings, make_prediction, monkeypatch):
     first = events([(0.0, 2.0), (4.0, 6.0), (10.0, 12.0)]).with_columns(far_limit=pl.Series([True, True, False]))
     second = events([(1.0, 3.0), (20.0, 22.0), (30.0, 32.0)]).with_columns(far_limit=pl.Series([True, False, True]))
     lists = iter([first, second])
@@ -45,9 +45,9 @@ def test_sure_events_are_looked_for_among_all_of_the_other_list(make_config, mak
     pull[[7, 8, 35]] = 9.0
     one = make_prediction(pull, np.arange(40.0))
     pull[8] = 0.0
-    stable = measure_agreement(one, make_prediction(pull, np.arange(40.0)), make_config(bins=1, trigger={"far": 3.0}))
+    stable = measure_agreement(one, make_prediction(pull, np.arange(40.0)), make_settings(bins=1, trigger={"far": 3.0}))
     assert stable.listed.events == (3, 3)
-    assert stable.listed.together == 1 / 11  # of 12 rows one is in both
+    assert stable.listed.together == 1 / 11  # one row is in both lists, and 11 in either
     assert stable.listed.again == (1 / 3, 1 / 3)
     assert stable.sure == (1 / 2, 1 / 2)
     assert (stable.published.events, stable.published.together) == ((2, 2), 2 / 3)

@@ -1,4 +1,4 @@
-"""Bright bursts are found, those that are none are not, and the counting is right."""
+"""Bright bursts are detected, bursts without counts are not, and the tables count correctly."""
 
 from dataclasses import replace
 
@@ -16,18 +16,18 @@ from polarbgb.validation.logistic import Sensitivity, fit_sensitivity, proportio
 ROWS = 40_000
 
 
-def with_inject(config, **settings):
-    return config.model_copy(update={"inject": config.inject.model_copy(update=settings)})
+def with_inject(settings, **changes):
+    return replace(settings, inject=settings.inject.model_copy(update=changes))
 
 
 @pytest.fixture(scope="module")
-def config(make_config):
-    return with_inject(make_config(bins=3, more_than=1), bursts=24, per_day=26.0)
+def settings(make_settings):
+    return with_inject(make_settings(bins=3, more_than=1), bursts=24, per_day=26.0)
 
 
 @pytest.fixture(scope="module")
 def quiet(make_prediction):
-    """Counting noise about what is expected, and nothing else."""
+    """Return a prediction with counting noise alone."""
     rng = np.random.default_rng(0)
     return make_prediction(
         (rng.poisson(100.0, (ROWS, 3)) - 100.0) / 10.0,
@@ -37,13 +37,13 @@ def quiet(make_prediction):
 
 
 @pytest.fixture(scope="module")
-def bright(quiet, config):
-    return measure_efficiency(quiet, with_inject(config, oracle=(60.0, 120.0)))
+def bright(quiet, settings):
+    return measure_efficiency(quiet, with_inject(settings, oracle=(60.0, 120.0)))
 
 
 @pytest.fixture(scope="module")
-def all_sorts(quiet, config):
-    return measure_efficiency(quiet, config)
+def all_sorts(quiet, settings):
+    return measure_efficiency(quiet, settings)
 
 
 def test_bright_bursts_are_all_found_where_they_are(bright):
@@ -58,8 +58,8 @@ def test_bright_bursts_are_all_found_where_they_are(bright):
     assert bright.share(FOCUS, 8.0) == 1.0
 
 
-def test_bursts_without_counts_are_not_found(quiet, config):
-    nothing = measure_efficiency(quiet, with_inject(config, oracle=(1e-6, 2e-6)))
+def test_bursts_without_counts_are_not_found(quiet, settings):
+    nothing = measure_efficiency(quiet, with_inject(settings, oracle=(1e-6, 2e-6)))
     for name in METHODS:
         assert not nothing.injections[f"{name}_found"].any()
         assert np.isnan(nothing.share(name, 8.0))
@@ -110,42 +110,42 @@ def test_the_classes_of_the_table_hold_their_lower_edges(all_sorts):
     }  # fmt: skip
 
 
-def test_bursts_tell_the_latitude_of_their_middle(quiet, config):
+def test_bursts_tell_the_latitude_of_their_middle(quiet, settings):
     shell = np.linspace(1.5, 6.0, ROWS)
-    rows = measure_efficiency(quiet.with_columns(l_shell=shell), with_inject(config, bursts=5)).injections
+    rows = measure_efficiency(quiet.with_columns(l_shell=shell), with_inject(settings, bursts=5)).injections
     middle = (rows["t_start"] + rows["t_stop"]).to_numpy() / 2
     wanted = np.degrees(np.arccos(np.interp(middle, quiet["unix_time"], shell) ** -0.5))
     np.testing.assert_allclose(rows["latitude"], wanted, atol=0.01)
 
 
-def test_the_same_seed_gives_the_same_bursts(all_sorts, quiet, config):
-    assert measure_efficiency(quiet, config).injections.equals(all_sorts.injections)
+def test_the_same_seed_gives_the_same_bursts(all_sorts, quiet, settings):
+    assert measure_efficiency(quiet, settings).injections.equals(all_sorts.injections)
 
 
-def test_rounds_hold_no_more_than_was_asked(quiet, config):
-    found = measure_efficiency(quiet, with_inject(config, bursts=7, per_day=6.5, oracle=(60.0, 120.0)))
+def test_rounds_hold_no_more_than_was_asked(quiet, settings):
+    found = measure_efficiency(quiet, with_inject(settings, bursts=7, per_day=6.5, oracle=(60.0, 120.0)))
     assert found.injections.group_by("round").len().sort("round")["len"].to_list() == [3, 3, 1]
     assert found.injections["focus_found"].all()
 
 
-def test_a_place_where_there_was_an_event_already_gives_no_credit(quiet, config):
+def test_a_place_where_there_was_an_event_already_gives_no_credit(quiet, settings):
     rate, pull = (quiet[name].to_numpy().copy() for name in ("rate", "pull"))
     rate += 60.0  # six sigma everywhere
     pull += 6.0
     lifted = quiet.with_columns(
         pl.Series("rate", rate, quiet["rate"].dtype), pl.Series("pull", pull, quiet["pull"].dtype)
     )
-    found = measure_efficiency(lifted, with_inject(config, bursts=5, oracle=(60.0, 120.0)))
+    found = measure_efficiency(lifted, with_inject(settings, bursts=5, oracle=(60.0, 120.0)))
     for name in (PUBLISHED, FIXED):
         assert found.injections[f"{name}_covered"].all()
         assert not found.injections[f"{name}_found"].any()
     assert found.summary()["covered"][FIXED] == 1.0
 
 
-def test_no_place_is_an_answer(quiet, config):
+def test_no_place_is_an_answer(quiet, settings):
     held = quiet.with_columns(quality=pl.lit(int(Quality.KNOWN_EVENT), pl.UInt32))
-    with pytest.raises(UserError, match="no unbroken stretch of data is free"):
-        measure_efficiency(held, config)
+    with pytest.raises(UserError, match="no burst can be injected"):
+        measure_efficiency(held, settings)
 
 
 def test_the_event_that_overlaps_longest_is_taken():
@@ -168,7 +168,7 @@ def test_the_event_that_overlaps_longest_is_taken():
     ("cadence", "lengths"), [(1.0, (1, 4, 16, 64)), (4.0, (1, 4, 16)), (10.0, (1, 2, 6)), (0.5, (2, 8, 32, 128))]
 )
 @pytest.mark.parametrize("seed", [2, 3, 4])
-def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config, cadence, lengths, seed):
+def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, cadence, lengths, seed):
     rng = np.random.default_rng(seed)
     time = 1.5e9 + cadence * np.concatenate([np.arange(150), 200 + np.arange(20), 300 + np.arange(130)])
     pull = rng.normal(0, 1, (300, 2))
@@ -176,7 +176,7 @@ def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config,
     pull[[165, 250], 1] += 7.0
     pull[175:260, 0] += 0.9
     pull[100:103, 1] += 2.8
-    lost = slice(150, 170)  # in the first gap there are rows, but none that is usable
+    lost = slice(150, 170)  # rows in the first gap that are not usable
     prediction = make_prediction(
         np.insert(pull, [lost.start] * 20, 99.0, axis=0),
         time=np.insert(time, [lost.start] * 20, time[149] + cadence * np.arange(5, 25)),
@@ -192,7 +192,7 @@ def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, make_config,
                 if (pull[first : first + length].sum(axis=0) / np.sqrt(length) > 5).any():
                     inside[first : first + length] = True
     assert 5 < inside.sum() < 250
-    found = fixed_windows(prediction, make_config(bins=2, cadence=cadence))
+    found = fixed_windows(prediction, cadence)
     covered = np.zeros(300, bool)
     for start, stop in found.iter_rows():
         rows = (time >= start) & (time < stop)
@@ -241,7 +241,7 @@ def test_a_sharp_edge_and_nothing_at_all_are_fitted_too():
 
 def test_shares_have_the_interval_that_holds_the_truth_two_times_in_three():
     rng = np.random.default_rng(4)
-    truth = rng.uniform(0.05, 0.95, 4000)  # one truth alone would meet few of the shares that 40 bursts can have
+    truth = rng.uniform(0.05, 0.95, 4000)  # a single truth would test few of the possible shares of 40 bursts
     ends = np.array([proportion(rng.random(40) < one)[1:] for one in truth])
     assert ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() == pytest.approx(0.68, abs=0.03)
     assert np.isnan(proportion(np.zeros(0, bool))).all()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import polarbgb
 from polarbgb.cli.main import main
 from polarbgb.config import Config, Section, shipped
-from polarbgb.config.text import new_configuration, parts, to_toml
+from polarbgb.config.text import new_configuration, sections, to_toml
 from polarbgb.io.root_output import root_file
 
 
@@ -23,7 +23,7 @@ def models(model=Config, name=""):
 
 
 def test_every_key_of_the_model_is_listed_once_with_its_default_and_meaning():
-    listed = {part.name: part for part in parts()}
+    listed = {part.name: part for part in sections()}
     for name, model in models():
         keys = {key.name: key for key in listed[name].keys}
         for key, field in model.model_fields.items():
@@ -47,7 +47,7 @@ def test_what_is_begun_from_nothing_is_complete_and_says_what_each_key_is(tmp_pa
     text = polarbgb.init_config(tmp_path / "mine.toml").path.read_text()
     assert polarbgb.load(tmp_path / "mine.toml").name == "My detector"
     lines = text.splitlines()
-    for part in parts():
+    for part in sections():
         for key in part.keys:
             if key.required and f"[{part.name}]" in lines:
                 assert any(line.startswith(f"{key.name} = ") for line in lines), key
@@ -59,7 +59,7 @@ def test_all_that_is_commented_out_is_the_default():
     lines = new_configuration(tomllib.loads(shipped("configs/rhessi.toml").read_text())).splitlines()
     shown = [line.removeprefix("# ") for line in lines if line.startswith("# ") and " = " in line]
     assert len(shown) > 5
-    defaults = {key.name: key.default for part in parts() for key in part.keys}
+    defaults = {key.name: key.default for part in sections() for key in part.keys}
     for line in shown:
         assert tomllib.loads(line) == {line.partition(" = ")[0]: defaults[line.partition(" = ")[0]]}
 

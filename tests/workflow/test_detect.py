@@ -210,7 +210,7 @@ def test_nothing_beyond_the_threshold_is_an_answer(copied):
     assert len(found.events) == 0
     assert found.intervals["positive"].sum() == found.intervals["negative"].sum() == 0
     exported = polarbgb.export(copied)
-    assert "cluster_inter_nf1rate" not in exported.tables
+    assert "cluster_inter_nf1rate" not in exported.rows
     with uproot.open(exported.path) as file:
         assert file["events"].num_entries == 0
         assert json.loads(file["meta"])["stages"]["detect"]["events"] == 0

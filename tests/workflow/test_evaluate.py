@@ -3,18 +3,16 @@
 import json
 import shutil
 from dataclasses import replace
-from io import StringIO
 
 import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
+from fixtures.terminal import shown
 
 import polarbgb
 from polarbgb.background.reference import write_reference
 from polarbgb.cli.main import main
-from polarbgb.cli.summary import result_tables, summary_line
 from polarbgb.cli.terminal import plain
 from polarbgb.errors import UserError
 from polarbgb.plotting.saving import save
@@ -50,7 +48,7 @@ def test_the_models_own_prediction_is_its_equal(copied, results, tmp_path):
     rows = {one.rows for scores in found.errors.values() for one in scores}
     assert len(rows) == 1
     assert rows.pop() == pytest.approx(found.regimes["all"][0].score.rows / 2, rel=0.02)
-    assert "predicted by own and export too" in summary_line(found)
+    assert "predicted by own and export too" in found.summary()
 
 
 def test_peers_that_cannot_be_compared_are_refused(copied, results, tmp_path):
@@ -96,14 +94,12 @@ def test_bursts_that_were_injected_are_kept_counted_and_drawn(with_bursts):
 
 def test_a_person_reads_what_is_found_of_them(with_bursts):
     _, found = with_bursts
-    console = Console(width=80, file=StringIO())
-    console.print(*result_tables(found, verbose=False), sep="\n")
-    told = console.file.getvalue()
-    for name in ("6 to 8", "8 to 12", "12 and more", "events a day  none added"):
-        assert name in told
-    assert all(len(line) <= 80 for line in told.splitlines())
-    assert "bursts found at 2 false a day" in summary_line(found)
-    assert "bursts found" not in summary_line(replace(found, efficiency=None))
+    text = shown(found, width=80)
+    for name in ("6 to 8", "8 to 12", "12 and more", "events per day  none added"):
+        assert name in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "bursts found at 2 false events per day" in found.summary()
+    assert "bursts found" not in replace(found, efficiency=None).summary()
     assert json.dumps(plain(found))
 
 
@@ -128,11 +124,10 @@ def test_a_run_agrees_with_itself(copied):
     told = json.loads((copied / "evaluation.json").read_text())["stability"]
     assert told["listed"]["events"] == [len(events)] * 2
     assert copied.stage("evaluate")["trigger"]["far"] == 10.0
-    console = Console(width=80, file=StringIO())
-    console.print(*result_tables(found, verbose=False), sep="\n")
-    assert "at 10 false a day" in console.file.getvalue()
-    assert all(len(line) <= 80 for line in console.file.getvalue().splitlines())
-    assert "share 100% of the seconds" in summary_line(found)
+    text = shown(found, width=80)
+    assert "at 10 false events per day" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "share 100% of the seconds" in found.summary()
     assert json.dumps(plain(found))
 
 

@@ -18,7 +18,7 @@ from polarbgb.runs.folder import RunFolder
 @pytest.fixture
 def undrawn(copied, monkeypatch):
     """A copy of the run whose explanation draws nothing: plots take most of the time of a small one."""
-    monkeypatch.setattr("polarbgb.workflow.explain._drawings", lambda *_: {})
+    monkeypatch.setattr("polarbgb.workflow.explain.save_figures", lambda *_, **__: None)
     return copied
 
 
@@ -39,7 +39,11 @@ def test_values_add_up_to_the_prediction(results, finished, small):
 def test_importances_are_means_of_the_values(results, finished, small):
     table = results.explain.importance
     assert table.columns == ["feature", *small.rates.names, "share", "share_error"]
-    assert set(table["feature"]) == {*small.features.columns, "fe_cosmic_mean_20s", *implied_names(small)}
+    assert set(table["feature"]) == {
+        *small.features.columns,
+        "fe_cosmic_mean_20s",
+        *implied_names(small.features, small.position),
+    }
     shap = finished.read_frame("shap.parquet")
     shares = []
     for name in small.rates.names:
@@ -118,7 +122,7 @@ def test_importances_of_groups_are_those_of_summed_values(results, finished, sma
     assert groups.columns == ["group", *small.rates.names, "share", "share_error"]
     assert groups.equals(results.explain.groups)
     shap = finished.read_frame("shap.parquet").filter(bin="rate[5]")
-    members = feature_groups(small)
+    members = feature_groups(small.features, small.position, small.explain.groups)
     assert set(groups["group"]) == set(members)
     for group, names in members.items():
         summed = shap.select(pl.sum_horizontal(f"shap_{name}" for name in names)).to_series()
@@ -129,7 +133,7 @@ def test_importances_of_groups_are_those_of_summed_values(results, finished, sma
 def test_every_bin_has_a_slope_of_every_feature(results, finished, small):
     slopes = finished.read_frame("slopes.parquet")
     assert slopes.columns == ["feature", "bin", "slope", "error", "scatter", "rows"]
-    assert len(slopes) == len(feature_names(small)) * 6
+    assert len(slopes) == len(feature_names(small.features, small.position)) * 6
     cosmic = slopes.filter(feature="fe_cosmic")
     assert (cosmic["slope"] > 0).all()  # cosmic rays make background
     assert (cosmic["error"] > 0).all()
@@ -138,13 +142,13 @@ def test_every_bin_has_a_slope_of_every_feature(results, finished, small):
 
 def test_dependence_and_attribution_cover_all_bins(results, finished, small):
     table = finished.read_frame("dependence.parquet")
-    assert set(table["feature"]) == set(feature_names(small))
+    assert set(table["feature"]) == set(feature_names(small.features, small.position))
     assert set(table["bin"]) == set(small.rates.names)
     whole = table.filter(feature="glat", bin="rate[0]")
     assert whole["rows"].sum() == results.explain.rows
     along = finished.read_frame("attribution.parquet")
     assert along.columns == ["by", "position", "bin", "group", "value"]
-    assert set(along["group"]) == set(feature_groups(small))
+    assert set(along["group"]) == set(feature_groups(small.features, small.position, small.explain.groups))
     phase, time = (along.filter(by=by)["position"] for by in ("phase", "time"))
     assert -90 < phase.min() < phase.max() < 270
     times = finished.read_frame("prediction.parquet")["unix_time"]
@@ -167,7 +171,12 @@ def test_the_background_of_each_event_is_explained_at_its_peak(results, finished
     events = finished.read_frame("events.parquet")
     assert results.explain.events == len(events) > 0
     shap = finished.read_frame("event_shap.parquet")
-    assert shap.columns == ["id", "bin", "base", *(f"shap_{name}" for name in feature_names(small))]
+    assert shap.columns == [
+        "id",
+        "bin",
+        "base",
+        *(f"shap_{name}" for name in feature_names(small.features, small.position)),
+    ]
     prediction = finished.read_frame("prediction.parquet").select(t_peak="unix_time", pred="pred")
     for number, name in enumerate(small.rates.names):
         one = shap.filter(bin=name).join(events.select("id", "t_peak"), on="id").join(prediction, on="t_peak")
@@ -195,7 +204,7 @@ def test_folds_are_compared(results, finished, small):
     assert told["folds"]["correlation"] == pytest.approx(results.explain.folds.correlation)
     shares = finished.read_frame("fold_shares.parquet")
     assert shares.columns == ["feature", "fold", *small.rates.names]
-    assert len(shares) == 3 * len(feature_names(small))
+    assert len(shares) == 3 * len(feature_names(small.features, small.position))
     totals = shares.group_by("fold").agg(pl.col(small.rates.names).sum()).drop("fold").to_numpy()
     np.testing.assert_allclose(totals, 1)
     spans = shares.group_by("feature").agg(pl.col("rate[0]").max() - pl.col("rate[0]").min())
@@ -242,7 +251,7 @@ def test_values_are_exported(undrawn, small, tmp_path, suffix):
         assert pl.read_parquet(path).equals(own)
         return
     tree = uproot.open(path)["shap_nf1rate"]
-    names = feature_names(small)
+    names = feature_names(small.features, small.position)
     assert set(tree.keys()) == {"unix_time", "row", "fold", "base", *(f"shap_{name}" for name in names)}
     arrays = tree.arrays(library="np")
     first = own.filter(bin="rate[0]")

@@ -40,9 +40,9 @@ def exported(results):
 def test_trees_are_trees(results, exported):
     classes = exported.classnames(cycle=False)
     assert classes.pop("meta") == "TObjString"
-    assert set(classes) == {"pred_nf1rate", *PAIR, "events", "gti"} == set(results.export.tables)
+    assert set(classes) == {"pred_nf1rate", *PAIR, "events", "gti"} == set(results.export.rows)
     assert set(classes.values()) == {"TTree"}
-    assert {name: exported[name].num_entries for name in classes} == results.export.tables
+    assert {name: exported[name].num_entries for name in classes} == results.export.rows
 
 
 def test_the_prediction_is_a_friend_of_the_input(exported, finished, mission):
@@ -223,7 +223,7 @@ def test_every_format_has_a_place_of_its_own_and_the_same_bytes_again(copied):
 def test_a_table_comes_back_in_every_format(copied, tmp_path, exported, table):
     told = export(copied, tmp_path / "one.parquet", table=table)
     frame = pl.read_parquet(told.path)
-    assert told.tables == {table: len(frame)}
+    assert told.rows == {table: len(frame)}
     if table == "gti":
         expected = exported["gti"].arrays(library="np")
         assert frame["start"].to_list() == expected["start"].tolist()
@@ -244,8 +244,8 @@ def test_a_run_without_any_event_is_written_in_every_format(copied, tmp_path):
     copied.write_frame("events.parquet", copied.read_frame("events.parquet").clear())
     told = {name: export(copied, tmp_path / f"x{suffix}", format=name) for name, suffix in FORMATS.items()}
     assert {one.events for one in told.values()} == {0}
-    assert "events" not in told["rntuple"].tables  # ROOT crashes on an RNTuple without entries
-    assert told["root"].tables["events"] == told["fits"].tables["EVENTS"] == 0
+    assert "events" not in told["rntuple"].rows  # ROOT crashes on an RNTuple without entries
+    assert told["root"].rows["events"] == told["fits"].rows["EVENTS"] == 0
     assert list(told["gcn"].path.iterdir()) == []
     assert len(pl.read_parquet(told["parquet"].path)) == len(pl.read_csv(told["csv"].path)) == 0
     for table in (Table.read(told["ecsv"].path), Table.read(told["fits"].path, hdu="EVENTS")):
@@ -442,7 +442,7 @@ def test_root_itself_reads_it(results, mission, tmp_path):
         "names": [events["name"].to_list()] * 2,
         "usable": [results.fit.rows] * 2,
         "intervals": [2, 2],
-        "gti": [results.export.tables["gti"]] * 2,
+        "gti": [results.export.rows["gti"]] * 2,
     }
 
 

@@ -7,7 +7,7 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import polarbgb
-from polarbgb.background.boosters import quantise
+from polarbgb.background.backends import quantise
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.io.provenance import file_digest
@@ -171,8 +171,8 @@ def test_a_second_fit_takes_back_what_came_from_the_first(settings, mission, cop
     "breaks",
     [
         "polarbgb.runs.folder.Folder.write_frame",
-        "polarbgb.workflow.calibration.save",
-        "polarbgb.background.boosters._XGBoost.save",
+        "polarbgb.workflow.calibration.save_figures",
+        "polarbgb.background.xgboost_backend.XGBoostBooster.save",
     ],
 )
 @pytest.mark.parametrize("how", [KeyboardInterrupt, MemoryError])

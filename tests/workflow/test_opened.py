@@ -78,7 +78,7 @@ def test_the_published_method_is_told_to_have_no_candidates(copied):
 @pytest.mark.parametrize("name", ["nothing", "there"])
 def test_a_folder_that_is_no_run_is_one_line(tmp_path, name):
     (tmp_path / "there").mkdir()
-    with pytest.raises(polarbgb.UserError, match="no run folder") as error:
+    with pytest.raises(polarbgb.UserError, match="is not a run folder") as error:
         polarbgb.open(tmp_path / name)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "nothing").exists()
@@ -90,7 +90,7 @@ def test_a_run_tells_what_was_run_on_what_with_what_result(opened, mission, resu
     assert "explain" in told
     assert f"{results.inspect.usable:,} of {results.inspect.entries:,} rows" in told
     assert f"{len(results.detect.events)} (" in told
-    assert "at most 30 false a day" in told
+    assert "at most 30 false events per day" in told
     assert "\x1b" not in told
     one = results.fit.scores[0]
     assert f"{one.over_noise:.2f}, " in told

@@ -1,17 +1,15 @@
 """Another file is predicted by the mean of the fitted models, or refused."""
 
 import json
-from io import StringIO
 
 import numpy as np
 import polars as pl
 import pytest
 import uproot
 import xgboost
-from rich.console import Console
+from fixtures.terminal import shown
 
 import polarbgb
-from polarbgb.cli.summary import result_tables, summary_line
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import build_matrix, implied_names
@@ -37,10 +35,11 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
     # fe_cosmic's mean is tested elsewhere; here rows in which all twenty values before are there are enough.
     names = [one["name"] for one in json.loads((finished / "models/features.json").read_text())["features"]]
     history = "fe_cosmic_mean_20s"
-    implied = implied_names(finished.config())
+    config = finished.config()
+    implied = implied_names(config.features, config.position)
     assert set(names) - set(columns) == {history, *implied}
     # The features that come by themselves are tested elsewhere too: here they are taken as they are made.
-    written_files = build_matrix(read_timeline(finished.config(), other), finished.config())
+    written_files = build_matrix(read_timeline(config, other), config.features, config.position, config.input.cadence)
     columns |= {n: np.full(len(usable), np.nan) for n in implied}
     for n in implied:
         columns[n][usable] = written_files.values[:, written_files.names.index(n)]
@@ -69,15 +68,9 @@ def test_a_prediction_can_be_searched_and_exported_but_not_explained(finished, o
     run = RunFolder(tmp_path / "b")
     polarbgb.predict(finished, run, path=other)
     exported = polarbgb.export(run)
-    assert exported.tables["pred_nf1rate"] == len(run.read_frame("prediction.parquet"))
+    assert exported.rows["pred_nf1rate"] == len(run.read_frame("prediction.parquet"))
     with pytest.raises(UserError, match="was predicted by the models of .*: explain there"):
         polarbgb.explain(run)
-
-
-def shown(result):
-    console = Console(width=200, file=StringIO())
-    console.print(*result_tables(result, verbose=False), summary_line(result), sep="\n")
-    return console.file.getvalue()
 
 
 def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
@@ -95,10 +88,10 @@ def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
     drift = hot.run.read_frame("drift.parquet").row(0, named=True)
     assert (drift["feature"], drift["rows"]) == ("temperature", hot.rows)
     assert drift["trained_low"] < drift["trained_high"] < drift["low"] <= drift["high"]
-    told = shown(hot)
-    assert "temperature" in told
-    assert f"{hot.rows:,} rows (100.0%) lie beyond what the models were trained on" in told
-    assert f"{hot.rows:,} rows predicted, 100.0% of them beyond the training" in told
+    text = shown(hot)
+    assert "temperature" in text
+    assert f"{hot.rows:,} rows (100.0%) lie beyond what the models were trained on" in text
+    assert hot.summary() == f"{hot.rows:,} rows predicted, 100.0% of them beyond the training"
 
 
 def test_a_file_without_a_feature_is_refused(finished, other, tmp_path):

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 import polarbgb
-from polarbgb.cli.summary import summary_line, written_files
 from polarbgb.errors import UserError
 from polarbgb.reporting import content
 from polarbgb.reporting.curves import Curves, packed
@@ -74,8 +73,8 @@ def test_every_event_is_listed_and_those_of_the_lowest_far_are_drawn(reported):
     assert np.allclose(listed["t_start"].to_numpy(), events["t_start"].to_numpy())
     lowest = {str(one) for one in events.sort("far", "significance", descending=[False, True])["id"].head(3)}
     assert reported.data["windows"].keys() == reported.data["facts"].keys() == lowest
-    assert summary_line(reported.result).startswith(f"{len(events)} events, 3 of them drawn")
-    assert written_files(reported.result) == (reported.run / "report.html",)
+    assert reported.result.summary().startswith(f"{len(events)} events, 3 of them drawn")
+    assert reported.result.files == (reported.run / "report.html",)
 
 
 def test_a_window_holds_the_rows_around_its_event(reported):
@@ -108,13 +107,13 @@ def test_what_is_averaged_keeps_its_mean_and_its_extremes(small):
     time = np.arange(rows, dtype=np.float64)
     steady = np.full_like(rate, 500)
     curves = Curves(time, np.zeros(rows, np.int32), rate, steady, steady / 20, (rate - 500) / 25)
-    [first, *_] = curves.window(0, rows, 0, small)
+    [first, *_] = curves.window(0, rows, 0, small.input.cadence)
     x, drawn = unpacked(first["rate"]["x"]), unpacked(first["rate"]["rate"])
     assert len(x) <= 1502
     assert np.isclose(np.average(drawn[:-1], weights=np.diff(x)), rate[:, 0].mean(), rtol=1e-4)
     assert np.nanmax(unpacked(first["pull"]["pull_high"])) == curves.pull[:, 0].max()
     assert np.nanmin(unpacked(first["pull"]["pull_low"])) == curves.pull[:, 0].min()
-    assert curves.window(rows + 10, rows + 20, 0, small) == []
+    assert curves.window(rows + 10, rows + 20, 0, small.input.cadence) == []
 
 
 def best_bins(run):
@@ -248,7 +247,7 @@ def test_a_run_of_the_published_method_has_no_false_alarm_rate(bare):
     text = polarbgb.report(bare).path.read_text(encoding="utf-8")
     assert '"location":4.0' in text.replace(" ", "")  # the limit that was searched at, not that of the fit
     assert "far" not in [column["key"] for column in data_of(text)["columns"]]
-    assert "knows no false-alarm rate" in text
+    assert "has no false-alarm rate" in text
 
 
 def test_without_explanation_its_section_is_left_out(bare):
@@ -357,12 +356,12 @@ def test_a_browser_shows_the_page(browser, reported, width, scheme):
     assert far == sorted(far)
     ranking = [float(one) for one in column_of(browser, "ranking")]
     assert ranking == sorted(ranking, reverse=True)
-    click_head(browser, "lasts")
-    lasting = [float(one) for one in column_of(browser, "lasts")]
+    click_head(browser, "duration")
+    lasting = [float(one) for one in column_of(browser, "duration")]
     assert len(lasting) == len(events)
     assert lasting == sorted(lasting)
-    click_head(browser, "lasts")
-    assert [float(one) for one in column_of(browser, "lasts")] == sorted(lasting, reverse=True)
+    click_head(browser, "duration")
+    assert [float(one) for one in column_of(browser, "duration")] == sorted(lasting, reverse=True)
 
     # Words narrow the list; a row opens its event, and an event that is not drawn says so.
     one, other = events.sort("far")["name"][0], events.sort("far")["name"][-1]

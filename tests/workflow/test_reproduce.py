@@ -12,7 +12,7 @@ from polarbgb.runs.folder import SCHEMA, RunFolder
 
 def test_a_run_comes_out_the_same_to_the_byte(finished, tmp_path):
     told = []
-    repeated = polarbgb.reproduce(finished / "manifest.json", RunFolder(tmp_path / "b"), tell=told.append)
+    repeated = polarbgb.reproduce(finished / "manifest.json", RunFolder(tmp_path / "b"), on_result=told.append)
     assert repeated.stages == ("tune", "fit", "detect", "explain")
     assert repeated.different == ()
     assert {"best.toml", "prediction.parquet", "events.parquet", "models/fold2_bin5.ubj", "shap.parquet"} <= set(
@@ -21,7 +21,14 @@ def test_a_run_comes_out_the_same_to_the_byte(finished, tmp_path):
     for name in ("prediction.parquet", "events.parquet", "models/fold0_bin0.ubj"):
         assert (tmp_path / "b" / name).read_bytes() == (finished / name).read_bytes()
     assert repeated.versions == {}
-    assert [type(one).__name__ for one in told] == ["Tuned", "Fitted", "Detected", "Explained", "Exported", "Reported"]
+    assert [type(one).__name__ for one in told] == [
+        "TuneResult",
+        "FitResult",
+        "DetectResult",
+        "ExplainResult",
+        "ExportResult",
+        "ReportResult",
+    ]
 
 
 def test_what_differs_is_told(copied, tmp_path, monkeypatch):
@@ -41,11 +48,13 @@ def test_what_differs_is_told(copied, tmp_path, monkeypatch):
 def test_a_manifest_alone_is_enough_where_the_file_is_named(finished, mission, tmp_path):
     (tmp_path / "sent").mkdir()
     shutil.copyfile(finished / "manifest.json", tmp_path / "sent" / "manifest.json")
-    with pytest.raises(UserError, match=r"^no file nf1rate\.root, of which .* tells; say with --input where it is$"):
+    with pytest.raises(
+        UserError, match=r"^no file nf1rate\.root, which .* names as the input; say with --input where it is$"
+    ):
         polarbgb.reproduce(tmp_path / "sent")
     other = tmp_path / "nf1rate.root"
     other.write_bytes(mission.read_bytes() + b"\0")
-    with pytest.raises(UserError, match="is not the file that .* tells of: its SHA-256 is another"):
+    with pytest.raises(UserError, match="is not the input of .*: its SHA-256 differs"):
         polarbgb.reproduce(tmp_path / "sent", path=other)
     assert not (tmp_path / "sent_reproduced").exists()
 
@@ -55,7 +64,7 @@ def test_a_manifest_alone_is_enough_where_the_file_is_named(finished, mission, t
     [
         (None, "no manifest at"),
         ("{", "not a readable manifest"),
-        (f'{{"schema": {SCHEMA}, "stages": {{}}}}', "tells of nothing that was done"),
+        (f'{{"schema": {SCHEMA}, "stages": {{}}}}', "names no finished fit"),
         ('{"schema": 99, "stages": {}}', "was written by another version of polarbgb"),
         ('{"schema": 2, "stages": {"fit": {"input": {}}}}', "was written by an earlier version of polarbgb"),
     ],
@@ -69,5 +78,5 @@ def test_what_tells_of_no_run_is_refused(tmp_path, content, told):
 
 
 def test_a_run_is_not_repeated_into_itself(copied):
-    with pytest.raises(UserError, match="is the run that is to be repeated; name another --run folder"):
+    with pytest.raises(UserError, match="is the run to repeat; name another --run folder"):
         polarbgb.reproduce(copied / "manifest.json", copied)

@@ -104,7 +104,7 @@ def test_a_search_that_is_broken_off_in_a_trial_draws_it_again(finished, small, 
         patch.setattr("polarbgb.background.tune.train_fold", killed)
         with pytest.raises(Killed):
             polarbgb.tune(small, run, path=mission)
-    monkeypatch.setattr("polarbgb.background.tune._lives", lambda process: False)  # as it would have been
+    monkeypatch.setattr("polarbgb.background.tune._is_alive", lambda process: False)  # as it would have been
     polarbgb.tune(small, run, path=mission)
     assert digests(run)["tune"] == digests(finished)["tune"]
     assert (run / "best.toml").read_bytes() == (finished / "best.toml").read_bytes()
@@ -164,7 +164,7 @@ def test_interrupted_at_the_keyboard_it_says_so_in_one_line(begun, settings, mis
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, "")
-    assert err.strip() == "interrupted; what was finished is kept, and the same command goes on from there"
+    assert err.strip() == "interrupted; finished work is kept, and the same command continues from there"
     assert begun.stage("fit") is None
 
 
@@ -173,8 +173,8 @@ def test_a_run_that_is_done_keeps_its_fit_and_goes_on_behind_it(begun, small, mi
     told = []
     monkeypatch.setattr("polarbgb.workflow.run.detect", lambda *_, **__: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
-        polarbgb.run(small, begun, path=mission, tell=told.append)
-    assert [type(one).__name__ for one in told] == ["Inspection", "Kept"]
+        polarbgb.run(small, begun, path=mission, on_result=told.append)
+    assert [type(one).__name__ for one in told] == ["InspectResult", "KeptResult"]
     other = small.model_copy(update={"model": small.model.model_copy(update={"seed": 5})})
     with pytest.raises(polarbgb.UserError, match="holds a study of another input or configuration"):
         polarbgb.run(other, begun, path=mission)

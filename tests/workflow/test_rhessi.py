@@ -10,7 +10,7 @@ import uproot
 
 import polarbgb
 from polarbgb.runs.folder import RunFolder
-from polarbgb.workflow.detect import DetectResult
+from polarbgb.workflow.results.detect import DetectResult
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
 LIST = DATA / "rhessi_flares.csv"
