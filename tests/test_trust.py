@@ -126,7 +126,8 @@ def test_a_folder_from_a_stranger_removes_nothing_outside_it(tmp_path, name):
     (run / ".ready").mkdir(parents=True)
     (run / "away").symlink_to(tmp_path)
     (run / ".ready/.gone.json").write_text(json.dumps([name.format(place=tmp_path)]))
-    with pytest.raises(polarbgb.UserError, match=r"\.ready: names the file .*, which is not in .*; remove it"), run.hold():
+    refusal = r"\.ready: names the file .*, which is not in .*; remove it"
+    with pytest.raises(polarbgb.UserError, match=refusal), run.hold():
         pass
     assert (tmp_path / "mine.txt").read_text() == "mine"
 

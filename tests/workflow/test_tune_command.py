@@ -31,7 +31,7 @@ def test_fit_takes_it_and_says_so(results, finished):
     assert taken["n_estimators"] == 20
 
 
-def write_best(folder, backend="xgboost", depth=3):
+def write_best(folder, backend="xgboost", max_depth=3):
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.toml"
     best.write_text(f'backend = "{backend}"\nobjective = "gamma"\nscore = 2.0\n[model]\ndepth = {depth}\n')
@@ -61,7 +61,7 @@ def test_parameters_of_another_library_are_refused_or_left(small, mission, tmp_p
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", 'backend = "xgboost"\n', 'backend="xgboost"\nobjective="poisson"\nmodel={depth=-1}\n']
+    "text", ["", "nonsense", 'backend = "xgboost"\n', 'backend="xgboost"\nobjective="poisson"\nmodel={max_depth=-1}\n']
 )
 def test_a_damaged_list_of_parameters_is_refused(small, mission, tmp_path, text):
     (tmp_path / "best.toml").write_text(text)
