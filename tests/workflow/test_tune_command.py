@@ -34,14 +34,14 @@ def test_fit_takes_it_and_says_so(results, finished):
 def write_best(folder, backend="xgboost", max_depth=3):
     folder.mkdir(parents=True, exist_ok=True)
     best = folder / "best.toml"
-    best.write_text(f'backend = "{backend}"\nobjective = "gamma"\nscore = 2.0\n[model]\ndepth = {depth}\n')
+    best.write_text(f'backend = "{backend}"\nobjective = "gamma"\nscore = 2.0\n[model]\nmax_depth = {max_depth}\n')
     return best
 
 
 def test_fit_takes_what_it_is_given(small, mission, tmp_path):
     best = write_best(tmp_path / "elsewhere")
     fitted = polarbgb.fit(small, RunFolder(tmp_path / "a"), path=mission, parameters=best)
-    assert fitted.parameters == "best.toml: depth 3"
+    assert fitted.parameters == "best.toml: max_depth 3"
     assert fitted.run.config().model == small.model.model_copy(update={"max_depth": 3})
 
 
