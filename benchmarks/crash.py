@@ -134,7 +134,9 @@ def require_valid(run: Path) -> None:
 def kept(run: Path) -> int:
     """Count the finished parts that a killed process left."""
     parts = [*run.glob(".draft-*/.parts/**/*.json"), *run.glob(".draft-*/.parts/**/*.npz")]
-    return len(parts) + len([*run.glob(".draft-plot-*/plots/*"), *run.glob(".draft-explain-*/plots/*")])
+    stages = ("fit", "explain", "plot")  # whose drafts are continued
+    figures = [file for stage in stages for file in run.glob(f".draft-{stage}-*/plots/[!.]*")]
+    return len(parts) + len(figures)
 
 
 def made(run: Path) -> int:

@@ -1,8 +1,10 @@
-"""The published network as a peer: trained and scored on the rows and folds of polarbgb, from the published features.
+"""The published network as a reference prediction: trained and scored on the rows and folds of polarbgb.
+
+Its features are the published ones.
 
 Run it as ``python benchmarks/mlp.py -i mission.root --epochs 200 --folds 1 --out mlp.json``. The held-out predictions
 after the last and after the best epoch go beside it, to ``mlp_last.parquet`` and ``mlp_best.parquet``: judge them by
-``polarbgb evaluate --peer mlp_last.parquet`` for a fit of the same file and folds.
+``polarbgb evaluate --reference mlp_last.parquet`` for a fit of the same file and folds.
 
 MLP 18-200-200-200-6 with ReLU, Adam 1e-3, batches of 256, loss sum(w r^2) / sum(w) over rows and bins with
 w = 1/rate_err^2. Features are standardised by the training rows; a missing one is their mean. In schemes 'orbits'
@@ -76,8 +78,8 @@ class Settings:
 
 
 @dataclass
-class TrainedDetector:
-    """What one fold came to.
+class TrainedNetwork:
+    """The network of one fold and its errors.
 
     Attributes:
         last: (held-out rows, bins) Hz, after the last epoch.
@@ -140,7 +142,7 @@ def train_fold(
     train: NDArray[np.bool_],
     held: NDArray[np.bool_],
     settings: Settings,
-) -> TrainedDetector:
+) -> TrainedNetwork:
     """Train on some rows and predict others.
 
     Args:
@@ -158,7 +160,7 @@ def train_fold(
     model = network(features.shape[1], rate.shape[1])
     adam = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     names = tuple(map(str, range(rate.shape[1])))
-    trained = TrainedDetector()
+    trained = TrainedNetwork()
     least = np.inf
     for epoch in range(1, settings.epochs + 1):
         begun = time.monotonic()

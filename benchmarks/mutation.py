@@ -2,7 +2,7 @@
 
 It needs cosmic-ray (``pip install cosmic-ray==8.7.0``) beside the test extra. Run it from the root of the repository:
 
-- ``python benchmarks/mutation.py timeline features -o whole.json``: every fault of two packages,
+- ``python benchmarks/mutation.py data features -o whole.json``: every fault of two packages,
 - ``python benchmarks/mutation.py transients --sample 25 -o sample.json``: 25 faults of each module, drawn by seed,
 - ``python benchmarks/mutation.py --again whole.json -o after.json``: the faults that went unnoticed once more, as long
   as the package itself has not changed.
@@ -36,9 +36,14 @@ from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 TESTED_ELSEWHERE = {
-    "transients/fixed": "transients/test_efficiency.py -k fixed",
-    "transients/logistic": "transients/test_efficiency.py -k 'line or sharp or likely or fluence or interval'",
-    "transients/shared": "transients/test_inject.py -k 'share or apart or nothing or spectrum'",
+    "data/calendar": "data/test_quality.py",
+    "transients/compiled": "transients/test_focus.py",
+    "transients/fixed_windows": "validation/test_efficiency.py -k fixed",
+    "transients/hit_patterns": "transients/test_injection.py -k 'share or apart or nothing or spectrum'",
+    "transients/local_baseline": "transients/test_windows.py",
+    "transients/rows": "transients/test_published.py",
+    "transients/settings": "transients/test_search.py",
+    "validation/logistic": "validation/test_efficiency.py -k 'line or sharp or likely or fluence or interval'",
 }
 """Modules whose tests stand in the file of another; all others have a file of their name."""
 
@@ -135,7 +140,7 @@ def judge(module: Path, faults: list[MutationSpec]) -> dict[str, dict[str, objec
 @click.option("--again", type=click.Path(exists=True, path_type=Path), help="Try the unnoticed faults of this result.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="JSON file, a fault an entry.")
 def main(*, places: tuple[str, ...], sample: int, seed: int, again: Path | None, out: Path) -> None:
-    """Put faults into PLACES (packages such as 'timeline', or modules such as 'transients/match')."""
+    """Put faults into PLACES (packages such as 'data', or modules such as 'transients/match')."""
     results = json.loads(again.read_text()) if again else {}
     out = out.resolve()
     # Plugins that no test here needs take half of the time that most runs take.

@@ -26,7 +26,7 @@ from verdict import Tally, compare, tally
 
 from polarbgb import UserError, load
 from polarbgb.background.folds import Split, make_folds
-from polarbgb.runs.folder import digest
+from polarbgb.io.provenance import digest
 from polarbgb.workflow.cleaning import clean_training_set
 from polarbgb.workflow.preparation import Prepared, prepare
 

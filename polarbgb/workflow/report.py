@@ -169,7 +169,7 @@ def _page(
         pictures=_pictures(run, figures),
         slopes=_slopes(run, config, bins),
         stability=_stability(run, titles, bins),
-        provenance=_provenance(run, stage),
+        provenance=_provenance(stage),
         config=to_toml(portable(config)),
         panels={**panels, **explanation_panels},
         data={**data, **explanation},
@@ -290,7 +290,7 @@ def _stages(run: RunFolder) -> Table:
     return Table(head=("command", "finished", "run time"), rows=tuple(rows))
 
 
-def _provenance(run: RunFolder, stage: Mapping[str, Any]) -> Table:
+def _provenance(stage: Mapping[str, Any]) -> Table:
     source = stage["input"]
     rows = [
         ("polarbgb", __version__),
