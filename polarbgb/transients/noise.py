@@ -66,11 +66,13 @@ class Noise:
         """
         i_scale = np.abs(np.log(after - first)[:, None] - np.log(self.lengths)).argmin(axis=1)
         stratum = strata(counts)[first]
-        distances = {}
-        for name, deviation in _deviations(counts, first, after, settings).items():
-            inverse = np.linalg.inv(self.covariance[name])[i_scale, stratum]
-            form = np.einsum("wi,wij,wj->w", deviation, inverse, deviation)
-            distances[name] = np.sqrt(np.maximum(form, 0.0))
+        distances = {name: np.zeros(len(first)) for name in self.covariance}
+        deviations = _deviations(counts, first, after, settings)
+        for scale_and_stratum in np.unique(np.column_stack([i_scale, stratum]), axis=0):
+            windows = (i_scale == scale_and_stratum[0]) & (stratum == scale_and_stratum[1])
+            for name, deviation in deviations.items():
+                covariance = self.covariance[name][tuple(scale_and_stratum)]
+                distances[name][windows] = np.sqrt(_squared_distance(deviation[windows], covariance))
         return distances
 
 
