@@ -83,12 +83,12 @@ def _reproduce(terminal: Terminal, manifest: Path, run: RunFolder | None, path: 
     terminal.close()
 
 
-@click.command(epilog=options.examples("polarbgb demo --days 1 -r outputs/demo"))
+@click.command(epilog=options.examples("polarbgb demo --days 5 -r outputs/demo"))
 @options.add(
     click.option(
         "-r", "--run", "folder", default="outputs/demo", show_default=True, type=options.FILE, help="Run folder."
     ),
-    click.option("--days", default=2.0, show_default=True, help="Length of the simulated mission."),
+    click.option("--days", default=5.0, show_default=True, help="Length of the simulated mission."),
     click.option("--seed", default=0, show_default=True, help="Seed of the simulation."),
 )
 def demo(terminal: Terminal, **arguments: Value) -> None:

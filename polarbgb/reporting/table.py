@@ -27,14 +27,15 @@ class Table:
     note: str = ""
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """Write a count with its noun, which takes an s unless the count is 1.
 
     Examples:
-        >>> counted(1, "event"), counted(1200, "row")
-        ('1 event', '1,200 rows')
+        >>> counted(1, "event"), counted(1200, "row"), counted(0.3, "event")
+        ('1 event', '1,200 rows', '0.3 events')
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    text = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{text} {noun}{'' if count == 1 else 's'}"
 
 
 def extent(values: Iterable[float], form: str) -> str:

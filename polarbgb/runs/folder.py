@@ -79,6 +79,11 @@ class RunFolder(Folder):
         """Return the facts that the manifest records about a stage, or None if it is not finished."""
         return self.manifest()["stages"].get(name)
 
+    def invalidated_by(self, name: str) -> tuple[str, ...]:
+        """Return the finished stages that a new result of a stage removes."""
+        stages = self.manifest()["stages"]
+        return tuple(stage for stage in STAGES[name].invalidates if stage in stages)
+
     def require(self, *names: str) -> Mapping[str, Any]:
         """Return the facts about the first of several stages that is finished.
 

@@ -81,7 +81,7 @@ def init_config(
     if path.suffix != ".toml":
         raise UserError(f"{path}: the name must end in .toml")
     if path.exists() and not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
+        raise UserError(f"{path} exists; add --overwrite (in Python overwrite=True) to replace it")
     raw = _PLACEHOLDERS if base is None else tomllib.loads(shipped(f"configs/{base}.toml").read_text(encoding="utf-8"))
     tree: str | None = None
     branches: tuple[Branch, ...] = ()

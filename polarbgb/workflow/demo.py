@@ -1,4 +1,4 @@
-"""`polarbgb demo`: the whole analysis on two simulated days."""
+"""`polarbgb demo`: the whole analysis on five simulated days."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from polarbgb.workflow.tune import STUDY
 
 SETTINGS = (
     "name=POLAR, simulated",
-    "model.n_estimators=100",
-    "model.learning_rate=0.2",
-    "tune.trials=6",
+    "model.n_estimators=200",
+    "model.learning_rate=0.1",
+    "tune.trials=4",
     "tune.rows=30_000",
     "tune.folds=2",
     "folds.count=4",
@@ -31,7 +31,7 @@ SETTINGS = (
 def demo(
     folder: str | Path = "outputs/demo",
     *,
-    days: float = 2.0,
+    days: float = 5.0,  # enough orbits to learn a ranking of events
     seed: int = 0,
     on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,

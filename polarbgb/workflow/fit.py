@@ -115,6 +115,7 @@ def _fit(
     draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
     draft.write_json("metrics.json", {"scores": [bin_score.as_dict() for bin_score in scores]})
     write_prediction(draft, calibrated_background.frame, config, track)
+    removed = run.invalidated_by("fit")
     files = draft.publish(
         started,
         **prepared.provenance(config),
@@ -138,6 +139,7 @@ def _fit(
         weighted_means=config.rates.weighted_means,
         rounds=tuple(rounds),
         trees=tuple(np.mean(trees, axis=0).tolist()),
+        removed=removed,
         # One entry for all models, of which there may be hundreds.
         files=tuple(dict.fromkeys(file.parent if file.parent.name == "models" else file for file in files)),
     )

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
+from polarbgb.reporting.table import counted
 from polarbgb.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Run:
         kinds = ", ".join(f"{number} {name}" for name, number in classes)
         how = "by the published method"
         if stage["method"] == "focus":
-            how = f"at most {stage['trigger']['far']:g} false events per day"
+            how = f"at most {counted(stage['trigger']['far'], 'false event')} per day"
         return f"{len(self.events)} ({kinds}), {how}" if kinds else f"none, {how}"
 
     def _event(self, event: int | str) -> dict[str, Any]:

@@ -43,6 +43,6 @@ def require_free(
     if inside and path.suffix in _RUN_SUFFIXES and not path.name.startswith("export"):
         raise UserError(f"{path} belongs to the run folder; name another, such as export{path.suffix}")
     if not overwrite:
-        raise UserError(f"{path} exists; add --overwrite to replace it")
+        raise UserError(f"{path} exists; add --overwrite (in Python overwrite=True) to replace it")
     if folder_of and path.is_dir() and not all(file.is_file() and file.match(folder_of) for file in path.iterdir()):
         raise UserError(f"{path} holds more than {folder_of}; name another folder")

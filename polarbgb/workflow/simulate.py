@@ -68,7 +68,7 @@ def simulate(
     path, chosen = Path(path), recipe(settings)
     for file in (path, truth_path(path)):
         if file.exists() and not overwrite:
-            raise UserError(f"{file} exists; add --overwrite to replace it")
+            raise UserError(f"{file} exists; add --overwrite (in Python overwrite=True) to replace it")
     triggers = known_events(load("configs/polar.toml").known_events).select("name", "time").rows()
     mission = simulate_mission(
         path, days=days, seed=seed, first=first_day, quirks=quirks, recipe=chosen, known=triggers, track=track

@@ -99,9 +99,16 @@ def fit_result(scatter, **changes):
         weighted_means=False,
         rounds=(),
         trees=(1.0,) * (1 + len(scatter)),
+        removed=(),
         files=(),
     )
     return replace(result, **changes)
+
+
+def test_what_a_new_fit_removes_is_named():
+    assert "removed" not in shown(fit_result((1.0,)))
+    told = shown(fit_result((1.0,), removed=("detect", "explain")))
+    assert "removed, because an earlier fit made them: results of detect, explain" in told
 
 
 def test_bins_whose_scatter_disagrees_with_their_errors_are_named():

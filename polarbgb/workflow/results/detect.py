@@ -61,11 +61,11 @@ class DetectResult:
             return f"{events}; the published method has no false-alarm rate"
         far, least = self.far or 0.0, self.least_far or 0.0
         if far >= least:
-            rate = f"at most {far:g} false events per day, about {far * self.days:.1f} in {self.days:.1f} days"
+            rate = f"at most {counted(far, 'false event')} per day, about {far * self.days:.1f} in {self.days:.1f} days"
         else:
             rate = (
-                f"asked for {far:g} false events per day, but {self.days:.1f} days of data cannot measure less than "
-                f"{number(least, 2)} per day: nothing in the control ranks as high as the events"
+                f"asked for {counted(far, 'false event')} per day, but {self.days:.1f} days of data cannot measure "
+                f"less than {number(least, 2)} per day: nothing in the control ranks as high as the events"
             )
         return f"{events}; {rate}; ranked by {self.ranking}"
 

@@ -64,7 +64,7 @@ class EvaluateResult:
             parts.append(f"errors are those of the {rows} predicted by {' and '.join(self.references)} too")
         if self.efficiency is not None:
             shares = (f"{self.efficiency.share(FOCUS, sigma):.0%} from {sigma:g} sigma on" for sigma in (6.0, _BRIGHT))
-            parts.append(f"bursts found at {self.efficiency.far:g} false events per day: {', '.join(shares)}")
+            parts.append(f"bursts found at {counted(self.efficiency.far, 'false event')} per day: {', '.join(shares)}")
         if self.stability is not None:
             parts.append(f"the lists of both runs share {self.stability.listed.together:.0%} of the seconds")
         return "; ".join(parts)
@@ -150,14 +150,17 @@ def _efficiency(efficiency: Efficiency, *, verbose: bool) -> Table:
         head=("oracle sigma", "duration, s", "bursts", *TITLES.values()),
         rows=tuple(rows),
         align="ll" + "r" * (1 + len(TITLES)),
-        note=f"found by {TITLES[FOCUS]} at {efficiency.far:g} false events per day; the other methods have no "
+        note=f"found by {TITLES[FOCUS]} at {counted(efficiency.far, 'false event')} per day; the other methods have no "
         "false-alarm rate",
     )
 
 
 def _stability(agreement: ListAgreement) -> Table:
     """Lay out how far two lists agree."""
-    lists = {f"at {agreement.far:g} false events per day": agreement.listed, "published method": agreement.published}
+    lists = {
+        f"at {counted(agreement.far, 'false event')} per day": agreement.listed,
+        "published method": agreement.published,
+    }
     return Table(
         head=("events of both runs", "this run", "other run", "seconds in both", "found again"),
         rows=(

@@ -40,6 +40,7 @@ class FitResult:
         weighted_means: whether the configuration says that rates may scatter less than their errors.
         rounds: of the training-set cleaning.
         trees: (1 + bins,) mean number of trees over the folds: those that the bins share, and what each bin adds.
+        removed: stages of the run folder that were made from an earlier fit, and were removed.
         files: the files that were written.
     """
 
@@ -56,6 +57,7 @@ class FitResult:
     weighted_means: bool
     rounds: tuple[Round, ...]
     trees: tuple[float, ...]
+    removed: tuple[str, ...]
     files: tuple[Path, ...]
 
     def summary(self) -> str:
@@ -82,7 +84,12 @@ class FitResult:
                 f"({cleaning.added:,} added){recurrent}"
             )
         yield from self._scatter_warnings()
-        yield f"trees: {self.trees[0]:.0f} shared by all bins, and those that the table lists for each bin alone"
+        yield f"trees: {self.trees[0]:.0f} shared by all bins; the table lists how many each bin adds"
+        if self.removed:
+            yield (
+                f"removed, because an earlier fit made them: results of {', '.join(self.removed)}; "
+                "reports and exports of that fit are kept, and are out of date"
+            )
 
     def _scatter_warnings(self) -> Iterator[str]:
         """Yield a line for the bins whose rates scatter less than their stated errors, and one for those with more."""
