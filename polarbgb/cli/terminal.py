@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -28,6 +29,10 @@ from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.results.result import Result
 
 T = TypeVar("T")
+
+
+_MOST_FIGURES = 6
+"""Figures of a folder that are named one by one."""
 
 
 class Terminal:
@@ -108,8 +113,15 @@ class Terminal:
             self._out.print(*renderables(table, self._out.width), sep="\n")
 
     def _files(self, results: Iterable[Result]) -> None:
-        for path in dict.fromkeys(path for result in results for path in result.files):
-            self._out.print(f"  {path}", soft_wrap=True)
+        """Name the files, and only the folder of many figures."""
+        files = list(dict.fromkeys(path for result in results for path in result.files))
+        in_folder = Counter(path.parent for path in files if path.parent.name == "plots")
+        many = {folder: n for folder, n in in_folder.items() if n > _MOST_FIGURES and not self._verbose}
+        for path in files:
+            if path.parent not in many:
+                self._out.print(f"  {path}", soft_wrap=True)
+        for folder, number in many.items():
+            self._out.print(f"  {folder} ({number} figures)", soft_wrap=True)
 
     def _json(self, value: object) -> None:
         if self._as_json:

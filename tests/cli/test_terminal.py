@@ -161,6 +161,16 @@ def test_files_are_named_once_each(results, capsys):
     assert text.count("events.parquet") == 1
 
 
+def test_many_figures_are_named_by_their_folder(results, capsys):
+    figures = [path for path in results.explain.files if path.parent.name == "plots"]
+    assert len(figures) > 6
+    for verbose in (False, True):
+        Terminal(verbose=verbose).show(results.explain)
+        text = capsys.readouterr().out.replace("\n", "")
+        assert (figures[0].name in text) == verbose
+        assert (f"({len(figures)} figures)" in text) != verbose
+
+
 def test_several_commands_make_one_object(results, capsys):
     terminal = Terminal(as_json=True)
     terminal.on_result(results.inspect)
