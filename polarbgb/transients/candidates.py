@@ -149,7 +149,7 @@ def describe_candidates(
         (candidates,) values by name; NaN where a feature is not known.
     """
     observed, expected = running_sums(counts.observed), running_sums(counts.expected)
-    distances = noise.distances(counts, candidates.first, candidates.after, settings)
+    distances = noise.distances(counts, (observed, expected), candidates.first, candidates.after, settings)
     features = {
         **_by_scale(candidates, settings),
         **_against_baselines(candidates, counts, observed, expected, settings),

@@ -46,28 +46,33 @@ class Noise:
         lengths: (scales,) lengths of the windows in rows, increasing.
         covariance: (scales, strata, bins, bins) covariance of :func:`root_deviations` from the background scaled to a
             local baseline, by name of the baseline.
+        stratum: (rows,) stratum of each row that was measured, from :func:`strata`.
     """
 
     dispersion: Mapping[float, Array]
     lengths: NDArray[np.int64]
     covariance: Mapping[str, Array]
+    stratum: NDArray[np.int64]
 
-    def distances(self, counts: Counts, first: Rows, after: Rows, settings: Trigger) -> dict[str, Array]:
+    def distances(
+        self, counts: Counts, sums: tuple[Array, Array], first: Rows, after: Rows, settings: Trigger
+    ) -> dict[str, Array]:
         """Return the (windows,) Mahalanobis distance of windows from the background, sigma, by local baseline.
 
         Deviations that resemble errors of the background count little; those with another spectrum count in full. The
         covariance is that of the length nearest to the window and of the stratum of its first row.
 
         Args:
-            counts: observed and expected counts.
+            counts: of the rows that were measured, as observed or changed.
+            sums: (rows + 1, bins) running sums of their observed and of their expected counts.
             first: (windows,) first row.
             after: (windows,) row after the last.
             settings: gives ``prior_width``.
         """
         i_scale = np.abs(np.log(after - first)[:, None] - np.log(self.lengths)).argmin(axis=1)
-        stratum = strata(counts)[first]
+        stratum = self.stratum[first]
         distances = {name: np.zeros(len(first)) for name in self.covariance}
-        deviations = _deviations(counts, first, after, settings)
+        deviations = _deviations(counts, sums, first, after, settings)
         for scale_and_stratum in np.unique(np.column_stack([i_scale, stratum]), axis=0):
             windows = (i_scale == scale_and_stratum[0]) & (stratum == scale_and_stratum[1])
             for name, deviation in deviations.items():
@@ -88,15 +93,18 @@ def measure_noise(counts: Counts, settings: Trigger) -> Noise:
     scales = sorted(settings.scales)
     lengths = np.array([max(1, round(scale / counts.cadence)) for scale in scales])
     stratum = strata(counts)
+    sums = running_sums(counts.observed), running_sums(counts.expected)
     shorter = np.ones(len(counts.series))
     of_shorter = {name: np.tile(np.eye(counts.n_bins), (_STRATA, 1, 1)) for name in BASELINES}
     for scale, length in zip(scales, lengths, strict=True):
         shorter = _dispersion(counts, followed(counts, scale, settings), length, shorter)
         dispersion[scale] = shorter
-        of_shorter = _covariances(counts, length, stratum, settings, of_shorter)
+        first, after = _quiet_windows(counts, length, max(1, length // 2, len(counts.time) // _MAX_WINDOWS))
+        of_shorter = _covariances(_deviations(counts, sums, first, after, settings), stratum[first], of_shorter)
         for name, of_scale in of_shorter.items():
             covariance[name].append(of_scale)
-    return Noise(dispersion, lengths, {name: np.stack(of_scales) for name, of_scales in covariance.items()})
+    stacked = {name: np.stack(of_scales) for name, of_scales in covariance.items()}
+    return Noise(dispersion, lengths, stacked, stratum)
 
 
 def strata(counts: Counts) -> NDArray[np.int64]:
@@ -177,30 +185,30 @@ def _dispersion(counts: Counts, expected: Array, length: int, shorter: Array) ->
 
 
 def _covariances(
-    counts: Counts, length: int, stratum: NDArray[np.int64], settings: Trigger, shorter: Mapping[str, Array]
+    deviations: Mapping[str, Array], stratum: NDArray[np.int64], shorter: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Return the (strata, bins, bins) covariance of quiet windows of a length, by local baseline.
+    """Return the (strata, bins, bins) covariance of (windows, bins) deviations, by local baseline.
 
     Where a stratum has too few windows, the covariance of the next shorter length is used.
     """
-    step = max(1, length // 2, len(counts.time) // _MAX_WINDOWS)
-    first, after = _quiet_windows(counts, length, step)
     covariances = {name: of_shorter.copy() for name, of_shorter in shorter.items()}
-    for name, deviation in _deviations(counts, first, after, settings).items():
+    for name, deviation in deviations.items():
         for i_stratum in range(_STRATA):
-            of_stratum = deviation[stratum[first] == i_stratum]
-            if len(of_stratum) >= max(_MIN_OF_STRATUM, 4 * counts.n_bins):
+            of_stratum = deviation[stratum == i_stratum]
+            if len(of_stratum) >= max(_MIN_OF_STRATUM, 4 * deviation.shape[1]):
                 covariances[name][i_stratum] = robust_covariance(of_stratum)
     return covariances
 
 
-def _deviations(counts: Counts, first: Rows, after: Rows, settings: Trigger) -> dict[str, Array]:
+def _deviations(
+    counts: Counts, sums: tuple[Array, Array], first: Rows, after: Rows, settings: Trigger
+) -> dict[str, Array]:
     """Return the (windows, bins) deviations of windows from the background scaled to each local baseline, sigma."""
-    observed, expected = running_sums(counts.observed), running_sums(counts.expected)
+    observed, expected = sums
     deviations = {}
     for name, baseline in BASELINES.items():
         (start, stop), (begin, end) = baseline.edges(first, after, counts)
-        counted, wanted = (sums[stop] - sums[start] + sums[end] - sums[begin] for sums in (observed, expected))
+        counted, wanted = (running[stop] - running[start] + running[end] - running[begin] for running in sums)
         background = scaled(expected[after] - expected[first], counted, wanted, settings)
         deviations[name] = root_deviations(observed[after] - observed[first], background)
     return deviations

@@ -24,6 +24,12 @@ def noise_of(make_config, make_counts):
     return measure
 
 
+def distances_of(noise, counts, first, after, settings):
+    return noise.distances(
+        counts, (running_sums(counts.observed), running_sums(counts.expected)), first, after, settings
+    )
+
+
 def strayed(rng, share, length=10):
     """Return Poisson counts of two bins; the background has a relative error ``share``, new after ``length`` rows."""
     error = np.repeat(rng.normal(0.0, share, ROWS // length), length)
@@ -156,8 +162,8 @@ def test_the_distance_is_that_of_mahalanobis(make_config, make_counts):
         observed[begin:end] += rng.normal(0, 40, 2)
     covariance = rng.normal(size=(2, 5, 2, 4))
     covariance = covariance @ covariance.transpose(0, 1, 3, 2)
-    noise = Noise({}, np.array([1, 5]), {"near": covariance, "far": 4 * covariance})
-    distances = noise.distances(make_counts(observed, RATE), first, after, settings)
+    noise = Noise({}, np.array([1, 5]), {"near": covariance, "far": 4 * covariance}, np.zeros(4000, int))
+    distances = distances_of(noise, make_counts(observed, RATE), first, after, settings)
     for i_window, (begin, end) in enumerate(zip(first, after, strict=True)):
         deviation = root_deviations(observed[begin:end].sum(axis=0), np.full(2, RATE * (end - begin)))
         inverse = np.linalg.inv(covariance[int(end - begin > 2), 0])  # all rows have the least error of the model
@@ -171,7 +177,7 @@ def test_distances_of_noise_alone_are_those_of_gaussian_numbers(noise_of, make_c
     noise = noise_of(strayed(rng, 0.03))
     fresh = make_counts(strayed(rng, 0.03), RATE, series=SERIES)
     first = np.arange(500, ROWS - 500, 5)  # windows overlap by half, as in the measurement of the noise
-    distances = noise.distances(fresh, first, first + 10, make_config(bins=2).trigger)
+    distances = distances_of(noise, fresh, first, first + 10, make_config(bins=2).trigger)
     for distance in distances.values():
         for share in (0.3, 0.7, 0.95):
             assert np.quantile(distance**2, share) == pytest.approx(stats.chi2(2).ppf(share), rel=0.12)
@@ -185,7 +191,7 @@ def test_an_excess_in_bins_that_err_alike_is_nearer_than_one_in_a_single_bin(noi
     observed[1500:1510, 0] += 60.0
     first = np.array([500, 1500])
     settings = make_config(bins=2).trigger
-    alike, alone = noise.distances(make_counts(observed, RATE), first, first + 10, settings)["far"]
+    alike, alone = distances_of(noise, make_counts(observed, RATE), first, first + 10, settings)["far"]
     assert alike < 4 < alone
 
 
