@@ -349,10 +349,10 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
         with bounded():
             config = load(path)
             frame = read_columns(_good(), toy.TREE, config.branches, exact=config.branches)
-            timeline = clean(frame, row_rules(config))
-            count_rates(timeline, config.rates, config.input.cadence)
-            build_matrix(timeline, config.features, config.position, config.input.cadence)
-            make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
+            dataset = clean(frame, row_rules(config))
+            count_rates(dataset, config.rates, config.input.cadence)
+            build_matrix(dataset, config.features, config.position, config.input.cadence)
+            make_folds(dataset.time, dataset.known, config.folds, config.orbit, config.model)
     except UserError as error:
         one_line(error)
 

@@ -233,18 +233,18 @@ def main(
     try:
         config = published_config(config_path, scheme)
         prepared = prepare(config, path)
-        timeline, count_rates = prepared.timeline, prepared.count_rates
-        folds = make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
+        dataset, count_rates = prepared.dataset, prepared.count_rates
+        folds = make_folds(dataset.time, dataset.known, config.folds, config.orbit, config.model)
     except UserError as error:
         raise click.ClickException(str(error)) from error
     blocks = scheme == "blocks"
-    scored = np.zeros(len(timeline.row), bool)
+    scored = np.zeros(len(dataset.row), bool)
     last, best = np.full((2, *count_rates.rate.shape), np.nan)
     fits = []
     for number, split in enumerate(folds.splits[:count]):
         train = split.train if blocks else split.train | split.validation
         part = folds.fold == BLOCK_PARTS.index("test") if blocks else split.predicted
-        held = part & ~timeline.known
+        held = part & ~dataset.known
         click.echo(f"fold {number}: {train.sum():,} rows to learn from, {held.sum():,} held out")
         fit = train_fold(prepared.matrix.values, count_rates, train, held, Settings(epochs, every, minutes, seed))
         scored |= held
@@ -271,7 +271,7 @@ def main(
     }
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for epoch, prediction in (("last", last), ("best", best)):
-        write_reference(out.with_name(f"{out.stem}_{epoch}.parquet"), timeline.row[scored], prediction[scored])
+        write_reference(out.with_name(f"{out.stem}_{epoch}.parquet"), dataset.row[scored], prediction[scored])
     click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'pull^2':>10s}  (WMSE in Hz^2)")
     for end, top in zip(result["last"], result["best"], strict=True):
         errors = (end["weighted_error"], top["weighted_error"], top["mean_square_pull"])

@@ -73,9 +73,9 @@ def read_rows(config: Config, path: Path, most: int | None = None) -> Rows:
     """
     started = time.monotonic()
     prepared = prepare(config, path)
-    timeline, count_rates = prepared.timeline, prepared.count_rates
-    known = timeline.known[:most]
-    split = make_folds(timeline.usable_time[:most], known, config.folds, config.orbit, config.model).splits[0]
+    dataset, count_rates = prepared.dataset, prepared.count_rates
+    known = dataset.known[:most]
+    split = make_folds(dataset.time[:most], known, config.folds, config.orbit, config.model).splits[0]
     return Rows(
         matrix=Matrix(prepared.matrix.values[:most], prepared.matrix.names),
         count_rates=CountRates(count_rates.rate[:most], count_rates.error[:most], count_rates.exposure[:most]),

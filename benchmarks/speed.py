@@ -32,7 +32,7 @@ from polarbgb.transients import windows as search
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.noise import measure_noise
-from polarbgb.workflow.preparation import read_timeline
+from polarbgb.workflow.preparation import read_dataset
 from polarbgb.workflow.search_settings import search_settings
 
 MISSION = 72.0
@@ -66,9 +66,9 @@ class Line:
 def stages(path: Path, run: Path) -> tuple[float, float]:
     """Return the seconds of the features, and of the search of all windows, in a process of its own."""
     config = load("configs/polar.toml")
-    timeline = read_timeline(config, path)
+    dataset = read_dataset(config, path)
     started = time.monotonic()
-    build_matrix(timeline, config.features, config.position, config.input.cadence)
+    build_matrix(dataset, config.features, config.position, config.input.cadence)
     features = time.monotonic() - started
     windows(Series(np.ones(2), np.ones(2), np.zeros(2, np.int32)))  # the first one may compile
     spent = []

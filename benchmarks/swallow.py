@@ -67,23 +67,23 @@ class Injection:
 
 def draw(prepared: Prepared, rng: np.random.Generator) -> list[Injection]:
     """Draw places in unbroken data, at most one an orbit, none near a known event."""
-    timeline = prepared.timeline
-    orbits = rng.permutation(np.unique(timeline.orbit))
+    dataset = prepared.dataset
+    orbits = rng.permutation(np.unique(dataset.orbit))
     wanted = [kind for kind, (_, _, number) in KINDS.items() for _ in range(number)]
     wanted.sort(key=lambda kind: -KINDS[kind][0])  # the long ones find fewer places
     drawn = []
     for orbit in orbits:
         if not wanted:
             break
-        rows = np.flatnonzero((timeline.orbit == orbit) & ~timeline.known)
+        rows = np.flatnonzero((dataset.orbit == orbit) & ~dataset.known)
         length = KINDS[wanted[0]][0]
         starts = rows[:-length]
         starts = starts[
-            (timeline.segment[starts] == timeline.segment[starts + length]) & (rows[length:] - starts == length)
+            (dataset.segment[starts] == dataset.segment[starts + length]) & (rows[length:] - starts == length)
         ]
         if len(starts):
             first = rng.choice(starts)
-            drawn.append(Injection(wanted.pop(0), timeline.row[first : first + length]))
+            drawn.append(Injection(wanted.pop(0), dataset.row[first : first + length]))
     return drawn
 
 
@@ -114,16 +114,16 @@ def injected(
 
 def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     """Return the frame with its features, as ``prepare`` does with a file."""
-    timeline = clean(frame, row_rules(config))
-    matrix = build_matrix(timeline, config.features, config.position, config.input.cadence)
-    return Prepared(path, "", timeline, matrix, count_rates(timeline, config.rates, config.input.cadence))
+    dataset = clean(frame, row_rules(config))
+    matrix = build_matrix(dataset, config.features, config.position, config.input.cadence)
+    return Prepared(path, "", dataset, matrix, count_rates(dataset, config.rates, config.input.cadence))
 
 
 def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
     """Fit as the verb does."""
-    timeline = prepared.timeline
-    excluded = timeline.known if masked is None else timeline.known | masked
-    folds = make_folds(timeline.usable_time, excluded, config.folds, config.orbit, config.model)
+    dataset = prepared.dataset
+    excluded = dataset.known if masked is None else dataset.known | masked
+    folds = make_folds(dataset.time, excluded, config.folds, config.orbit, config.model)
     return cross_fit(prepared.matrix, prepared.count_rates, folds, config.model), folds
 
 
@@ -144,8 +144,8 @@ def swallowed(
     injections: list[Injection],
 ) -> dict[str, tuple[float, float]]:
     """Return the share of the injected counts that the prediction follows, mean over bins, and its error, by kind."""
-    place = np.full(len(prepared.timeline.time), -1)
-    place[prepared.timeline.row] = np.arange(len(prepared.timeline.row))
+    place = np.full(len(prepared.dataset.time), -1)
+    place[prepared.dataset.row] = np.arange(len(prepared.dataset.row))
     shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for one in injections:
         rows = place[one.entries]

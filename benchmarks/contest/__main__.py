@@ -109,7 +109,7 @@ class Contest:
         rows = among & self.scored & np.isfinite(predicted[:, 0])
         count_rates = self.prepared.count_rates
         pull = (count_rates.rate[rows][:, BINS] - predicted[rows]) / count_rates.error[rows][:, BINS]
-        orbit = self.prepared.timeline.orbit[rows]
+        orbit = self.prepared.dataset.orbit[rows]
         return [tally(pull[:, number], orbit) for number in range(len(BINS))], seconds
 
     def judge(self, name: str, folds: tuple[int, ...], others: tuple[int, ...], among: NDArray[np.bool_]) -> page.Line:
@@ -135,13 +135,13 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     # All rows: the stride thins them, of the folds and of the past alike.
     config = load(config_path, ["model.threads=1", f"model.rows={_ALL}"])
     prepared = prepare(config, path)
-    timeline = prepared.timeline
-    folds = make_folds(timeline.usable_time, timeline.known, config.folds, config.orbit, config.model)
-    rows = np.arange(len(timeline.row))
+    dataset = prepared.dataset
+    folds = make_folds(dataset.time, dataset.known, config.folds, config.orbit, config.model)
+    rows = np.arange(len(dataset.row))
     thin, late = rows % stride == 0, rows >= _LEARNT * len(rows)
     first = folds.splits[0]
     # As many rows as a fold learns from: the orbits that fold 0 holds out grow trees here.
-    past = Split((first.train | first.predicted) & ~timeline.known & ~late, first.validation & ~late, late)
+    past = Split((first.train | first.predicted) & ~dataset.known & ~late, first.validation & ~late, late)
     transients = cache(lambda: clean_training_set(prepared, config)[0])
     cases = tuple(
         Case(
@@ -157,7 +157,7 @@ def prepare_contest(config_path: str, path: Path | None, truth: Path | None, str
     setting = digest(prepared.search(config), *chosen)
     kept = kept / setting[:12]
     kept.mkdir(parents=True, exist_ok=True)
-    scored = ~timeline.known & quiet(truth, timeline.usable_time)
+    scored = ~dataset.known & quiet(truth, dataset.time)
     return Contest(prepared, cases, scored, late, kept)
 
 

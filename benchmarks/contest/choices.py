@@ -190,10 +190,10 @@ def together(case: Case) -> Array:
 
 def over_climatology(case: Case) -> Array:
     """Gamma, starting from the map of mean rates, which sees neither held-out rows nor the row's own fold."""
-    timeline = case.prepared.timeline
-    latitude, longitude = (timeline.frame[name].to_numpy() for name in ("glat", "glon"))
-    track = ground_track(timeline.usable_time, timeline.segment, latitude, longitude)
-    learn = ~timeline.known & ~case.split.predicted
+    dataset = case.prepared.dataset
+    latitude, longitude = (dataset.frame[name].to_numpy() for name in ("glat", "glon"))
+    track = ground_track(dataset.time, dataset.segment, latitude, longitude)
+    learn = ~dataset.known & ~case.split.predicted
     return bin_by_bin(case, case.rate, np.log(climatology(case.rate, track, case.fold, learn)))
 
 
@@ -235,7 +235,7 @@ def mean(case: Case, predict: Callable[..., Array], seeds: int) -> Array:
 
 def parts_of_orbits(case: Case, parts: int) -> Array:
     """Mean of boosters of which each lacks another part of the training orbits."""
-    orbit = case.prepared.timeline.orbit - case.prepared.timeline.orbit.min()
+    orbit = case.prepared.dataset.orbit - case.prepared.dataset.orbit.min()
     part = np.random.default_rng(0).integers(parts, size=int(orbit.max()) + 1)[orbit]
     lacking = (
         replace(case, split=replace(case.split, train=case.split.train & (part != left_out)))

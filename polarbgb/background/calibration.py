@@ -85,6 +85,12 @@ def modified_gaussian_fit(values: NDArray[np.floating]) -> GaussianFit:
     return GaussianFit(float(values.mean()), sigma, int(inside.sum()))
 
 
+def core_of(pulls: NDArray[np.floating]) -> GaussianFit:
+    """Fit the core of the (rows,) pulls of a bin, NaN where it is masked; width 0 without any."""
+    measured = pulls[np.isfinite(pulls)]
+    return modified_gaussian_fit(measured) if len(measured) else GaussianFit(0.0, 0.0, 0)
+
+
 def _scatter(values: NDArray[np.floating]) -> float:
     """Return the standard deviation, exactly 0 if all values are equal, whatever the rounding of their mean."""
     return float(values.std()) if np.ptp(values) > 0 else 0.0
@@ -96,7 +102,7 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
     ``pull > k`` is then the same as the published ``(rate - prediction) / rate_err > k * sigma``.
 
     Args:
-        rate: (rows, bins) Hz.
+        rate: (rows, bins) Hz, NaN where masked.
         prediction: (rows, bins) Hz.
         error: (rows, bins) Hz, above 0.
 
@@ -104,7 +110,7 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
         Sigma, pulls and widths.
     """
     raw = (rate - prediction) / error
-    fits = [modified_gaussian_fit(raw[:, i_bin]) for i_bin in range(raw.shape[1])]
+    fits = [core_of(raw[:, i_bin]) for i_bin in range(raw.shape[1])]
     # Without any scatter (a single row) there is no width to scale by.
     width = np.array([fit.sigma or 1.0 for fit in fits])
     return Calibrated(sigma=error * width, pull=raw / width, width=width, mean=np.array([fit.mean for fit in fits]))
@@ -131,7 +137,7 @@ def scatter_over_error(
     scatter = np.full(count_rates.rate.shape[1], np.nan)
     for i_bin in range(len(scatter)):
         rate, error = count_rates.rate[:, i_bin], count_rates.error[:, i_bin]
-        counts = (rate / error) ** 2
+        counts = np.nan_to_num(rate / error) ** 2
         enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
         if len(enough) >= _FEWEST_PAIRS:
             steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])

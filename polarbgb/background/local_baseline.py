@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from polarbgb.background.cleaning import long_runs, non_recurrent, rows_beyond, with_margin
 from polarbgb.config import Baseline, Cleaning, Intervals
 from polarbgb.data.count_rates import CountRates
-from polarbgb.data.quality import Timeline
+from polarbgb.data.dataset import Dataset
 
 Array = NDArray[np.float64]
 
 
 def baseline_factor(
-    timeline: Timeline,
+    dataset: Dataset,
     count_rates: CountRates,
     prediction: Array,
     *,
@@ -34,7 +34,7 @@ def baseline_factor(
     Shorter spikes of trapped particles, which recur orbit after orbit and are no events, are followed.
 
     Args:
-        timeline: the usable rows.
+        dataset: the usable rows.
         count_rates: rates of the same rows.
         prediction: (rows, bins) background rate, Hz.
         pull: (rows, bins) calibrated pulls of the prediction.
@@ -47,15 +47,15 @@ def baseline_factor(
     Returns:
         (rows, bins) factors.
     """
-    time, margin = timeline.usable_time, cleaning.margin
+    time, margin = dataset.time, cleaning.margin
     beyond = rows_beyond(pull, intervals.sigma, intervals.more_than)
-    transient = non_recurrent(beyond, cell, timeline.orbit, cleaning.max_recurrence)
+    transient = non_recurrent(beyond, cell, dataset.orbit, cleaning.max_recurrence)
     outlasting = with_margin(long_runs(beyond, time, baseline.gap, cadence), time, margin)
     factor = local_baseline(
         time,
-        count_rates.rate * count_rates.exposure,
+        count_rates.counts,
         prediction * count_rates.exposure,
-        used=~(timeline.known | outlasting | with_margin(transient, time, margin)),
+        used=~(dataset.known | outlasting | with_margin(transient, time, margin)),
         gap=baseline.gap,
         window=baseline.window,
         prior_width=baseline.prior_width,

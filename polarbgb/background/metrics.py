@@ -83,22 +83,28 @@ def score(
     if not rows.any():
         return []
     # Bin by bin: copies of all bins of a long mission would stand in memory together.
+    used = (rows & (count_rates.exposure[:, i_bin] > 0) for i_bin in range(len(names)))
     return [
-        _score_bin(
-            part,
-            name,
-            CountRates(
-                count_rates.rate[rows, i_bin], count_rates.error[rows, i_bin], count_rates.exposure[rows, i_bin]
-            ),
-            prediction[rows, i_bin],
-        )
-        for i_bin, name in enumerate(names)
+        _score_bin(part, name, count_rates, prediction, i_bin=i_bin, rows=of_bin)
+        for i_bin, (name, of_bin) in enumerate(zip(names, used, strict=True))
     ]
 
 
-def _score_bin(part: str, name: str, count_rates: CountRates, predicted: NDArray[np.float64]) -> Score:
-    """Score one bin from the (rows,) arrays of its rows."""
-    rate, error, exposure = count_rates.rate, count_rates.error, count_rates.exposure
+def _score_bin(
+    part: str,
+    name: str,
+    count_rates: CountRates,
+    prediction: NDArray[np.float64],
+    *,
+    i_bin: int,
+    rows: NDArray[np.bool_],
+) -> Score:
+    """Score one bin over its measured rows; NaN if there is none."""
+    rate, error, exposure, predicted = (
+        values[rows, i_bin] for values in (count_rates.rate, count_rates.error, count_rates.exposure, prediction)
+    )
+    if not len(rate):
+        return Score(part, name, 0, *(np.nan,) * 6)
     pull = (rate - predicted) / error
     counts, expected = rate * exposure, predicted * exposure
     return Score(
@@ -173,14 +179,17 @@ def performance(
         part: name of these rows.
 
     Returns:
-        One result per bin; empty if no row is used.
+        One result per bin that has a usable value in these rows.
     """
     result = []
-    _, i_orbit = np.unique(orbit[rows], return_inverse=True)
-    rows_of_orbit = np.bincount(i_orbit)
     for i_bin, bin_score in enumerate(score(count_rates, prediction, rows, names, part)):
-        rate, predicted = count_rates.rate[rows, i_bin], prediction[rows, i_bin]
-        pulls = pull[rows, i_bin].astype(np.float64)
+        used = rows & (count_rates.exposure[:, i_bin] > 0)
+        if not used.any():
+            continue
+        _, i_orbit = np.unique(orbit[used], return_inverse=True)
+        rows_of_orbit = np.bincount(i_orbit)
+        rate, predicted = count_rates.rate[used, i_bin], prediction[used, i_bin]
+        pulls = pull[used, i_bin].astype(np.float64)
         core = modified_gaussian_fit(pulls)
         mean = float(rate.mean())
         result.append(
@@ -190,7 +199,7 @@ def performance(
                 relative_bias=float((rate - predicted).mean()) / mean if mean else None,
                 pull_width=core.sigma,
                 pull_mean=core.mean,
-                autocorrelation=tuple(autocorrelation(pull[:, i_bin], segment, rows, lag) for lag in LAGS),
+                autocorrelation=tuple(autocorrelation(pull[:, i_bin], segment, used, lag) for lag in LAGS),
                 orbit_rms=float(np.sqrt(np.mean((np.bincount(i_orbit, pulls) / rows_of_orbit) ** 2))),
             )
         )

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.calibration import GAUSSIAN_WIDTH, Calibrated, calibrate, modified_gaussian_fit
+from polarbgb.background.calibration import GAUSSIAN_WIDTH, Calibrated, calibrate, core_of, modified_gaussian_fit
 from polarbgb.config import Noise, Position
 from polarbgb.data.count_rates import CountRates, counting_noise
-from polarbgb.data.quality import Timeline
+from polarbgb.data.dataset import Dataset
 from polarbgb.features.passages import near_passage, passages
 
 _FEWEST = 500
@@ -54,19 +54,19 @@ class NoiseConditions:
 
 
 def noise_conditions(
-    timeline: Timeline, passage: tuple[float, float], passage_window: float, position: Position | None
+    dataset: Dataset, passage: tuple[float, float], passage_window: float, position: Position | None
 ) -> NoiseConditions:
     """Collect the conditions of the usable rows.
 
     Args:
-        timeline: the usable rows, with the column of the latitude.
+        dataset: the usable rows, with the column of the latitude.
         passage: s, shortest and longest gap that counts as a passage of the anomaly.
         passage_window: s before and after a passage that have noise cells of their own.
         position: names the latitude; None if it is not known.
     """
-    time = timeline.usable_time
+    time = dataset.time
     near = near_passage(time, passages(time, *passage), passage_window)
-    latitude = None if position is None else timeline.frame[position.latitude].cast(pl.Float64).to_numpy()
+    latitude = None if position is None else dataset.frame[position.latitude].cast(pl.Float64).to_numpy()
     return NoiseConditions(near, latitude)
 
 
@@ -133,7 +133,7 @@ def fit_model_error(
     modified Gaussian fit; the rows of a group do not contribute to the error that they are assigned.
 
     Args:
-        rate: (rows, bins) Hz.
+        rate: (rows, bins) Hz, NaN where masked.
         prediction: (rows, bins) B, Hz.
         counting: (rows, bins) counting noise of B, Hz.
         cell: (rows, bins) from :func:`noise_cells`.
@@ -149,7 +149,7 @@ def fit_model_error(
     bins, cells = rate.shape[1], int(cell.max(initial=0)) + 1
     share, factor = np.zeros((len(labels), bins, cells)), np.ones((len(labels), bins, cells))
     for i_group, i_bin in np.ndindex(len(labels), bins):
-        rows = np.flatnonzero(fair & ((of_row != i_group) | (len(labels) == 1)))
+        rows = np.flatnonzero(fair & np.isfinite(rate[:, i_bin]) & ((of_row != i_group) | (len(labels) == 1)))
         predicted = prediction[rows, i_bin]
         columns = (rate[rows, i_bin] - predicted, predicted, counting[rows, i_bin])
         share[i_group, i_bin], factor[i_group, i_bin] = _fit_cell(*columns)
@@ -186,7 +186,7 @@ def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: 
         residual = rate[:, i_bin] - expected
         sigma[:, i_bin] = np.hypot(factor * noise, share * expected)
         pull[:, i_bin] = residual / sigma[:, i_bin]
-        fits.append(modified_gaussian_fit(residual / noise))
+        fits.append(core_of(residual / noise))
     width, mean = np.array([fit.sigma or 1.0 for fit in fits]), np.array([fit.mean for fit in fits])
     return Calibrated(sigma=sigma, pull=pull, width=width, mean=mean)
 

@@ -41,8 +41,9 @@ def levels(count_rates: CountRates, rows: NDArray[np.bool_], objective: str) -> 
         rows: (all rows,) rows that are used.
         objective: 'poisson', 'gamma' or 'squared'.
     """
-    rate = count_rates.rate[rows]
-    mean = np.average(rate, weights=_weight(count_rates, rows, objective), axis=0)
+    weight = _weight(count_rates, rows, objective)
+    rate = np.where(weight > 0, count_rates.rate[rows], 0.0)
+    mean = (rate * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), _LEAST)
     return np.asarray(np.maximum(mean, _LEAST))
 
 
@@ -81,18 +82,20 @@ def make_targets(
         margin: (rows,) margin of the trees grown before; 0 for a relative rate of 1.
     """
     chosen = list(bins)
-    relative = count_rates.rate[rows][:, chosen] / level[chosen]
+    weight = _weight(count_rates, rows, objective)[:, chosen]
     if objective == "poisson":
-        weight = count_rates.exposure[rows][:, chosen] * level[chosen]
-    elif objective == "gamma":
-        weight = np.ones_like(relative)
-    else:
-        weight = (level[chosen] / count_rates.error[rows][:, chosen]) ** 2
+        weight = weight * level[chosen]
+    elif objective == "squared":
+        weight = weight * level[chosen] ** 2
+    relative = np.where(weight > 0, count_rates.rate[rows][:, chosen], 0.0) / level[chosen]
     total = weight.sum(axis=1)
-    label = (weight * relative).sum(axis=1) / total
+    measured = total > 0
+    # A row without any of these bins has no weight, and any label. If no row has one, the booster has nothing to learn.
+    label = np.where(measured, (weight * relative).sum(axis=1) / np.where(measured, total, 1.0), 1.0)
+    total = total if measured.any() else np.ones_like(total)
     if objective != "squared":
         label = np.maximum(label, _LEAST)  # LightGBM refuses labels that are all 0
-    curvature = total * label if objective == "poisson" else total
+    curvature = (total * label if objective == "poisson" else total)[total > 0]
     return Targets(
         label.astype(np.float32),
         (total / curvature.mean()).astype(np.float32),
@@ -101,7 +104,9 @@ def make_targets(
 
 
 def _weight(count_rates: CountRates, rows: NDArray[np.bool_], objective: str) -> NDArray[np.float64]:
-    """Return the (rows, bins) weight of each rate in a mean."""
+    """Return the (rows, bins) weight of each rate in a mean; 0 where masked."""
     if objective == "poisson":
         return count_rates.exposure[rows]
-    return np.ones_like(count_rates.rate[rows]) if objective == "gamma" else 1.0 / count_rates.error[rows] ** 2
+    if objective == "gamma":
+        return count_rates.measured[rows].astype(np.float64)
+    return 1.0 / count_rates.error[rows] ** 2

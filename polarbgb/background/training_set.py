@@ -14,7 +14,7 @@ from polarbgb.background.folds import make_folds
 from polarbgb.background.model_error import NoiseConditions
 from polarbgb.config import Cleaning, Folds, Model, Orbit
 from polarbgb.data.count_rates import CountRates
-from polarbgb.data.quality import Timeline
+from polarbgb.data.dataset import Dataset
 from polarbgb.features.matrix import Matrix
 from polarbgb.progress import Track, silent
 
@@ -47,7 +47,7 @@ class CleaningSettings:
 
 
 def mask_transients(
-    timeline: Timeline,
+    dataset: Dataset,
     matrix: Matrix,
     summed: CountRates,
     conditions: NoiseConditions,
@@ -64,7 +64,7 @@ def mask_transients(
     lasts one second.
 
     Args:
-        timeline: the usable rows.
+        dataset: the usable rows.
         matrix: features of the same rows.
         summed: one rate of the same rows, as by :func:`summed_rate`.
         conditions: noise conditions of the same rows.
@@ -78,15 +78,15 @@ def mask_transients(
     """
     cleaning = settings.cleaning
     length = max(1, round(cleaning.window / (_BLOCKS * settings.cadence)))
-    start = block_starts(timeline.segment, length)
-    size = np.diff(start, append=len(timeline.segment))
+    start = block_starts(dataset.segment, length)
+    size = np.diff(start, append=len(dataset.segment))
     centre = start + size // 2
-    blocks = in_blocks(summed, start)
+    blocks = summed.combined(start)
     block_matrix = replace(matrix, values=matrix.values[centre])
-    segment, orbit, time = timeline.segment[centre], timeline.orbit[centre], timeline.usable_time[centre]
-    known = np.logical_or.reduceat(timeline.known, start)
+    segment, orbit, time = dataset.segment[centre], dataset.orbit[centre], dataset.time[centre]
+    known = np.logical_or.reduceat(dataset.known, start)
     model = coarser_model(settings.model, cleaning.rows)
-    masked, recurrent = np.zeros(len(timeline.segment), bool), np.zeros(len(start), bool)
+    masked, recurrent = np.zeros(len(dataset.segment), bool), np.zeros(len(start), bool)
     rounds = list[Round]()
     for i_round in range(1, cleaning.rounds + 1):
         excluded = known | np.logical_or.reduceat(masked, start)
@@ -103,7 +103,7 @@ def mask_transients(
         ).prediction
         cell = conditions.cells(prediction, centre)
         above = rows_above(
-            blocks.rate[:, 0] * blocks.exposure[:, 0],
+            blocks.counts[:, 0],
             np.maximum(prediction[:, 0] * blocks.exposure[:, 0], _LEAST),
             segment=segment,
             cell=cell[:, 0],
@@ -114,7 +114,7 @@ def mask_transients(
             recurrent |= above & ~non_recurrent(above, cell, orbit, cleaning.max_recurrence)
         # Masked rows stay masked, and recurrent rows stay in training: rows near the limit would come and go.
         rising = np.repeat(above & ~recurrent, size)
-        before, masked = masked, masked | with_margin(rising, timeline.usable_time, cleaning.margin)
+        before, masked = masked, masked | with_margin(rising, dataset.time, cleaning.margin)
         rounds.append(Round(int(masked.sum()), int((masked & ~before).sum()), int(size[above & recurrent].sum())))
         if rounds[-1].stable:
             break
@@ -150,23 +150,18 @@ def block_starts(segment: NDArray[np.integer], length: int) -> NDArray[np.int64]
     return np.flatnonzero(row_in_segment % length == 0)
 
 
-def in_blocks(count_rates: CountRates, start: NDArray[np.int64]) -> CountRates:
-    """Return the rates of blocks of rows: all counts over all live time.
-
-    Args:
-        count_rates: (rows, bins) rates.
-        start: (blocks,) first row of each block.
-    """
-    exposure = np.add.reduceat(count_rates.exposure, start)
-    counts = np.add.reduceat(count_rates.rate * count_rates.exposure, start)
-    variance = np.add.reduceat((count_rates.error * count_rates.exposure) ** 2, start)
-    return CountRates(counts / exposure, np.sqrt(variance) / exposure, exposure)
-
-
 def summed_rate(count_rates: CountRates, bins: tuple[int, ...]) -> CountRates:
-    """Return the rate of the summed counts of some bins as a single bin, whose exposure is the mean of theirs."""
-    chosen = list(bins)
-    exposure = count_rates.exposure[:, chosen].mean(axis=1, keepdims=True)
-    counts = (count_rates.rate * count_rates.exposure)[:, chosen].sum(axis=1, keepdims=True)
-    variance = ((count_rates.error * count_rates.exposure)[:, chosen] ** 2).sum(axis=1, keepdims=True)
-    return CountRates(counts / exposure, np.sqrt(variance) / exposure, exposure)
+    """Return the rate of the summed counts of some bins as a single bin.
+
+    Its exposure is the mean of theirs, weighted by their mean rates, so that a masked bin takes its share of counts and
+    exposure with it.
+    """
+    chosen = count_rates.of(slice(None), list(bins))
+    counts = chosen.counts
+    level = counts.sum(axis=0) / np.maximum(chosen.exposure.sum(axis=0), _LEAST)
+    weight = level / level.sum() if level.sum() > 0 else np.full(len(level), 1 / len(level))
+    exposure = chosen.exposure @ weight
+    variance = np.where(chosen.measured, chosen.error, 0.0) * chosen.exposure
+    return CountRates.of_sums(
+        counts.sum(axis=1, keepdims=True), (variance**2).sum(axis=1, keepdims=True), exposure[:, None]
+    )

@@ -121,8 +121,9 @@ def tune_model(
         for training, rows, held, split in zip(training_sets, fair, held_out, folds.splits, strict=True):
             fitted = train_fold(training, count_rates, split, chosen, bins=scored)
             trial.set_user_attr(_DEVICE, fitted.shared.device)
-            exposure = count_rates.exposure[rows][:, scored]
-            counts, expected = count_rates.rate[rows][:, scored] * exposure, fitted.predict(held) * exposure
+            held_rates = count_rates.of(rows, scored)
+            expected = (fitted.predict(held) * held_rates.exposure)[held_rates.measured]
+            counts = held_rates.counts[held_rates.measured]
             deviances.append(deviance(counts, expected) / noise_deviance(expected))
             trial.report(float(np.mean(deviances)), len(deviances))
             if trial.should_prune():

@@ -16,22 +16,39 @@ from polarbgb.config.types import Count, File, Name, NotNegative, Positive, Sect
 class Input(Section):
     """The file and its rows."""
 
-    path: File = Field(Path("data/nf1rate.root"), description="ROOT file that is read if --input is not given")
+    path: tuple[File, ...] = Field(
+        (Path("data/nf1rate.root"),),
+        min_length=1,
+        description="files that are read if --input is not given: a name, a pattern such as 'data/*.root', a folder, "
+        "or a list of them, which together are one mission",
+    )
     tree: Name = Field(description="name of the TTree")
     time: Name = Field("unix_time", description="branch with the start time of the rows, unix seconds")
     cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
         1.0, description="nominal length of a row, s"
     )
 
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | Path) else value
+
 
 class Rates(Section):
     """The count rates that are predicted."""
 
-    values: tuple[Name, ...] = Field(min_length=1, description="rates, Hz; 'rate[0:2]' means rate[0], rate[1]")
-    errors: tuple[Name, ...] = Field(min_length=1, description="one-sigma errors of the rates, Hz, in the same order")
+    values: tuple[Name, ...] = Field((), description="rates, Hz; 'rate[0:2]' means rate[0], rate[1]")
+    counts: tuple[Name, ...] = Field((), description="instead of values: counts of a row, as 'counts[0:128]'")
+    errors: tuple[Name, ...] = Field(
+        (),
+        description="one-sigma errors of the rates, Hz, in the same order; default: the square root of the counts, of "
+        "at least one, also where an error is not a number > 0",
+    )
     labels: tuple[str, ...] = Field((), description="names of the bins in plots and tables")
     exposure: str | float | None = Field(
-        None, description="live time of a row, s: an expression or a number; default: rate/error**2"
+        None,
+        description="live time of a row, s: an expression or a number; default: rate/error**2, or without errors the "
+        "cadence",
     )
     weighted_means: Annotated[bool, Field(strict=True)] = Field(
         False,
@@ -57,7 +74,11 @@ class Rates(Section):
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
-        if len(self.names) != len(self.error_names):
+        if bool(self.values) == bool(self.counts):
+            raise ValueError("give either values (rates, Hz) or counts")
+        if self.counts and self.errors:
+            raise ValueError("errors go with values; those of counts are their square roots")
+        if self.errors and len(self.names) != len(self.error_names):
             raise ValueError(f"{len(self.names)} values but {len(self.error_names)} errors")
         if len(set(self.names)) != len(self.names):
             raise ValueError("a rate is named twice")
@@ -70,8 +91,8 @@ class Rates(Section):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Columns of the rates with slices expanded; their order defines the bins 0, 1, 2 and so on."""
-        return tuple(_expanded(self.values))
+        """Columns of the rates or counts with slices expanded; their order defines the bins 0, 1, 2 and so on."""
+        return tuple(_expanded(self.values or self.counts))
 
     @cached_property
     def error_names(self) -> tuple[str, ...]:

@@ -99,7 +99,8 @@ def _sections(name: str, schema: Mapping[str, Any], shared: Mapping[str, Any], *
 
 def portable(config: Config) -> Config:
     """Return a configuration without the folders of its files, so that it reveals no local paths."""
-    changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": Path(config.input.path.name)})}
+    names = tuple(Path(path.name) for path in config.input.path)
+    changed: dict[str, Any] = {"input": config.input.model_copy(update={"path": names})}
     if config.known_events is not None:
         file = Path(config.known_events.file.name)
         changed["known_events"] = config.known_events.model_copy(update={"file": file})

@@ -1,56 +1,208 @@
-"""Count rates: rates, errors and live time of the modelled bins."""
+"""Count rates: rates, errors and live time of the modelled bins, each bin of each row usable or masked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Rates
-from polarbgb.data.quality import Timeline
+from polarbgb.errors import InputError
+
+Array = NDArray[np.float64]
+
+ABSURD = 1e30
+"""Larger absolute values are artefacts (an old POLAR file holds -1.2e33), not measurements."""
+
+_MOST_NEGATIVE = 0.05
+"""Share of negative rates above which a background was subtracted."""
+
+_CERTAINLY_OFF = 30.0
+"""Counts expected at a tenth of the mean rate without one being observed: the bin was off (Poisson: 1e-13)."""
 
 
 @dataclass(frozen=True)
 class CountRates:
     """Rates of the usable rows.
 
+    A masked bin of a row has no live time: its exposure is 0, its rate is NaN and its error is infinite, so that it
+    adds no counts and has no weight.
+
     Attributes:
         rate: (rows, bins) Hz.
-        error: (rows, bins) one sigma as the file states it, Hz.
+        error: (rows, bins) one sigma as the file states it, or of the observed counts, Hz.
         exposure: (rows, bins) live time, s; rate times exposure is the number of counts.
     """
 
-    rate: NDArray[np.float64]
-    error: NDArray[np.float64]
-    exposure: NDArray[np.float64]
+    rate: Array
+    error: Array
+    exposure: Array
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(rows, bins) mask of what is not masked."""
+        return self.exposure > 0
+
+    @property
+    def counts(self) -> Array:
+        """(rows, bins) observed counts, 0 where masked."""
+        return np.where(self.measured, self.rate * self.exposure, 0.0)
+
+    def of(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice, bins: list[int] | slice = slice(None)) -> Self:
+        """Return the rates of some rows and bins."""
+        return type(self)(*(values[rows][:, bins] for values in (self.rate, self.error, self.exposure)))
+
+    @classmethod
+    def of_sums(cls, counts: Array, variance: Array, exposure: Array) -> Self:
+        """Return the rates of (rows, bins) counts with their variances in (rows, bins) live times, s; 0 masks."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return cls(counts / exposure, np.sqrt(variance) / exposure, exposure).without(exposure <= 0)
+
+    def combined(self, first: NDArray[np.int64]) -> Self:
+        """Return the rates of consecutive rows that are combined: all counts over all live time.
+
+        Args:
+            first: (combined,) first row of each combined row.
+        """
+        noise = np.where(self.measured, self.error, 0.0) * self.exposure
+        return self.of_sums(*(np.add.reduceat(values, first) for values in (self.counts, noise**2, self.exposure)))
+
+    def without(self, masked: NDArray[np.bool_]) -> Self:
+        """Return the rates with a (rows, bins) mask of further values to leave out."""
+        return type(self)(
+            np.where(masked, np.nan, self.rate),
+            np.where(masked, np.inf, self.error),
+            np.where(masked, 0.0, self.exposure),
+        )
 
 
-def count_rates(timeline: Timeline, rates: Rates, cadence: float) -> CountRates:
-    """Return the rates of the usable rows.
+def count_rates(
+    frame: pl.DataFrame, rates: Rates, exposure: Array | None, cadence: float, *, where: str = "the file"
+) -> tuple[CountRates, dict[str, NDArray[np.bool_]]]:
+    """Return the rates of all entries of a file, masked where they are unusable.
 
-    If the timeline has no exposure, it follows from rate = N/live and error = sqrt(N)/live as live = rate/error**2
-    (the definition of POLAR's rate file). A rate of zero does not determine its live time: the cadence is used instead.
+    Zero is a measurement. A value is masked where it is negative or no number, or where its live time is not known, and
+    for no other reason: a rule that depended on the counts would bias the background.
+
+    If no exposure is given, it follows from rate = N/live and error = sqrt(N)/live as live = rate/error**2 (the
+    definition of POLAR's rate file). A rate of zero does not determine its live time: it is the median of the bin,
+    scaled as the live times of the other bins of the row are. Without errors and exposure, rows are live all the time.
+    The error of a rate without a usable one is that of its counts, of at least one.
 
     Args:
-        timeline: the usable rows.
-        rates: names the columns of the rates and of their errors.
+        frame: one row per entry, with the columns that ``rates`` names.
+        rates: names the columns of the rates or counts, and of their errors.
+        exposure: (entries,) live time, s; None if it follows from rate and error.
         cadence: length of a row, s.
+        where: name of the file, for messages.
+
+    Returns:
+        The rates, and (entries, bins) masks by reason.
+
+    Raises:
+        InputError: if so many rates are negative that a background must have been subtracted.
     """
-    rate = timeline.frame.select(rates.names).to_numpy()
-    error = timeline.frame.select(rates.error_names).to_numpy()
-    if timeline.exposure is None:
-        exposure = np.where(rate > 0, rate / error**2, cadence)
+    values = frame.select(rates.names).to_numpy().astype(np.float64)
+    invalid = ~(np.abs(values) < ABSURD)
+    negative = ~invalid & (values < 0)
+    _refuse_subtracted(negative, ~invalid, rates, where)
+    unusable = invalid | negative
+    values[unusable] = np.nan
+    errors = np.full(values.shape, np.nan)
+    if rates.error_names:
+        errors = frame.select(rates.error_names).to_numpy().astype(np.float64)
+        errors[~((errors > 0) & (errors < ABSURD))] = np.nan
+    if exposure is not None:
+        live = np.broadcast_to(exposure[:, None], values.shape).astype(np.float64)
+    elif rates.error_names:
+        live = _live_time(values, errors, cadence)
     else:
-        exposure = np.broadcast_to(timeline.exposure[:, None], rate.shape)
-    return CountRates(rate, error, exposure)
+        live = np.full(values.shape, cadence)
+    dead = ~((live > 0) & (live < ABSURD))
+    live = np.where(dead, 0.0, live)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = values / live if rates.counts else values
+        counts = rate * live
+        poisson = np.sqrt(np.maximum(counts, 1.0)) / live
+    error = np.where(np.isnan(errors), poisson, errors)
+    result = CountRates(rate, error, live).without(unusable | dead)
+    return result, {
+        "rate is not a number >= 0": unusable,
+        "live time is not known" if exposure is None else "exposure is not a number > 0": dead & ~unusable,
+    }
 
 
-def counting_noise(count_rates: CountRates, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (rows, bins) counting noise sqrt(B * live) / live of the predicted rate B, Hz.
+def _live_time(rate: Array, error: Array, cadence: float) -> Array:
+    """Return the (entries, bins) live time rate/error**2, s; NaN where a rate has no usable error."""
+    with np.errstate(all="ignore"):  # errors of 1e-200 Hz are numbers, but no live time follows from them
+        live = np.where((rate > 0) & (error > 0), rate / error**2, np.nan)
+    live[~(live < ABSURD)] = np.nan
+    usual = np.array([np.median(known) if len(known := column[np.isfinite(column)]) else cadence for column in live.T])
+    # The dead time of a row is common to its bins.
+    share = np.nan_to_num(live / usual)
+    known = np.isfinite(live).sum(axis=1)
+    of_row = np.where(known > 0, share.sum(axis=1) / np.maximum(known, 1), 1.0)
+    live = np.where(rate == 0, of_row[:, None] * usual, live)
+    return live
+
+
+def _refuse_subtracted(negative: NDArray[np.bool_], valid: NDArray[np.bool_], rates: Rates, where: str) -> None:
+    for i_bin, name in enumerate(rates.names):
+        share = negative[:, i_bin].sum() / max(int(valid[:, i_bin].sum()), 1)
+        if share > _MOST_NEGATIVE:
+            raise InputError(
+                f"{where}: '{name}' is negative in {share:.0%} of the rows, as if a background had been subtracted; "
+                "counts are needed: give the rates from before the subtraction (rates.values)"
+            )
+
+
+def off(rates: CountRates, segment: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return the (rows, bins) mask of bins that were off: rows on end without a count, where many must be expected.
+
+    A run of zeros is masked where even a tenth of the mean rate of the bin would have given 30 counts.
+
+    Args:
+        rates: rates of rows in time order.
+        segment: (rows,) number of the unbroken stretch, not decreasing.
+    """
+    result = np.zeros_like(rates.measured)
+    for i_bin in range(rates.rate.shape[1]):
+        live = rates.exposure[:, i_bin]
+        zero = rates.rate[:, i_bin] == 0
+        if not zero.any() or not (total := live.sum()):
+            continue
+        mean = float(rates.counts[:, i_bin].sum() / total)
+        run = np.cumsum(np.diff(zero, prepend=False) | (np.diff(segment, prepend=segment[:1]) != 0))
+        expected = np.bincount(run, np.where(zero, live, 0.0))[run] * mean / 10
+        result[:, i_bin] = zero & (expected > _CERTAINLY_OFF)
+    return result
+
+
+def masked_by_bin(masks: Mapping[str, NDArray[np.bool_]], names: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Return the number of masked values by bin and reason, for the bins that have any.
+
+    Args:
+        masks: (rows, bins) by reason.
+        names: (bins,) names of the rates.
+    """
+    counts = {reason: mask.sum(axis=0).tolist() for reason, mask in masks.items()}
+    by_bin = {
+        name: {reason: of_bins[i_bin] for reason, of_bins in counts.items() if of_bins[i_bin]}
+        for i_bin, name in enumerate(names)
+    }
+    return {name: reasons for name, reasons in by_bin.items() if reasons}
+
+
+def counting_noise(count_rates: CountRates, prediction: Array) -> Array:
+    """Return the (rows, bins) counting noise sqrt(B * live) / live of the predicted rate B, Hz; infinite where masked.
 
     It does not depend on the fluctuation of the row itself.
     """
     # A squared-error model may predict below zero where counts are few; one count is the smallest noise.
     counts = np.maximum(prediction * count_rates.exposure, 1.0)
-    return np.asarray(np.sqrt(counts) / count_rates.exposure)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.sqrt(counts) / count_rates.exposure)

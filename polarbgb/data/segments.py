@@ -7,17 +7,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Orbit
-from polarbgb.errors import ConfigError, InputError
+from polarbgb.errors import ConfigError
 
-_SLACK = 1e-5
-"""Tolerance, in cadences, of the distance at which two rows are no longer consecutive."""
+_CONSECUTIVE = 1.5
+"""Distance of the starts of two rows, in cadences, from which on a row is missing between them, whatever the jitter."""
 
 
 def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
     """Return the segment of each row, numbered 0, 1, 2 and so on.
 
-    Two rows are consecutive where ``trunc(dt / cadence) <= 1``, the published rule for rows of 1 s scaled to the
-    cadence.
+    Two rows are consecutive if they start less than 1.5 cadences apart. For rows on whole seconds this is the published
+    rule, ``trunc(dt) <= 1``, which a missing row meets or not by a millisecond of jitter.
 
     Args:
         time: (n,) start of each row, unix seconds, increasing.
@@ -27,13 +27,12 @@ def segment_ids(time: NDArray[np.float64], cadence: float) -> NDArray[np.int32]:
         (n,) segment of each row.
 
     Example:
-        >>> segment_ids(np.array([0.0, 1.0, 2.9, 5.0]), 1.0).tolist()
+        >>> segment_ids(np.array([0.0, 1.0, 2.4, 4.399]), 1.0).tolist()
         [0, 0, 0, 1]
     """
     if len(time) == 0:
         return np.empty(0, np.int32)
-    # Doubles hold unix seconds to 2e-7 s: the distance of rows of 0.1 s that are 2 cadences apart may round to less.
-    breaks = np.trunc(np.diff(time) / cadence + _SLACK) > 1
+    breaks = np.diff(time) >= _CONSECUTIVE * cadence
     return np.concatenate([[0], np.cumsum(breaks)]).astype(np.int32)
 
 
@@ -55,34 +54,15 @@ def spans_of(segment: NDArray[np.int32], rows: int) -> list[slice]:
     return spans
 
 
-def require_cadence(time: NDArray[np.float64], cadence: float, where: str) -> None:
-    """Check that the distance of rows agrees with the configured cadence.
-
-    Args:
-        time: (n,) start of each row, unix seconds, increasing.
-        cadence: nominal row length, s.
-        where: name of the file, for the message.
-
-    Raises:
-        InputError: if the median distance is more than 1.5 cadences or less than half of one: every row would be a
-            segment of its own, or gaps would be missed.
-    """
-    if len(time) < 2:
-        return
-    usual = float(np.median(np.diff(time)))
-    if not 0.5 * cadence <= usual <= 1.5 * cadence:
-        raise InputError(
-            f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
-        )
-
-
-def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], cadence: float) -> NDArray[np.float64]:
+def good_time_intervals(
+    time: NDArray[np.float64], segment: NDArray[np.int32], width: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Return the half-open intervals of time that the rows cover.
 
     Args:
         time: (n,) start of each row, unix seconds, increasing.
         segment: (n,) from :func:`segment_ids`.
-        cadence: nominal row length, s.
+        width: (n,) length of each row, s.
 
     Returns:
         (segments, 2) start of the first row and end of the last one, sorted and disjoint.
@@ -91,7 +71,7 @@ def good_time_intervals(time: NDArray[np.float64], segment: NDArray[np.int32], c
         return np.empty((0, 2))
     last = np.append(np.flatnonzero(np.diff(segment)), len(time) - 1)
     first = np.append(0, last[:-1] + 1)
-    return np.column_stack([time[first], time[last] + cadence])
+    return np.column_stack([time[first], time[last] + width[last]])
 
 
 def orbit_numbers(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.int32]:
@@ -119,12 +99,10 @@ def orbit_phase(time: NDArray[np.float64], orbit: Orbit) -> NDArray[np.float64]:
     return (time - epoch) / orbit.period
 
 
-def predicted_intervals(prediction: pl.DataFrame, cadence: float) -> NDArray[np.float64]:
+def predicted_intervals(prediction: pl.DataFrame) -> NDArray[np.float64]:
     """Return the (segments, 2) half-open intervals of time, unix seconds, that a prediction covers.
 
     Args:
-        prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
-        cadence: nominal row length, s.
+        prediction: ``unix_time`` and ``width`` (s), and ``segment``.
     """
-    usable = prediction.select("unix_time", "segment").filter(pl.col("segment") >= 0)
-    return good_time_intervals(usable["unix_time"].to_numpy(), usable["segment"].to_numpy(), cadence)
+    return good_time_intervals(*(prediction[name].to_numpy() for name in ("unix_time", "segment", "width")))

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Features, Position
-from polarbgb.data.quality import Timeline
+from polarbgb.data.dataset import Dataset
 from polarbgb.data.segments import spans_of
 from polarbgb.errors import UserError, nearest
 from polarbgb.features.history import SEGMENT, Difference, Lag, Mean, plain
@@ -107,19 +107,19 @@ def absent_names(position: Position | None) -> dict[str, tuple[str, ...]]:
 
 
 def build_matrix(
-    timeline: Timeline, features: Features, position: Position | None, cadence: float, *, on_disk: bool = False
+    dataset: Dataset, features: Features, position: Position | None, cadence: float, *, on_disk: bool = False
 ) -> Matrix:
     """Compute the features of every usable row.
 
     Args:
-        timeline: the usable rows; segments mark where the past ends.
+        dataset: the usable rows; segments mark where the past ends.
         features: names the columns, their history, and the gaps that are passages of the anomaly.
         position: names the columns of the position; None without them.
         cadence: length of a row, s.
         on_disk: keep the matrix in a temporary file, for missions that memory cannot hold.
 
     Returns:
-        The matrix, its rows in the order of ``timeline.row``; the automatic features are its last columns.
+        The matrix, its rows those of the dataset; the automatic features are its last columns.
 
     Raises:
         UserError: if two features have the same name, ``features.without`` names an unknown one, or the disk is full.
@@ -127,11 +127,11 @@ def build_matrix(
     names = feature_names(features, position)
     expressions = feature_columns(features, cadence)
     columns = [expression.cast(pl.Float32).alias(name) for name, expression in expressions.items()]
-    frame = timeline.frame.with_columns(pl.Series(SEGMENT, timeline.segment))
-    automatic = _automatic_features(timeline, features, position)
+    frame = dataset.frame.with_columns(pl.Series(SEGMENT, dataset.segment))
+    automatic = _automatic_features(dataset, features, position)
     values = empty((len(frame), len(names)), on_disk=on_disk)
     # Span by span, because the frame of all features would stand in memory beside the matrix.
-    for span in spans_of(timeline.segment, _SPAN):
+    for span in spans_of(dataset.segment, _SPAN):
         values[span, : len(columns)] = frame[span].select(columns).to_numpy()
         for i_feature, name in enumerate(names[len(columns) :], start=len(columns)):
             values[span, i_feature] = automatic[name][span]
@@ -139,16 +139,16 @@ def build_matrix(
 
 
 def _automatic_features(
-    timeline: Timeline, features: Features, position: Position | None
+    dataset: Dataset, features: Features, position: Position | None
 ) -> dict[str, NDArray[np.float32]]:
     """Return the (rows,) features of the position and of the passages of the anomaly, by name."""
-    time = timeline.usable_time
+    time = dataset.time
     computed: dict[str, NDArray[np.float32]] = {}
 
     def keep(names: tuple[str, ...], columns: list[NDArray[np.float64]]) -> None:
         computed.update((name, values.astype(np.float32)) for name, values in zip(names, columns, strict=True))
 
     if position is not None:
-        keep(position_names(position), position_features(timeline.frame, time, timeline.segment, position))
+        keep(position_names(position), position_features(dataset.frame, time, dataset.segment, position))
     keep(PASSAGE_NAMES, passage_features(time, passages(time, *features.passage)))
     return computed

@@ -58,10 +58,9 @@ def write_fits(
     """
     from astropy.io import fits
 
-    usable = prediction.filter(pl.col("segment") >= 0)
-    good = predicted_intervals(usable.select("unix_time", "segment").collect(), cadence)
+    good = predicted_intervals(prediction.select("unix_time", "segment", "width").collect())
     bins = pl.DataFrame({"BIN": np.arange(len(rates.names)), "NAME": rates.names, "LABEL": rates.titles})
-    light_curve = _light_curve(usable, len(rates.names), cadence)
+    light_curve = _light_curve(prediction, len(rates.names))
     times = _times(good)
     extensions = {
         "RATE": ("light_curve", light_curve, _hduclass("LIGHTCURVE", "TOTAL", "RATE") | times | _row_cards(cadence)),
@@ -90,18 +89,20 @@ def write_fits(
     return {name: len(records) for name, (_, records, _) in extensions.items()}
 
 
-def _light_curve(usable: pl.LazyFrame, bins: int, cadence: float) -> NDArray[np.void]:
+def _light_curve(prediction: pl.LazyFrame, bins: int) -> NDArray[np.void]:
     """Return the light curve in the byte order of FITS, so that no copy is needed to write it."""
-    time = usable.select("unix_time").collect()["unix_time"].to_numpy()
+    time, width = prediction.select("unix_time", "width").collect()
     names = ("RATE", "ERROR", "DEADC", "BACKV", "SIGMA", "PULL")
     records = np.zeros(len(time), [("TIME", ">f8"), *((name, ">f4", (bins,)) for name in names)])
-    records["TIME"] = time
+    records["TIME"] = time.to_numpy()
     for name, source in zip(names, ("rate", None, "exposure", "pred", "sigma", "pull"), strict=True):
         if source is not None:
-            records[name] = usable.select(source).collect()[source].to_numpy()
+            records[name] = prediction.select(source).collect()[source].to_numpy()
     # The counts are rate * exposure, and their error is their square root.
-    records["ERROR"] = np.sqrt(records["RATE"] / records["DEADC"])
-    records["DEADC"] /= cadence
+    with np.errstate(divide="ignore", invalid="ignore"):  # masked bins
+        records["ERROR"] = np.sqrt(records["RATE"] / records["DEADC"])
+    # The clock may stumble: no row is alive for longer than it lasts.
+    records["DEADC"] = np.minimum(records["DEADC"] / width.to_numpy()[:, None], 1.0)
     return records
 
 

@@ -22,17 +22,18 @@ MOST_SETS = 1000
 def write_root(
     path: Path,
     prediction: pl.DataFrame,
+    entries: pl.DataFrame,
     clusters: pl.DataFrame,
     events: pl.DataFrame,
     *,
     tree: str,
-    cadence: float,
     provenance: Mapping[str, Any],
     ntuples: bool = False,
 ) -> dict[str, int]:
     """Write a run's results as TTrees, or as RNTuples.
 
-    The trees, for an input tree ``T``, are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend:
+    The trees, for an input tree ``T``, are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend; of
+    several files, one per entry of their chain in the order of the manifest; NaN and -1 where an entry is not used:
     ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``, ``pull[bins]``,
     ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (one branch per
     set of bins with two entries: the starts, then the stops of its N intervals); ``events`` (one entry per event); and
@@ -42,10 +43,11 @@ def write_root(
     Args:
         path: the file; replaced if it exists.
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
+        entries: ``unix_time``, ``quality`` and ``row`` of every entry of the input, from
+            :meth:`polarbgb.data.dataset.Entries.frame`.
         clusters: from :func:`polarbgb.transients.published.find_clusters`.
         events: from :func:`polarbgb.transients.events.find_events`.
         tree: name of the input tree.
-        cadence: length of a row, s.
         provenance: contents of ``meta``.
         ntuples: write RNTuples of the same names and columns, which ``TTree::Draw`` cannot read.
 
@@ -63,9 +65,9 @@ def write_root(
         clusters = clusters.filter(~several)
         message = f"{sets} sets of several bins have no branch: their clusters are in clusters.parquet alone"
         provenance = {**provenance, "left_out": message}
-    good = predicted_intervals(prediction, cadence)
+    good = predicted_intervals(prediction)
     trees: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
-        f"pred_{tree}": ("predicted background, an entry an entry of the input", _prediction(prediction)),
+        f"pred_{tree}": ("predicted background, one entry per entry of the input", _prediction(prediction, entries)),
         f"cluster_inter_{tree}": ("excesses by set of bins: starts, stops", published_tables(clusters, 1)),
         f"negative_cluster_inter_{tree}": (
             "deficits by set of bins: starts, stops",
@@ -78,24 +80,33 @@ def write_root(
     with root_file(path) as file:
         write = file.ntuple if ntuples else file.tree
         for name, (title, branches) in trees.items():
-            entries = len(next(iter(branches.values()))) if branches else 0
-            if entries or (branches and not ntuples):
+            length = len(next(iter(branches.values()))) if branches else 0
+            if length or (branches and not ntuples):
                 write(name, branches, title=title)
-                written[name] = entries
+                written[name] = length
         file.text("meta", json.dumps(provenance, default=str))
     return written
 
 
-def _prediction(prediction: pl.DataFrame) -> dict[str, NDArray[Any]]:
+def _prediction(prediction: pl.DataFrame, entries: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    """Return the prediction of every entry: that of its row."""
+    row = entries["row"].to_numpy()
+    used = row >= 0
+
+    def by_entry(values: NDArray[Any], empty: float) -> NDArray[Any]:
+        out = np.full((len(row), *values.shape[1:]), empty, values.dtype)
+        out[used] = values[row[used]]
+        return out
+
     return {
-        "unix_time": prediction["unix_time"].to_numpy(),
-        "pred_rate": prediction["pred"].to_numpy().astype(np.float64),
-        "sigma": prediction["sigma"].to_numpy(),
-        "pull": prediction["pull"].to_numpy(),
-        "quality": prediction["quality"].to_numpy(),
-        "segment": prediction["segment"].to_numpy(),
-        "orbit": prediction["orbit"].to_numpy(),
-        "fold": prediction["fold"].to_numpy().astype(np.int32),
+        "unix_time": entries["unix_time"].to_numpy(),
+        "pred_rate": by_entry(prediction["pred"].to_numpy().astype(np.float64), np.nan),
+        "sigma": by_entry(prediction["sigma"].to_numpy(), np.nan),
+        "pull": by_entry(prediction["pull"].to_numpy(), np.nan),
+        "quality": entries["quality"].to_numpy(),
+        "segment": by_entry(prediction["segment"].to_numpy(), -1),
+        "orbit": by_entry(prediction["orbit"].to_numpy(), -1),
+        "fold": by_entry(prediction["fold"].to_numpy().astype(np.int32), -1),
     }
 
 

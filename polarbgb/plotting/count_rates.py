@@ -30,10 +30,9 @@ def rates_plot(prediction: pl.DataFrame, instrument: Instrument, *, bins: Sequen
     Returns:
         One panel per bin, one above the other.
     """
-    usable = prediction["segment"] >= 0
-    if not usable.any():
+    if prediction.is_empty():
         return notice(f"{instrument.name}: no usable rows")
-    time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
+    time, segment = (prediction[name].to_numpy() for name in ("unix_time", "segment"))
     titles, steps = instrument.titles, steps_of(time, segment, instrument.cadence, instrument.period)
     shown = chosen(bins, len(titles))
     drawn, width = steps.pull, steps.pull_width
@@ -41,7 +40,7 @@ def rates_plot(prediction: pl.DataFrame, instrument: Instrument, *, bins: Sequen
     figure = page(1.15 * len(shown) + 0.6)
     panels: NDArray[Any] = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     for i_bin, panel in zip(shown, panels, strict=True):
-        rate = prediction["rate"].arr.get(i_bin).filter(usable).to_numpy()
+        rate = prediction["rate"].arr.get(i_bin).to_numpy()
         mean = drawn.mean(rate)
         if width is not None:
             low, high = drawn.steps(drawn.lowest(rate)), drawn.steps(drawn.highest(rate))

@@ -88,7 +88,7 @@ def rows_near(prediction: pl.DataFrame, event: Mapping[str, Any], beside: float)
     """Return the usable rows within ``beside`` seconds of an event."""
     start, stop = event["t_start"] - beside, event["t_stop"] + beside
     shown = pl.col("unix_time").is_between(start, stop, closed="left")
-    return prediction.filter(shown & (pl.col("segment") >= 0))
+    return prediction.filter(shown)
 
 
 def frame_event(panel: Axes, event: Mapping[str, Any], beside: float) -> None:

@@ -98,10 +98,9 @@ def light_curve(
     """
     total = len(instrument.titles)
     shown = chosen(sorted({0, total // 2, total - 1}) if bins is None else bins, total)
-    usable = prediction["segment"] >= 0
-    if not usable.any():
+    if prediction.is_empty():
         return notice(f"{instrument.name}: no usable rows")
-    time, segment = (prediction[name].filter(usable).to_numpy() for name in ("unix_time", "segment"))
+    time, segment = (prediction[name].to_numpy() for name in ("unix_time", "segment"))
     steps = steps_of(time, segment, instrument.cadence, instrument.period, most=most)
     events, selection = _shaded(events)
 
@@ -111,7 +110,7 @@ def light_curve(
     )[:, 0]
     for i_bin, above, below in zip(shown, panels[::2], panels[1::2], strict=True):
         rate, pred, sigma, pull = (
-            prediction[name].arr.get(i_bin).filter(usable).to_numpy() for name in ("rate", "pred", "sigma", "pull")
+            prediction[name].arr.get(i_bin).to_numpy() for name in ("rate", "pred", "sigma", "pull")
         )
         _draw_rate(above, steps, rate, pred, sigma)
         above.set_title(instrument.titles[i_bin], loc="left")

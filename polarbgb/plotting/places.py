@@ -46,9 +46,8 @@ def event_map(prediction: pl.DataFrame, events: pl.DataFrame, instrument: Instru
         One panel.
     """
     i_bin = len(instrument.titles) // 2
-    usable = prediction["segment"] >= 0
-    rate = prediction["rate"].arr.get(i_bin).filter(usable).to_numpy()
-    east, north = east_north(prediction.select(position.longitude, position.latitude).filter(usable), position)
+    rate = prediction["rate"].arr.get(i_bin).to_numpy()
+    east, north = east_north(prediction.select(position.longitude, position.latitude), position)
     if not np.isfinite(east + north).any():
         return notice(f"{instrument.name}: no row has a position")
     mean, edges = mean_map(east, north, rate)
@@ -120,7 +119,6 @@ def events_by_place(
     Returns:
         Two panels per quantity.
     """
-    usable = prediction["segment"] >= 0
     shown = {
         column: label
         for column, label in (
@@ -138,7 +136,7 @@ def events_by_place(
     for (column, label), above, below in zip(shown.items(), panels[0], panels[1], strict=True):
         for of_class, looks in _by_class(events):
             above.plot(of_class[column], of_class["significance"], ls="none", ms=4, mew=0, alpha=0.8, **looks)
-        of_events, of_rows = events[column].to_numpy(), prediction[column].filter(usable).to_numpy()
+        of_events, of_rows = events[column].to_numpy(), prediction[column].to_numpy()
         edges = _edges(of_events, of_rows)
         observed, expected = counted_by(of_events, of_rows, edges)
         below.stairs(expected, edges, color=MEASURED_FAINT, fill=True, alpha=0.5, label="constant rate")

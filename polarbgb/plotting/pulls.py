@@ -81,8 +81,7 @@ def _by_bin(
     bins: Sequence[int] | None,
 ) -> Figure:
     """Draw the values of the usable rows, one panel per bin; NaN are left out."""
-    usable = prediction["segment"] >= 0
-    if not usable.any():
+    if prediction.is_empty():
         return notice(f"{instrument.name}: no usable rows")
     titles = instrument.titles
     shown = chosen(bins, len(titles))
@@ -90,7 +89,7 @@ def _by_bin(
     figure = page(2.2 * rows + 0.4)
     panels = [figure.add_subplot(rows, columns, place + 1) for place in range(len(shown))]
     for i_bin, panel in zip(shown, panels, strict=True):
-        values = values_of(prediction, i_bin).filter(usable).to_numpy()
+        values = values_of(prediction, i_bin).to_numpy()
         draw(panel, values[np.isfinite(values)], instrument.sigma)
         panel.set_title(wrapped(titles[i_bin], columns))
     x_label, y_label = labels

@@ -145,9 +145,8 @@ def _clusters(tables: RunTables) -> Figure:
 
 def _known_events(tables: RunTables) -> Figure:
     prediction, events = tables.prediction, tables.read("events.parquet")
-    cadence, slack = tables.instrument.cadence, tables.slack
-    summary = known_summary(prediction, events, tables.known, cadence=cadence, slack=slack)
-    return known_gallery(prediction, events, summary, tables.instrument, slack=slack)
+    summary = known_summary(prediction, events, tables.known, slack=tables.slack)
+    return known_gallery(prediction, events, summary, tables.instrument, slack=tables.slack)
 
 
 def _placed(draw: Callable[..., Figure], tables: RunTables) -> Figure:

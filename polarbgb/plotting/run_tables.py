@@ -165,5 +165,5 @@ class RunTables:
             values = values.reshape(-1, rows, len(members))
             bins = slice(first, first + len(values))
             means[:, bins], scatter[:, bins] = values.mean(axis=1).T, values.std(axis=1).T
-        all_rows = rows == (self.prediction["segment"] >= 0).sum()
+        all_rows = rows == len(self.prediction)
         return means, np.zeros_like(means) if all_rows else scatter / np.sqrt(rows)

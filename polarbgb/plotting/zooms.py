@@ -52,14 +52,13 @@ def choose_zooms(prediction: pl.DataFrame, *, cadence: float, passage: tuple[flo
     Returns:
         Up to four stretches, each orbit once; none if there are no usable rows.
     """
-    usable = prediction.select("unix_time", "segment", "orbit", "pull").filter(pl.col("segment") >= 0)
-    if usable.is_empty():
+    if prediction.is_empty():
         return []
-    return [*_orbits(usable, cadence), *_passage(usable["unix_time"].to_numpy(), passage)]
+    return [*_orbits(prediction, cadence), *_passage(prediction["unix_time"].to_numpy(), passage)]
 
 
 def _orbits(usable: pl.DataFrame, cadence: float) -> list[Zoom]:
-    square = np.square(usable["pull"].to_numpy()).mean(axis=1, dtype=np.float64)
+    square = np.nanmean(np.square(usable["pull"].to_numpy()), axis=1, dtype=np.float64)
     orbits = (
         usable.select("orbit", "unix_time", pl.Series("square", square))
         .group_by("orbit")

@@ -143,19 +143,18 @@ def background_map(
     """
     if position is None or not {position.latitude, position.longitude} <= {*prediction.columns} & {*events.columns}:
         return None
-    usable = prediction.filter(pl.col("segment") >= 0)
-    east, north = east_north(usable, position)
+    east, north = east_north(prediction, position)
     if not np.isfinite(east + north).any():
         return None
-    return mean_map(east, north, usable["pred"].arr.first().to_numpy())[0].T
+    return mean_map(east, north, prediction["pred"].arr.first().to_numpy())[0].T
 
 
 def field_background(prediction: pl.DataFrame) -> dict[str, NDArray[Any]] | None:
     """Return the 10 %, 50 % and 90 % quantiles of the background of the first bin, Hz, by field strength, nT."""
     if "field_strength" not in prediction.columns:
         return None
-    rows = prediction.select("field_strength", pred=pl.col("pred").arr.first(), usable=pl.col("segment") >= 0)
-    rows = rows.filter(pl.col("usable") & pl.col("field_strength").is_finite())
+    rows = prediction.select("field_strength", pred=pl.col("pred").arr.first())
+    rows = rows.filter(pl.col("field_strength").is_finite())
     if rows.is_empty():
         return None
     strength = rows["field_strength"].to_numpy()

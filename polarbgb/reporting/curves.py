@@ -41,9 +41,8 @@ class Curves:
     @classmethod
     def of(cls, prediction: pl.DataFrame) -> Self:
         """Take the rows from a table of :func:`polarbgb.background.prediction.prediction_frame`."""
-        usable = prediction.filter(pl.col("segment") >= 0)
         names = ("unix_time", "segment", "rate", "pred", "sigma", "pull")
-        return cls(*(usable[name].to_numpy() for name in names))
+        return cls(*(prediction[name].to_numpy() for name in names))
 
     @property
     def bins(self) -> range:

@@ -18,19 +18,30 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -
     return Table(head=tuple(head), rows=tuple(tuple(row) for row in rows), note=note)
 
 
-def quality_table(prediction: pl.DataFrame, dropped: Mapping[str, int], cadence: float) -> Table:
+def quality_table(prediction: pl.DataFrame, source: Mapping[str, Any]) -> Table:
     """Return how many rows there are, how many were dropped and why, and how much time the data cover.
 
     Args:
-        prediction: ``unix_time`` (s), ``segment``, ``orbit`` and the per-bin ``exposure`` (s).
-        dropped: number of rows dropped by reason.
-        cadence: length of a row, s.
+        prediction: ``unix_time`` and ``width`` (s), ``segment``, ``orbit`` and the per-bin ``exposure`` (s).
+        source: what the manifest says about the input: number of ``entries``, ``dropped`` ones by reason, ``masked``
+            values by bin and reason, and entries that were ``sorted`` or ``combined``.
     """
-    entries = len(prediction)
-    usable = prediction.filter(pl.col("segment") >= 0)
-    good = predicted_intervals(prediction, cadence)
+    entries, usable = source["entries"], prediction
+    good = predicted_intervals(prediction)
     rows = [["rows in the file", f"{entries:,}", ""]]
-    rows += [[f"dropped: {reason}", f"{count:,}", f"{count / entries:.3%}"] for reason, count in dropped.items()]
+    rows += [
+        [f"dropped: {reason}", f"{count:,}", f"{count / entries:.3%}"] for reason, count in source["dropped"].items()
+    ]
+    rows += [
+        [f"masked in {name}: {reason}", f"{count:,}", f"{count / entries:.3%}"]
+        for name, reasons in source["masked"].items()
+        for reason, count in reasons.items()
+    ]
+    rows += [
+        [text, f"{source[key]:,}", f"{source[key] / entries:.3%}"]
+        for key, text in (("sorted", "out of order, sorted by time"), ("combined", "short, combined to rows"))
+        if source[key]
+    ]
     rows.append(["usable", f"{len(usable):,}", f"{len(usable) / entries:.3%}"])
     if len(good):
         span = good[-1, 1] - good[0, 0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the folder's layout and of its files; no other version is read."""
 
 

@@ -229,7 +229,7 @@ class RunFolder(Folder):
         """
         self.require("fit", "predict")
         config = load(self / CONFIG, overrides)
-        return config.model_copy(update={"input": config.input.model_copy(update={"path": self.source()})})
+        return config.model_copy(update={"input": config.input.model_copy(update={"path": self.sources()})})
 
     def config_of(self, stage: str) -> Config:
         """Return the configuration of the run, with the sections that a later stage replaced.
@@ -241,22 +241,23 @@ class RunFolder(Folder):
         replaced = {name: type(getattr(config, name)) for name in _AFTER_FIT if name in facts}
         return config.model_copy(update={name: kind.model_validate(facts[name]) for name, kind in replaced.items()})
 
-    def source(self) -> Path:
-        """Return the path of the file that was fitted or predicted; only its name if that was on another machine.
+    def sources(self) -> tuple[Path, ...]:
+        """Return the paths of the files that were fitted or predicted; only names if that was on another machine.
 
         Raises:
             RunError: if nothing was fitted or predicted.
         """
-        return Path(self._local("input") or self.require("fit", "predict")["input"]["file"])
+        names = [file["file"] for file in self.require("fit", "predict")["input"]["files"]]
+        return tuple(Path(name) for name in self._local("input") or names)
 
     def models(self) -> Path:
         """Return the run folder whose models made a prediction."""
-        return Path(self._local("models") or self.require("predict")["models"]["run"])
+        return Path(str(self._local("models") or self.require("predict")["models"]["run"]))
 
-    def _local(self, name: str) -> str | None:
-        """Return a path on this machine; None if the folder was copied without its ``local.json``."""
+    def _local(self, name: str) -> str | list[str] | None:
+        """Return a path, or paths, on this machine; None if the folder was copied without its ``local.json``."""
         self.require("fit", "predict")
-        paths: dict[str, str] = self.read_json(LOCAL) if (self / LOCAL).exists() else {}
+        paths: dict[str, str | list[str]] = self.read_json(LOCAL) if (self / LOCAL).exists() else {}
         return paths.get(name)
 
     def metrics(self) -> list[dict[str, Any]]:

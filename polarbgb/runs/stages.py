@@ -37,12 +37,12 @@ _FROM_FIT = ("detect", "explain", "evaluate")
 STAGES = {
     "tune": Stage(("best.toml",)),
     "fit": Stage(
-        (CONFIG, KNOWN, LOCAL, "models/*", "training.parquet", "prediction.parquet", "metrics.json"),
+        (CONFIG, KNOWN, LOCAL, "models/*", "training.parquet", "entries.parquet", "prediction.parquet", "metrics.json"),
         _FIT_FIGURES,
         ("predict", *_FROM_FIT),
     ),
     "predict": Stage(
-        (CONFIG, KNOWN, LOCAL, "prediction.parquet", "drift.parquet", FITTED_RANKING),
+        (CONFIG, KNOWN, LOCAL, "entries.parquet", "prediction.parquet", "drift.parquet", FITTED_RANKING),
         _FIT_FIGURES,
         ("fit", *_FROM_FIT),
     ),

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.cleaning import rows_beyond, with_margin
-from polarbgb.background.prediction import AUXILIARY
+from polarbgb.background.prediction import AUXILIARY, counts_of_prediction
 from polarbgb.config import Intervals
 from polarbgb.transients.rows import Rows, segment_borders
 from polarbgb.transients.settings import SearchSettings
@@ -20,7 +20,7 @@ _LEAST_SHARE = 0.01
 """Share of the mean counts of a bin below which no row is expected to lie."""
 
 _LEAST = 1e-6
-"""Least expected counts of a row."""
+"""Expected counts of a masked row; others expect more."""
 
 _MARGIN = 30.0
 """s on either side of an excess or deficit that are not quiet; a local baseline reaches farther."""
@@ -36,8 +36,9 @@ _FARTHEST = 5.0
 class Counts:
     """The usable rows of a prediction.
 
+    A masked bin of a row has no counts, next to none are expected, and its noise is 1.
+
     Attributes:
-        row: (rows,) number of the entry in the file.
         time: (rows,) start, unix s, increasing.
         segment: (rows,) number of the segment of unbroken data.
         orbit: (rows,) number of the orbit.
@@ -52,7 +53,6 @@ class Counts:
         cadence: nominal length of a row, s.
     """
 
-    row: Rows
     time: Array
     segment: NDArray[np.int32]
     orbit: NDArray[np.int32]
@@ -69,6 +69,11 @@ class Counts:
     def n_bins(self) -> int:
         """Number of energy bins."""
         return int(self.observed.shape[1])
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(rows, bins) mask of what is not masked."""
+        return self.expected > _LEAST
 
     @property
     def days(self) -> float:
@@ -100,24 +105,22 @@ def counts_of(prediction: pl.DataFrame, settings: SearchSettings) -> Counts:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         settings: cadence, the series that are searched, and the intervals that are not quiet.
     """
-    usable = prediction.filter(pl.col("segment") >= 0)
-    exposure = usable["exposure"].to_numpy().astype(np.float64)
-    expected = usable["pred"].to_numpy() * exposure
+    observed, expected, noise = counts_of_prediction(prediction)
+    masked = noise == 0
     # A squared-error model may predict below zero where counts are few.
-    least = np.maximum(_LEAST_SHARE * expected.sum(axis=0) / max(len(expected), 1), _LEAST)
-    time = usable["unix_time"].to_numpy()
-    beyond = rows_beyond(usable["pull"].to_numpy(), settings.intervals.sigma, settings.intervals.more_than)
-    names = tuple(name for name in AUXILIARY if name in usable.columns)
+    least = np.maximum(_LEAST_SHARE * expected.sum(axis=0) / np.maximum((~masked).sum(axis=0), 1), 2 * _LEAST)
+    time = prediction["unix_time"].to_numpy()
+    beyond = rows_beyond(prediction["pull"].to_numpy(), settings.intervals.sigma, settings.intervals.more_than)
+    names = tuple(name for name in AUXILIARY if name in prediction.columns)
     return Counts(
-        row=usable["row"].to_numpy(),
         time=time,
-        segment=usable["segment"].to_numpy(),
-        orbit=usable["orbit"].to_numpy(),
-        observed=usable["rate"].to_numpy() * exposure,
-        expected=np.maximum(expected, least),
-        noise=(usable["sigma"].to_numpy() * exposure).astype(np.float32),
+        segment=prediction["segment"].to_numpy(),
+        orbit=prediction["orbit"].to_numpy(),
+        observed=observed,
+        expected=np.where(masked, _LEAST, np.maximum(expected, least)),
+        noise=np.where(masked, 1.0, noise).astype(np.float32),
         context=np.column_stack(
-            [np.empty((len(usable), 0), np.float32), *(usable[name].cast(pl.Float32).to_numpy() for name in names)]
+            [np.empty((len(time), 0), np.float32), *(prediction[name].cast(pl.Float32).to_numpy() for name in names)]
         ),
         context_names=names,
         quiet=~with_margin(beyond, time, _MARGIN),
@@ -137,7 +140,7 @@ def with_added(counts: Counts, added: list[tuple[slice, Array]], intervals: Inte
     observed = counts.observed.copy()
     touched = np.zeros(len(counts.time), bool)
     for rows, extra in added:
-        observed[rows] += extra
+        observed[rows] += np.where(counts.expected[rows] > _LEAST, extra, 0.0)
         touched[rows] = True
     pull = (observed[touched] - counts.expected[touched]) / counts.noise[touched]
     beyond = np.zeros(len(counts.time), bool)
@@ -181,4 +184,4 @@ def mirrored(counts: Counts, *, seed: int) -> Counts:
         # pdtrik is the continuous inverse: the quantile is reached by the next whole number.
         whole = np.ceil(np.nan_to_num(pdtrik(quantile, background)))
         reflected[few] = np.where(quantile <= np.exp(-background), 0.0, whole)
-    return replace(counts, observed=reflected)
+    return replace(counts, observed=np.where(counts.measured, reflected, 0.0))

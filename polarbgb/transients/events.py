@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.prediction import AUXILIARY
+from polarbgb.background.prediction import AUXILIARY, counts_of_prediction
 from polarbgb.transients.match import match_known
 from polarbgb.transients.published import more_than_name
 from polarbgb.transients.rows import Rows, running_sums, segment_borders
@@ -29,8 +29,8 @@ def describe_events(prediction: pl.DataFrame, first: Rows, last: Rows, settings:
 
     Args:
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
-        first: (events,) ``row`` of the first row of each event.
-        last: (events,) ``row`` of the last row; no event spans a gap.
+        first: (events,) number of the first row of each event.
+        last: (events,) number of the last row; no event spans a gap.
         settings: cadence, known events and context columns.
 
     Returns:
@@ -49,16 +49,13 @@ def describe_events(prediction: pl.DataFrame, first: Rows, last: Rows, settings:
         - ``fold``, the auxiliary columns and the context columns at its peak;
         - ``matched`` (name of the known event, or empty) and ``matched_dt`` (start minus its trigger, s, or null).
     """
-    usable = prediction.select("row", "unix_time", "segment", "pull", index=pl.int_range(pl.len()))
-    usable = usable.filter(pl.col("segment") >= 0)
-    time = usable["unix_time"].to_numpy()
-    first, last = (np.searchsorted(usable["row"].to_numpy(), edge) for edge in (first, last))
-    opening, closing = segment_borders(usable["segment"].to_numpy())
+    time = prediction["unix_time"].to_numpy()
+    opening, closing = segment_borders(prediction["segment"].to_numpy())
     t_start, t_stop = time[first], time[last] + settings.cadence
 
     inside, begins = _rows_inside(first, last)
-    rows = prediction[usable["index"].gather(inside)]
-    peak = rows[_peaks(rows["pull"].to_numpy(), begins)]
+    rows = prediction[inside]
+    peak = rows[_peaks(np.nan_to_num(rows["pull"].to_numpy()), begins)]
     excess = _excess(rows, begins)
     context = settings.intervals.context
     auxiliary = [name for name in AUXILIARY if name in prediction.columns and name not in context]
@@ -86,7 +83,7 @@ def describe_events(prediction: pl.DataFrame, first: Rows, last: Rows, settings:
                 }
             ),
             _levels(
-                usable["pull"].to_numpy(),
+                np.nan_to_num(prediction["pull"].to_numpy()),
                 excess["significance_bin"],
                 (opening[first], first, last, closing[last]),
                 round(BESIDE / settings.cadence),
@@ -163,10 +160,8 @@ def _t90(rows: pl.DataFrame, begins: Rows, significance: pl.Series, cadence: flo
     """Return the time from 5 to 95 % of the excess counts of the best bin of each event, s."""
     lengths = np.diff(begins, append=len(rows))
     best = np.repeat(significance.arr.arg_max().to_numpy(), lengths) if len(begins) else np.zeros(0, np.int64)
-    rate, pred, exposure = (
-        rows[name].to_numpy().astype(np.float64)[np.arange(len(rows)), best] for name in ("rate", "pred", "exposure")
-    )
-    running = running_sums((rate - pred) * exposure)
+    observed, expected, _ = counts_of_prediction(rows)
+    running = running_sums((observed - expected)[np.arange(len(rows)), best])
     before = running[begins]
     total = running[begins + lengths] - before
     event = np.repeat(np.arange(len(begins)), lengths)
@@ -186,19 +181,17 @@ def _first_where(holds: NDArray[np.bool_], event: NDArray[np.int64], n_events: i
 
 def _excess(rows: pl.DataFrame, begins: Rows) -> pl.DataFrame:
     """Sum counts and noise over each event, bin by bin."""
-    rate, pred, sigma, exposure = (
-        rows[name].to_numpy().astype(np.float64) for name in ("rate", "pred", "sigma", "exposure")
-    )
+    observed, expected, noise = counts_of_prediction(rows)
     counts, background, variance = (
-        np.add.reduceat(values, begins, axis=0)
-        for values in (rate * exposure, pred * exposure, (sigma * exposure) ** 2)
+        np.add.reduceat(values, begins, axis=0) for values in (observed, expected, noise**2)
     )
     sums = {
         "counts": counts,
         "background": background,
-        "significance_bin": (counts - background) / np.sqrt(variance),
+        # A bin that is masked throughout shows nothing.
+        "significance_bin": (counts - background) / np.sqrt(np.where(variance > 0, variance, 1.0)),
     }
-    array = pl.Array(pl.Float64, rate.shape[1])
+    array = pl.Array(pl.Float64, counts.shape[1])
     return pl.DataFrame([pl.Series(name, values, array) for name, values in sums.items()])
 
 

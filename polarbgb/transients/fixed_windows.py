@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from polarbgb.background.prediction import counts_of_prediction
 from polarbgb.transients.rows import running_sums, runs_of, segment_borders
 
 LENGTHS = (1.0, 4.0, 16.0, 64.0)
@@ -27,12 +28,9 @@ def fixed_windows(prediction: pl.DataFrame, cadence: float) -> pl.DataFrame:
     Returns:
         One row per event, in time order: ``t_start``, ``t_stop`` (unix s, half-open).
     """
-    usable = prediction.filter(pl.col("segment") >= 0)
-    rate, pred, sigma, exposure = (
-        usable[name].to_numpy().astype(np.float64) for name in ("rate", "pred", "sigma", "exposure")
-    )
-    excess, variance = running_sums((rate - pred) * exposure), running_sums((sigma * exposure) ** 2)
-    time, segment = usable["unix_time"].to_numpy(), usable["segment"].to_numpy()
+    observed, expected, noise = counts_of_prediction(prediction)
+    excess, variance = running_sums(observed - expected), running_sums(noise**2)
+    time, segment = prediction["unix_time"].to_numpy(), prediction["segment"].to_numpy()
     since = np.arange(len(time)) - segment_borders(segment)[0]
     inside = np.zeros(len(time) + 1, np.int64)
     for length in sorted({max(1, round(seconds / cadence)) for seconds in LENGTHS}):
@@ -40,7 +38,8 @@ def fixed_windows(prediction: pl.DataFrame, cadence: float) -> pl.DataFrame:
         first = first[first + length <= len(time)]
         first = first[segment[first] == segment[first + length - 1]]
         after = first + length
-        beyond = ((excess[after] - excess[first]) / np.sqrt(variance[after] - variance[first]) > SIGMA).any(axis=1)
+        limit = SIGMA * np.sqrt(np.maximum(variance[after] - variance[first], 0.0))
+        beyond = (excess[after] - excess[first] > limit).any(axis=1)
         inside += np.bincount(first[beyond], minlength=len(inside))
         inside -= np.bincount(after[beyond], minlength=len(inside))
     first, last = runs_of(np.flatnonzero(np.cumsum(inside)[:-1] > 0), segment)

@@ -147,11 +147,13 @@ def injection_site(prediction: pl.DataFrame, settings: SearchSettings) -> Inject
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         settings: of the search.
     """
-    counts, usable = counts_of(prediction, settings), prediction.filter(pl.col("segment") >= 0)
-    live = usable["exposure"].to_numpy().astype(np.float64).mean(axis=1) / settings.cadence
-    near = with_margin((usable["quality"].to_numpy() & np.uint32(Quality.KNOWN_EVENT)) != 0, counts.time, _MARGIN)
+    counts, exposure = counts_of(prediction, settings), prediction["exposure"].to_numpy().astype(np.float64)
+    live = exposure.sum(axis=1) / np.maximum((exposure > 0).sum(axis=1), 1) / settings.cadence
+    near = with_margin((prediction["quality"].to_numpy() & np.uint32(Quality.KNOWN_EVENT)) != 0, counts.time, _MARGIN)
     shell = (
-        usable["l_shell"].to_numpy().astype(np.float64) if "l_shell" in usable.columns else np.full(len(live), np.nan)
+        prediction["l_shell"].to_numpy().astype(np.float64)
+        if "l_shell" in prediction.columns
+        else np.full(len(live), np.nan)
     )
     latitude = np.degrees(np.arccos(1 / np.sqrt(np.maximum(shell, 1.0))))
     return InjectionSite(counts, live, ~near, latitude, find_hit_patterns(counts))
@@ -254,12 +256,11 @@ def injected(prediction: pl.DataFrame, injections: list[Injection]) -> pl.DataFr
         prediction: from :func:`polarbgb.background.prediction.prediction_frame`.
         injections: from :func:`draw` on this prediction.
     """
-    usable = np.flatnonzero(prediction["segment"].to_numpy() >= 0)
     rate, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pull"))
     exposure, sigma = (prediction[name].to_numpy() for name in ("exposure", "sigma"))
     for injection in injections:
-        rows = usable[injection.rows]
-        change = injection.counts / exposure[rows]
+        rows, live = injection.rows, exposure[injection.rows]
+        change = np.where(live > 0, injection.counts / np.where(live > 0, live, 1.0), 0.0)
         rate[rows] += change
         pull[rows] += change / sigma[rows]
     return prediction.with_columns(

@@ -84,16 +84,13 @@ def match_known(
     return names, dt
 
 
-def known_summary(
-    prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, *, cadence: float, slack: float
-) -> pl.DataFrame:
+def known_summary(prediction: pl.DataFrame, events: pl.DataFrame, known: pl.DataFrame, *, slack: float) -> pl.DataFrame:
     """Return for each known event whether data cover it, and the event that it was detected as.
 
     Args:
-        prediction: ``unix_time`` (s) and ``segment`` (-1 where the row was dropped).
+        prediction: ``unix_time`` and ``width`` (s), and ``segment``.
         events: ``name``, ``t_start``, ``t_stop`` from :func:`polarbgb.transients.events.find_events`.
         known: ``name``, ``time``, ``duration`` from :func:`polarbgb.data.known_events.read_known`.
-        cadence: nominal length of a row, s.
         slack: largest distance from the span of a known event to an event or to data, s.
 
     Returns:
@@ -101,7 +98,7 @@ def known_summary(
         last: ``name``, ``time`` (trigger, unix s), ``duration`` (s), ``covered`` (data lie within the widened span),
         ``event`` (name of the detected event, or null) and ``dt`` (start of that event minus the trigger, s, or null).
     """
-    good = predicted_intervals(prediction, cadence)
+    good = predicted_intervals(prediction)
     if len(good) == 0:
         known = known.clear()
     else:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polarbgb.background.prediction import counts_of_prediction
 from polarbgb.config import Intervals
 from polarbgb.transients.rows import Rows, running_sums, runs_of, segment_borders
 
@@ -29,19 +30,18 @@ def find_clusters(prediction: pl.DataFrame, intervals: Intervals) -> pl.DataFram
     drifting time grid such as POLAR's, this also drops about 0.6 % of the runs far from any gap; they are kept here.
 
     Args:
-        prediction: ``row``, ``unix_time`` (s), ``segment`` (-1 where the row was dropped) and the array ``pull``
-            (sigma), from :func:`polarbgb.background.prediction.prediction_frame`.
+        prediction: ``unix_time`` (s), ``segment`` and the array ``pull`` (sigma), from
+            :func:`polarbgb.background.prediction.prediction_frame`.
         intervals: thresholds.
 
     Returns:
         One row per cluster: ``sign`` (+1 excess, -1 deficit), ``kind`` (bin, pure or more), ``name`` (``"0"``,
         ``"0_1"``, ``"#_inter_more_3"``), ``start`` and ``stop`` (unix s of its first and last row: equal for one row),
-        ``first`` and ``last`` (``row`` of these two), ``rows`` (their number). Excesses come first; within a sign come
+        ``first`` and ``last`` (numbers of these two), ``rows`` (their number). Excesses come first; within a sign come
         the bins, then the pure sets in order of their first appearance, then more than 0, 1 and so on; within a name,
         clusters are in time order.
     """
-    usable = prediction.select("row", "unix_time", "segment", "pull").filter(pl.col("segment") >= 0)
-    row, time, segment, pull = (usable[column].to_numpy() for column in usable.columns)
+    time, segment, pull = (prediction[name].to_numpy() for name in ("unix_time", "segment", "pull"))
     tables = []
     for sign, beyond in ((1, pull > intervals.sigma), (-1, pull < -intervals.sigma)):
         # Few rows are flagged; the rest are not looked at again.
@@ -57,8 +57,8 @@ def find_clusters(prediction: pl.DataFrame, intervals: Intervals) -> pl.DataFram
             "name": (pl.String, _repeated(names, runs)),
             "start": (pl.Float64, time[first]),
             "stop": (pl.Float64, time[last]),
-            "first": (pl.Int64, row[first]),
-            "last": (pl.Int64, row[last]),
+            "first": (pl.Int64, first),
+            "last": (pl.Int64, last),
             "rows": (pl.Int64, last - first + 1),
         }
         tables.append(pl.DataFrame([pl.Series(name, values, dtype) for name, (dtype, values) in columns.items()]))
@@ -89,8 +89,7 @@ def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, cadence: fl
     """Return the duration of the clusters of single bins, and their counts above (or below) the background.
 
     Args:
-        prediction: ``row``, ``segment`` (-1 where the row was dropped), and per bin ``rate``, ``pred`` (Hz) and
-            ``exposure`` (s).
+        prediction: per bin ``rate``, ``pred``, ``sigma`` (Hz) and ``exposure`` (s).
         clusters: from :func:`find_clusters` on the same prediction.
         cadence: nominal length of a row, s.
 
@@ -98,17 +97,12 @@ def cluster_excess(prediction: pl.DataFrame, clusters: pl.DataFrame, cadence: fl
         One row per cluster of kind 'bin': ``sign``, ``bin`` (number), ``t_start``, ``t_stop`` (unix s, half-open),
         ``duration`` (s) and ``excess`` (counts, positive for deficits too).
     """
-    usable = prediction["segment"] >= 0
-    row = prediction["row"].filter(usable).to_numpy()
+    observed, expected, _ = counts_of_prediction(prediction)
     tables = []
     for (name,), of_bin in clusters.filter(kind="bin").group_by("name", maintain_order=True):
         i_bin = int(str(name))
-        rate, pred, exposure = (
-            prediction[column].arr.get(i_bin).filter(usable).cast(pl.Float64).to_numpy()
-            for column in ("rate", "pred", "exposure")
-        )
-        running = running_sums((rate - pred) * exposure)
-        first, last = (np.searchsorted(row, of_bin[edge].to_numpy()) for edge in ("first", "last"))
+        running = running_sums(observed[:, i_bin] - expected[:, i_bin])
+        first, last = (of_bin[edge].to_numpy() for edge in ("first", "last"))
         tables.append(
             of_bin.select(
                 "sign",

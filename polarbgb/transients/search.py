@@ -155,7 +155,7 @@ def _listed(
     features = {name: values[chosen] for name, values in sample.features.items()}
     shap = detector.ranking.explain(features, sample.orbit[chosen], held_out=held_out)
     local = _with_local_baseline(prediction, counts, first, after, trigger)
-    described = describe_events(local, counts.row[first], counts.row[after - 1], settings).drop("significance")
+    described = describe_events(local, first, after - 1, settings).drop("significance")
     names = detector.ranking.names
     events = described.with_columns(
         significance=candidates.significance[chosen],
@@ -239,10 +239,9 @@ def _with_local_baseline(
             factor[begin:end] = local[begin:end]
     if not rows.any():
         return prediction
-    changed = np.flatnonzero(prediction["segment"].to_numpy() >= 0)[rows]
     rate, pred, sigma, pull = (prediction[name].to_numpy().copy() for name in ("rate", "pred", "sigma", "pull"))
-    pred[changed] *= factor[rows]
-    pull[changed] = (rate[changed] - pred[changed]) / sigma[changed]
+    pred[rows] *= factor[rows]
+    pull[rows] = (rate[rows] - pred[rows]) / sigma[rows]
     return prediction.with_columns(
         pl.Series(name, values, prediction[name].dtype) for name, values in (("pred", pred), ("pull", pull))
     )

@@ -66,7 +66,7 @@ def measure_agreement(
         track: watches the searches.
     """
     frames, intervals = (prediction, other), settings.intervals
-    time = prediction.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
+    time = prediction["unix_time"].to_numpy()
     first, second = (find_transients(frame, settings, track=track).events for frame in frames)
     published = (published_excesses(frame, intervals, settings.cadence) for frame in frames)
     sure = [events.filter("far_limit") for events in (first, second)]

@@ -13,6 +13,7 @@ from polarbgb.background.local_baseline import baseline_factor
 from polarbgb.background.model_error import calibrate_prediction, noise_conditions
 from polarbgb.background.prediction import AUXILIARY, prediction_frame
 from polarbgb.config import Config
+from polarbgb.data.dataset import Entries
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, watched
@@ -47,8 +48,8 @@ def calibrate_background(
         fold: (usable,) number of the split that predicted each row, -1 where none held it out.
         config: the instrument.
     """
-    timeline, count_rates = prepared.timeline, prepared.count_rates
-    conditions = noise_conditions(timeline, config.features.passage, config.noise.passage_window, config.position)
+    dataset, count_rates = prepared.dataset, prepared.count_rates
+    conditions = noise_conditions(dataset, config.features.passage, config.noise.passage_window, config.position)
     calibrated = partial(
         calibrate_prediction,
         count_rates,
@@ -56,13 +57,13 @@ def calibrate_background(
         conditions=conditions,
         # In scheme 'blocks' a part is not a fold: its rows do not measure the error of the others.
         group=np.zeros_like(fold) if config.folds.scheme == "blocks" else fold,
-        fair=~timeline.known,
+        fair=~dataset.known,
         weighted_means=config.rates.weighted_means,
     )
     factor = None
     if config.baseline is not None:
         factor = baseline_factor(
-            timeline,
+            dataset,
             count_rates,
             prediction,
             pull=calibrated(prediction).pull,
@@ -75,8 +76,7 @@ def calibrate_background(
         prediction = prediction * factor
     result = calibrated(prediction)
     frame = prediction_frame(
-        timeline,
-        count_rates,
+        dataset,
         prediction,
         result,
         baseline=factor,
@@ -87,9 +87,10 @@ def calibrate_background(
     return CalibratedBackground(frame, prediction, tuple(result.width.tolist()))
 
 
-def write_prediction(draft: Draft, frame: pl.DataFrame, config: Config, track: Track) -> None:
-    """Write ``prediction.parquet`` and its plots."""
+def write_prediction(draft: Draft, entries: Entries, frame: pl.DataFrame, config: Config, track: Track) -> None:
+    """Write ``entries.parquet``, and ``prediction.parquet`` and its plots."""
     tables = RunTables.of_stage("fit", config, {"prediction.parquet": frame})
     with watched(track, "write and draw"):
+        draft.write_frame("entries.parquet", entries.frame())
         draft.write_frame("prediction.parquet", frame)
         save_figures(draft, drawings(tables, ["fit"], by_command=True))

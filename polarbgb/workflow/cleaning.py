@@ -35,12 +35,12 @@ def clean_training_set(
     Returns:
         As :func:`polarbgb.background.training_set.mask_transients`.
     """
-    timeline = prepared.timeline
+    dataset = prepared.dataset
     return mask_transients(
-        timeline,
+        dataset,
         prepared.matrix,
         summed_rate(prepared.count_rates, config.rates.searched),
-        noise_conditions(timeline, config.features.passage, config.noise.passage_window, config.position),
+        noise_conditions(dataset, config.features.passage, config.noise.passage_window, config.position),
         CleaningSettings(
             config.cleaning, config.model, config.folds, config.orbit, config.input.cadence, config.memory
         ),

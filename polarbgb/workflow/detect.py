@@ -84,7 +84,7 @@ def _detect(
     ranking, least_far = "", None
     if method == "published":
         events = find_events(prediction, clusters, settings)
-        days = len(prediction.filter(pl.col("segment") >= 0)) * config.input.cadence / 86_400
+        days = float(prediction["width"].sum()) / 86_400
     else:
         search = find_transients(prediction, settings, detector=fitted_detector(run), track=track)
         events, days = search.events, search.days
@@ -93,7 +93,7 @@ def _detect(
         draft.write_frame("event_ranking.parquet", search.contributions)
         draft.write_json(RANKING, search.detector.as_dict())
     events = classify(events, config.classes)
-    known = known_summary(prediction, events, settings.known, cadence=settings.cadence, slack=settings.match)
+    known = known_summary(prediction, events, settings.known, slack=settings.match)
     draft.write_frame("clusters.parquet", clusters)
     draft.write_frame("events.parquet", events)
     with watched(track, "draw"):

@@ -18,11 +18,11 @@ from polarbgb.background.reference import read_reference
 from polarbgb.background.regimes import regimes
 from polarbgb.background.simple_models import climatology, fold_means, ground_track, polynomial, same_ground
 from polarbgb.config import Config
-from polarbgb.data.count_rates import CountRates, count_rates
-from polarbgb.data.quality import Timeline
+from polarbgb.data.count_rates import CountRates
+from polarbgb.data.dataset import Dataset
 from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
-from polarbgb.io.provenance import file_digest
+from polarbgb.io.input_files import Paths, input_digest, input_files
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, silent, watched
@@ -31,7 +31,7 @@ from polarbgb.validation.agreement import measure_agreement
 from polarbgb.validation.efficiency import measure_efficiency
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.overrides import overridden
-from polarbgb.workflow.preparation import read_timeline, require_same_file
+from polarbgb.workflow.preparation import read_dataset, require_same_input
 from polarbgb.workflow.results.evaluate import MODEL, EvaluateResult
 from polarbgb.workflow.search_settings import search_settings
 
@@ -42,7 +42,7 @@ BASELINES = (CLIMATOLOGY, SAME_GROUND, POLYNOMIAL)
 def evaluate(
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     references: Sequence[str | Path] = (),
     inject: bool = False,
     stability: RunFolder | str | Path | None = None,
@@ -82,7 +82,7 @@ def evaluate(
         return _evaluate(
             run,
             config,
-            path=Path(path or run.source()),
+            files=input_files(path or run.sources()),
             references=[Path(reference) for reference in references],
             other=other,
             asked=asked,
@@ -94,7 +94,7 @@ def _evaluate(
     run: RunFolder,
     config: Config,
     *,
-    path: Path,
+    files: Sequence[Path],
     references: Sequence[Path],
     other: RunFolder | None,
     asked: Mapping[str, object],
@@ -102,10 +102,10 @@ def _evaluate(
 ) -> EvaluateResult:
     fitted = run.require("fit")
     started = time.monotonic()
-    require_same_file(path, file_digest(path), fitted["input"]["sha256"])
+    require_same_input(files, input_digest(files)[0], fitted["input"]["sha256"])
     if other is not None:
         _require_same_rows(other, run, fitted)
-    quality = _quality(run, path, references, config, track)
+    quality = _quality(run, files, references, config, track)
     inject = bool(asked["inject"])
     whole = run.read_frame("prediction.parquet") if inject or other is not None else pl.DataFrame()
     efficiency = measure_efficiency(whole, search_settings(config), track=track) if inject else None
@@ -158,36 +158,38 @@ class _Quality:
     rows: int
 
 
-def _quality(run: RunFolder, path: Path, references: Sequence[Path], config: Config, track: Track) -> _Quality:
+def _quality(
+    run: RunFolder, files: Sequence[Path], references: Sequence[Path], config: Config, track: Track
+) -> _Quality:
     """Score the prediction, the reference predictions and the baselines, and the prediction by regime.
 
     The several copies of all rates that this needs are freed before the searches begin.
     """
-    timeline = read_timeline(config, path, track=track)
-    rates = count_rates(timeline, config.rates, config.input.cadence)
+    dataset, _ = read_dataset(config, files, track=track)
+    rates = dataset.rates
     position = () if config.position is None else (config.position.latitude, config.position.longitude)
-    timeline = replace(timeline, frame=timeline.frame.select(position))
-    frame = run.scan_frame("prediction.parquet").filter(pl.col("segment") >= 0).select("fold", "pred", "pull").collect()
+    dataset = replace(dataset, frame=dataset.frame.select(position))
+    frame = run.scan_frame("prediction.parquet").select("fold", "pred", "pull").collect()
     fold = frame["fold"].to_numpy()
     prediction = frame["pred"].to_numpy().astype(np.float64)
-    fair = ~timeline.known
+    fair = ~dataset.known
     if config.folds.scheme == "blocks":
         fair &= fold == BLOCK_PARTS.index("test")
-    others = _references(references, timeline, config)
+    others = _references(references, dataset, config)
     scored = _predicted_by_all(others, fair)
-    baselines, missing = _baselines(rates, timeline, fold, config, track)
+    baselines, missing = _baselines(rates, dataset, fold, config, track)
     names = config.rates.names
     methods = {MODEL: prediction, **others, **baselines}
     errors = {name: score(rates, values, scored, names, name) for name, values in methods.items()}
     del methods, baselines  # each holds a rate of every row and bin
-    by_regime = _regimes(rates, prediction, frame, timeline, fair=fair, config=config, track=track)
+    by_regime = _regimes(rates, prediction, frame, dataset, fair=fair, config=config, track=track)
     return _Quality(errors, tuple(others), by_regime, tuple(missing), int(fair.sum()))
 
 
 def _require_same_rows(other: RunFolder, run: RunFolder, fitted: Mapping[str, Any]) -> None:
     """Check that another run predicts the same rows of the same file."""
     theirs = other.require("fit")
-    require_same_file(other.source(), theirs["input"]["sha256"], fitted["input"]["sha256"])
+    require_same_input(other.sources(), theirs["input"]["sha256"], fitted["input"]["sha256"])
     segments, ours = (each.scan_frame("prediction.parquet").select("segment").collect() for each in (other, run))
     if not segments.equals(ours):
         raise UserError(f"{other.path} predicts other rows of the file; fit both with the same [input] and [filters]")
@@ -198,14 +200,15 @@ def _sections(config: Config) -> dict[str, object]:
     return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 
 
-def _references(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+def _references(paths: Sequence[Path], dataset: Dataset, config: Config) -> dict[str, NDArray[np.float64]]:
     """Read other predictions of the usable rows: (rows, bins) Hz by the file's stem, NaN where missing."""
     predictions: dict[str, NDArray[np.float64]] = {}
     for path in paths:
         if path.stem in {MODEL, *BASELINES, *predictions}:
             raise UserError(f"{path}: a method is called '{path.stem}' already; rename the file")
-        entries, bins = len(timeline.time), len(config.rates.names)
-        predictions[path.stem] = read_reference(path, config.input.tree, entries=entries, bins=bins)[timeline.row]
+        entries, bins = len(dataset.entries), len(config.rates.names)
+        reference = read_reference(path, config.input.tree, entries=entries, bins=bins)
+        predictions[path.stem] = reference[dataset.entries.first_of_rows()]
     return predictions
 
 
@@ -220,31 +223,32 @@ def _predicted_by_all(references: Mapping[str, NDArray[np.float64]], fair: NDArr
 
 
 def _baselines(
-    rates: CountRates, timeline: Timeline, fold: NDArray[np.int8], config: Config, track: Track
+    rates: CountRates, dataset: Dataset, fold: NDArray[np.int8], config: Config, track: Track
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Return every baseline that the columns allow, (rows, bins) Hz by name, and why each other one is missing."""
-    time, learn = timeline.usable_time, ~timeline.known
+    time, learn = dataset.time, ~dataset.known
+    # In place of masked values stands the mean of the bin, which biases no mean.
+    mean = rates.counts.sum(axis=0) / np.maximum(rates.exposure.sum(axis=0), 1e-9)
+    rate = np.where(rates.measured, rates.rate, mean)
     baselines, missing = {}, []
     if config.position is None:
-        fallback = fold_means(rates.rate, fold, learn)
+        fallback = fold_means(rate, fold, learn)
         missing.append("no climatology and no ground track: the configuration has no [position]")
     else:
         latitude, longitude = (
-            timeline.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            dataset.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
             for name in (config.position.latitude, config.position.longitude)
         )
-        course = ground_track(time, timeline.segment, latitude, longitude)
+        course = ground_track(time, dataset.segment, latitude, longitude)
         with watched(track, CLIMATOLOGY):
-            fallback = climatology(rates.rate, course, fold, learn)
+            fallback = climatology(rate, course, fold, learn)
         baselines[CLIMATOLOGY] = fallback
         with watched(track, SAME_GROUND):
             baselines[SAME_GROUND] = same_ground(
-                rates.rate, time, course, fold, learn, period=config.orbit.period, otherwise=fallback
+                rate, time, course, fold, learn, period=config.orbit.period, otherwise=fallback
             )
     with watched(track, POLYNOMIAL):
-        baselines[POLYNOMIAL] = polynomial(
-            rates.rate, time, learn, gap=config.intervals.longest / 2, otherwise=fallback
-        )
+        baselines[POLYNOMIAL] = polynomial(rate, time, learn, gap=config.intervals.longest / 2, otherwise=fallback)
     return baselines, missing
 
 
@@ -252,32 +256,32 @@ def _regimes(
     rates: CountRates,
     prediction: NDArray[np.float64],
     frame: pl.DataFrame,
-    timeline: Timeline,
+    dataset: Dataset,
     *,
     fair: NDArray[np.bool_],
     config: Config,
     track: Track,
 ) -> dict[str, list[Performance]]:
     """Measure the performance in every bin by the regimes of that bin."""
-    time = timeline.usable_time
+    time = dataset.time
     near = near_passage(time, passages(time, *config.features.passage), config.noise.passage_window)
     latitude = None
     if config.position is not None:
-        latitude = timeline.frame[config.position.latitude].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        latitude = dataset.frame[config.position.latitude].cast(pl.Float64).fill_null(np.nan).to_numpy()
     pull = frame["pull"].to_numpy()
     by_regime: dict[str, list[Performance]] = {}
     names = config.rates.names
     for i_bin, name in track(enumerate(names), label="regimes", total=len(names)):
         column = slice(i_bin, i_bin + 1)
-        of_bin = CountRates(rates.rate[:, column], rates.error[:, column], rates.exposure[:, column])
+        of_bin = rates.of(slice(None), column)
         for regime, rows in regimes(prediction[:, i_bin], near, latitude, fair).items():
             by_regime.setdefault(regime, []).extend(
                 performance(
                     of_bin,
                     prediction[:, column],
                     pull[:, column],
-                    segment=timeline.segment,
-                    orbit=timeline.orbit,
+                    segment=dataset.segment,
+                    orbit=dataset.orbit,
                     rows=rows,
                     names=(name,),
                     part=regime,

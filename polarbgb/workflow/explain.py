@@ -24,6 +24,7 @@ from polarbgb.config import Config, Device
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
+from polarbgb.io.input_files import Paths, input_files, shown
 from polarbgb.memory import room_for
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
@@ -33,7 +34,7 @@ from polarbgb.transients.events import highest_ranked
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.fit import devices, load_contract, load_models, on_device
 from polarbgb.workflow.outfile import require_free
-from polarbgb.workflow.preparation import made_from, prepare, require_same_file
+from polarbgb.workflow.preparation import made_from, prepare, require_same_input
 from polarbgb.workflow.results.explain import ExplainResult
 
 _ADDITIVE = 1e-3
@@ -94,7 +95,7 @@ class _Shap:
 def explain(
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     rows: int | Literal["all"] | None = None,
     device: Device = "cpu",
     stability: RunFolder | str | Path | None = None,
@@ -136,7 +137,7 @@ def explain(
     with run.hold():
         return _explain(
             run,
-            path=Path(path or run.source()),
+            path=path or run.sources(),
             rows=rows,
             device=device,
             stability=None if stability is None else RunFolder.at(stability),
@@ -150,7 +151,7 @@ def explain(
 def _explain(
     run: RunFolder,
     *,
-    path: Path,
+    path: Paths,
     rows: int | Literal["all"] | None,
     device: Device,
     stability: RunFolder | None,
@@ -163,11 +164,11 @@ def _explain(
     config = on_device(run.config(), device)
     started = time.monotonic()
     if export is not None:
-        require_free(export, run, path, overwrite=overwrite, suffixes=SUFFIXES)
+        require_free(export, run, input_files(path), overwrite=overwrite, suffixes=SUFFIXES)
     theirs = None if stability is None else _importance_of(stability, fitted["input"]["sha256"])
     prepared = prepare(config, path, track=track)
-    require_same_file(path, prepared.sha256, fitted["input"]["sha256"])
-    load_contract(run).require(prepared.matrix, str(path))
+    require_same_input(prepared.source.files, prepared.sha256, fitted["input"]["sha256"])
+    load_contract(run).require(prepared.matrix, shown(prepared.source.files))
     if stability is not None and theirs is not None:
         same = set(theirs["feature"]) == set(prepared.matrix.names) and set(config.rates.names) <= set(theirs.columns)
         if not same:
@@ -238,7 +239,7 @@ def _explain(
 
 def _fit(run: RunFolder, config: Config, matrix: Matrix) -> _Fit:
     models = load_models(run, config)
-    frame = run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    frame = run.read_frame("prediction.parquet")
     fold = frame["fold"].to_numpy().astype(np.int64)
     # In scheme 'blocks', one model predicts all parts.
     return _Fit(config, matrix, models, frame, fold if len(models) > 1 else np.zeros(len(fold), np.int64))
@@ -329,7 +330,7 @@ def _importance_of(other: RunFolder, sha256: str) -> pl.DataFrame:
     """Return the importances of another run on the same file."""
     source = other.require("fit")["input"]
     other.require("explain")
-    require_same_file(other.source(), source["sha256"], sha256)
+    require_same_input(other.sources(), source["sha256"], sha256)
     return other.read_frame("importance.parquet")
 
 

@@ -120,7 +120,7 @@ def export(
     if path is None:
         path, overwrite = run / _default(format, table), True
     notices = "EV*.json" if format == "gcn" else None
-    require_free(path, run, run.source(), overwrite=overwrite, folder_of=notices)
+    require_free(path, run, run.sources(), overwrite=overwrite, folder_of=notices)
     with run.hold(reading=True):
         if run.stage("detect") is None:
             detect(run, track=track)
@@ -140,10 +140,10 @@ def _write(
             return write_root(
                 path,
                 run.read_frame("prediction.parquet"),
+                run.read_frame("entries.parquet"),
                 run.read_frame("clusters.parquet"),
                 events,
                 tree=config.input.tree,
-                cadence=config.input.cadence,
                 provenance=_whole_provenance(run, config),
                 ntuples=form == "rntuple",
             )
@@ -159,7 +159,7 @@ def _write(
             )
         case "gcn":
             return {"notices": write_gcn(path, events, instrument=config.name, titles=config.rates.titles)}
-    frame = _table(run, table, config)
+    frame = _table(run, table)
     match form:
         case "csv":
             write_csv(path, frame)
@@ -192,10 +192,10 @@ def _format(path: Path | None, format: Format | None) -> Format:  # noqa: A002
     return format
 
 
-def _table(run: RunFolder, table: TableName, config: Config) -> pl.LazyFrame:
+def _table(run: RunFolder, table: TableName) -> pl.LazyFrame:
     if table == "gti":
-        rows = run.scan_frame("prediction.parquet").select("unix_time", "segment").collect()
-        return pl.LazyFrame(predicted_intervals(rows, config.input.cadence), schema=["start", "stop"])
+        rows = run.scan_frame("prediction.parquet").select("unix_time", "segment", "width").collect()
+        return pl.LazyFrame(predicted_intervals(rows), schema=["start", "stop"])
     if table == "candidates" and run.require("detect")["method"] != "focus":
         raise UserError(
             f"{run.path} was searched by the published method, which has no candidates; "

@@ -21,13 +21,13 @@ from polarbgb.config import Config, Device, Model
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
-from polarbgb.io.provenance import file_digest
+from polarbgb.io.input_files import Paths, input_digest
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
 from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared, input_path, made_from, prepare, reading
+from polarbgb.workflow.preparation import Prepared, made_from, prepare, reading, source_files
 from polarbgb.workflow.results.fit import FitResult
 from polarbgb.workflow.tune import BEST
 
@@ -36,7 +36,7 @@ def fit(
     config: Config,
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     parameters: str | Path | None = None,
     scheduler: str | None = None,
     track: Track = silent,
@@ -46,7 +46,7 @@ def fit(
     Args:
         config: the configuration of the instrument.
         run: the run folder, which receives models, ``prediction.parquet``, ``metrics.json`` and plots.
-        path: ROOT file; ``input.path`` of the configuration if None.
+        path: files, patterns or folders, together one mission; ``input.path`` of the configuration if None.
         parameters: a ``best.toml`` of ``tune``; if None, that of the run folder is used where it fits.
         scheduler: address of a Dask scheduler whose workers do the fits, or ``local:N`` for N local processes; None
             for this process.
@@ -71,7 +71,7 @@ def _fit(
     config: Config,
     run: RunFolder,
     *,
-    path: str | Path | None,
+    path: Paths | None,
     parameters: Path | None,
     address: str | None,
     workers: Scheduler,
@@ -82,16 +82,16 @@ def _fit(
     started = time.monotonic()
     prepared = prepare(config, path, track=track)
     # Refuse a file that is too short before there is a draft.
-    make_folds(prepared.timeline.usable_time, prepared.timeline.known, config.folds, config.orbit, config.model)
+    make_folds(prepared.dataset.time, prepared.dataset.known, config.folds, config.orbit, config.model)
     from_run = model is not config.model and parameters is None
     if from_run and run.require("tune").get("search") != prepared.search(config):
         origin += " (tuned on another input or other features)"
     config = prepared.as_read(config.model_copy(update={"model": model}))
     draft = run.draft("fit", *made_from(config, prepared.sha256), address)
-    timeline, count_rates = prepared.timeline, prepared.count_rates
+    dataset, count_rates = prepared.dataset, prepared.count_rates
     masked, rounds = clean_training_set(prepared, config, checkpoints=draft.checkpoints, track=track, scheduler=workers)
-    prepared = replace(prepared, timeline=timeline.marked(masked, Quality.KEPT_OUT))
-    folds = make_folds(timeline.usable_time, timeline.known | masked, config.folds, config.orbit, config.model)
+    prepared = replace(prepared, dataset=dataset.marked(masked, Quality.KEPT_OUT))
+    folds = make_folds(dataset.time, dataset.known | masked, config.folds, config.orbit, config.model)
     crossed = cross_fit(
         prepared.matrix,
         count_rates,
@@ -104,17 +104,17 @@ def _fit(
     )
     with watched(track, "calibrate"):
         calibrated_background = calibrate_background(prepared, crossed.prediction, folds.fold, config)
-    scatter = tuple(scatter_over_error(count_rates, timeline.segment, ~timeline.known).tolist())
+    scatter = tuple(scatter_over_error(count_rates, dataset.segment, ~dataset.known).tolist())
     scores = _scores(prepared, calibrated_background.prediction, folds, config)
     trees = [[booster.trees for booster in fold_model.boosters] for fold_model in crossed.models]
     draft.write_config(config)
-    draft.write_json(LOCAL, {"input": str(prepared.path)})
+    draft.write_json(LOCAL, prepared.source.local())
     for fold, fold_model in enumerate(crossed.models):
         save_fold_model(fold_model, draft / "models", fold, model)
     draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
     draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
     draft.write_json("metrics.json", {"scores": [bin_score.as_dict() for bin_score in scores]})
-    write_prediction(draft, calibrated_background.frame, config, track)
+    write_prediction(draft, prepared.dataset.entries, calibrated_background.frame, config, track)
     removed = run.invalidated_by("fit")
     files = draft.publish(
         started,
@@ -129,7 +129,8 @@ def _fit(
     )
     return FitResult(
         run=run,
-        rows=len(timeline.row),
+        rows=len(dataset),
+        notes=tuple(dataset.entries.notes()),
         features=len(prepared.matrix.names),
         folds=len(folds.splits),
         parameters=origin,
@@ -145,14 +146,14 @@ def _fit(
     )
 
 
-def is_fitted(config: Config, run: RunFolder, *, path: str | Path | None = None, scheduler: str | None = None) -> bool:
-    """Return whether the run folder holds a fit of the same file, with the same settings and versions."""
-    source = input_path(config, path).resolve()
-    if run.stage("fit") is None or not source.is_file():
+def is_fitted(config: Config, run: RunFolder, *, path: Paths | None = None, scheduler: str | None = None) -> bool:
+    """Return whether the run folder holds a fit of the same input, with the same settings and versions."""
+    files = source_files(config, path)
+    if run.stage("fit") is None or not all(file.is_file() for file in files):
         return False
     model, _ = _tuned(config.model, run, None)
-    tuned = reading(config.model_copy(update={"model": model}), source)
-    return run.holds("fit", *made_from(tuned, file_digest(source)), scheduler)
+    tuned = reading(config.model_copy(update={"model": model}), files)
+    return run.holds("fit", *made_from(tuned, input_digest(files)[0]), scheduler)
 
 
 def on_device(config: Config, device: Device) -> Config:
@@ -215,7 +216,7 @@ def _tuned(model: Model, run: RunFolder, parameters: Path | None) -> tuple[Model
 
 def _scores(prepared: Prepared, prediction: np.ndarray, folds: Folds, config: Config) -> list[Score]:
     names = config.rates.names
-    fair = ~prepared.timeline.known
+    fair = ~prepared.dataset.known
     if config.folds.scheme != "blocks":
         return score(prepared.count_rates, prediction, fair, names, f"held-out {config.folds.scheme}")
     return [

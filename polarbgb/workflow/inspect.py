@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
+from polarbgb.io.input_files import Paths, shown
 from polarbgb.io.root_input import Branch, list_branches
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
-from polarbgb.workflow.preparation import input_path, read_timeline
+from polarbgb.workflow.preparation import read_dataset, source_files
 
 _GAP_CLASSES = (
     ("up to 10 s", 10.0),
@@ -39,6 +39,7 @@ class InspectResult:
         entries: rows of the tree.
         usable: rows kept.
         dropped: rows dropped by reason; a row counts under the first reason it meets.
+        notes: what of the input is not used as it stands, in words.
         missing: kept rows with a missing value, by feature column.
         known: kept rows near a known event.
         start: first usable row, unix seconds.
@@ -62,6 +63,7 @@ class InspectResult:
     entries: int
     usable: int
     dropped: dict[str, int]
+    notes: tuple[str, ...]
     missing: dict[str, int]
     known: int
     start: float
@@ -128,6 +130,7 @@ class InspectResult:
                 *((name, f"{rows:,}", f"{rows / self.entries:.3%}") for name, rows in counts.items()),
             ),
             align="lrr",
+            note="\n".join(note for note in self.notes if "are not used" not in note),
         )
 
     def _rates(self) -> Table:
@@ -135,48 +138,55 @@ class InspectResult:
         return Table(head=("rate, Hz", "5 %", "median", "95 %", "maximum"), rows=tuple(rows), align="lrrrr")
 
 
-def inspect(config: Config, *, path: str | Path | None = None, track: Track = silent) -> InspectResult:
+def inspect(config: Config, *, path: Paths | None = None, track: Track = silent) -> InspectResult:
     """Check a file against a configuration; nothing is written.
 
     Args:
         config: the configuration of the instrument.
-        path: ROOT file; ``input.path`` of the configuration if None.
+        path: files, patterns or folders, together one mission; ``input.path`` of the configuration if None.
         track: shows the progress of reading.
 
     Raises:
         UserError: if the file or the configuration does not fit, or no row is usable.
     """
-    source = input_path(config, path)
-    entries, branches = list_branches(source, config.input.tree)
-    timeline = read_timeline(config, source, track=track)
-    intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
+    files = source_files(config, path)
+    _, branches = list_branches(files[0], config.input.tree)
+    dataset, _ = read_dataset(config, files, track=track)
+    intervals = good_time_intervals(dataset.time, dataset.segment, dataset.width)
+    rates, entries = dataset.rates, dataset.entries
     with watched(track, "rates"):
-        rates = count_rates(timeline, config.rates, config.input.cadence)
-        quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
+        quantiles = [_quantiles(rates.rate[rates.measured[:, i_bin], i_bin]) for i_bin in range(rates.rate.shape[1])]
+        live = rates.exposure.sum(axis=1) / np.maximum(rates.measured.sum(axis=1), 1)
     return InspectResult(
-        path=str(source),
+        path=shown(files),
         tree=config.input.tree,
-        entries=entries,
-        usable=len(timeline.row),
-        dropped=timeline.reasons,
-        missing=timeline.missing,
-        known=int(timeline.known.sum()),
+        entries=len(entries),
+        usable=int((entries.row >= 0).sum()),
+        dropped=entries.dropped,
+        notes=tuple(entries.notes()),
+        missing=dataset.missing,
+        known=int(dataset.known.sum()),
         start=float(intervals[0, 0]),
         stop=float(intervals[-1, 1]),
         covered=float((intervals[:, 1] - intervals[:, 0]).sum()),
-        live=float(rates.exposure.mean(axis=1).sum()),
+        live=float(live.sum()),
         segments=len(intervals),
         gaps=_gap_lengths(intervals),
-        orbits=len(np.unique(timeline.orbit)),
+        orbits=len(np.unique(dataset.orbit)),
         branches=tuple(branches),
         used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
-        rates={
-            name: (float(q[0]), float(q[1]), float(q[2]), float(q[3]))
-            for name, q in zip(config.rates.names, quantiles.T, strict=True)
-        },
+        rates=dict(zip(config.rates.names, quantiles, strict=True)),
     )
+
+
+def _quantiles(rate: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the 5 %, 50 % and 95 % quantile and the maximum of the rates of a bin; NaN without any."""
+    if not len(rate):
+        return (np.nan,) * 4
+    low, median, high, largest = np.quantile(rate, [0.05, 0.5, 0.95, 1.0]).tolist()
+    return low, median, high, largest
 
 
 def _gap_lengths(intervals: NDArray[np.float64]) -> dict[str, int]:

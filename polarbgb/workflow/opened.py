@@ -14,6 +14,7 @@ from rich.table import Table
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
+from polarbgb.io.input_files import shown
 from polarbgb.reporting.table import counted
 from polarbgb.runs.folder import RunFolder
 
@@ -175,7 +176,7 @@ class Run:
             return
         source, names = made["input"], self.config.rates.names
         yield "instrument", f"{self.config.name}, {len(names)} bins: {', '.join(names)}"
-        yield "file", f"{self.folder.source()}, {source['usable']:,} of {source['entries']:,} rows usable"
+        yield "file", f"{shown(self.folder.sources())}, {source['usable']:,} of {source['entries']:,} rows usable"
         if "fit" in stages:
             from polarbgb.workflow.results.fit import FAIR_PARTS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from polarbgb.errors import UserError
@@ -14,7 +15,7 @@ _RUN_SUFFIXES = (".json", ".toml", ".parquet", ".csv", ".journal")
 def require_free(
     path: Path,
     run: RunFolder,
-    source: Path,
+    sources: Sequence[Path],
     *,
     overwrite: bool,
     suffixes: tuple[str, ...] = (),
@@ -25,7 +26,7 @@ def require_free(
     Args:
         path: the file.
         run: the run folder, whose own files are never replaced.
-        source: the input, which is never replaced either.
+        sources: the input, which is never replaced either.
         overwrite: whether an existing file may be replaced.
         suffixes: allowed suffixes of the name; empty for any.
         folder_of: pattern of the files in a result that is a folder; a folder with other files is not replaced.
@@ -35,8 +36,9 @@ def require_free(
     """
     if suffixes and path.suffix not in suffixes:
         raise UserError(f"{path}: the name must end in {' or '.join(suffixes)}")
-    if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
-        raise UserError(f"{path} is the input file; name another")
+    for source in sources:
+        if path.resolve() == source.resolve() or (path.exists() and source.exists() and path.samefile(source)):
+            raise UserError(f"{path} is the input file; name another")
     if not path.exists():
         return
     inside = path.resolve().parent == run.path.resolve()

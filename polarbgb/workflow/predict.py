@@ -14,6 +14,7 @@ from polarbgb.background.fold_model import predict_mean
 from polarbgb.config import Device
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
+from polarbgb.io.input_files import Paths, shown
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
 from polarbgb.runs.folder import RunFolder
@@ -34,6 +35,7 @@ class PredictResult:
     Attributes:
         run: the new run folder, for ``detect`` and ``export``.
         rows: usable rows.
+        notes: what of the input is not used as it stands, in words.
         outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
         drift: one row per feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
         widths: (bins,) width of the raw pulls on this file.
@@ -44,6 +46,7 @@ class PredictResult:
 
     run: RunFolder
     rows: int
+    notes: tuple[str, ...]
     outside: int
     drift: pl.DataFrame
     widths: tuple[float, ...]
@@ -56,7 +59,8 @@ class PredictResult:
 
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the widths of the pulls, and the features that leave the range of the training."""
-        widths = Table(note="pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths))
+        pulls = "pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths)
+        widths = Table(note="\n".join((*self.notes, pulls)))
         if not self.outside:
             return [widths]
         shown = self.drift if verbose else self.drift.head(_SHOWN)
@@ -82,7 +86,7 @@ def predict(
     models: RunFolder | str | Path,
     run: RunFolder | str | Path,
     *,
-    path: str | Path,
+    path: Paths,
     device: Device = "cpu",
     track: Track = silent,
 ) -> PredictResult:
@@ -115,14 +119,15 @@ def predict(
         prepared = prepare(config, path, track=track)
         if prepared.sha256 == fitted["input"]["sha256"]:
             raise UserError(
-                f"{path} is the file that was fitted: {models.path} holds its prediction, by better-suited models"
+                f"{shown(prepared.source.files)} is the fitted input: {models.path} holds its prediction, by "
+                "better-suited models"
             )
         config = prepared.as_read(config)
         contract = load_contract(models)
-        contract.require(prepared.matrix, str(path))
+        contract.require(prepared.matrix, shown(prepared.source.files))
         fold_models = load_models(models, config)
-        drift = contract.drift(prepared.matrix, prepared.timeline.usable_time)
-        prepared = replace(prepared, timeline=prepared.timeline.marked(drift.rows, Quality.BEYOND_TRAINING))
+        drift = contract.drift(prepared.matrix, prepared.dataset.time)
+        prepared = replace(prepared, dataset=prepared.dataset.marked(drift.rows, Quality.BEYOND_TRAINING))
         with watched(track, "predict"):
             prediction = predict_mean(fold_models, prepared.matrix.values, config.model)
         no_fold = np.full(len(prediction), -1, np.int8)
@@ -130,11 +135,11 @@ def predict(
             calibrated_background = calibrate_background(prepared, prediction, no_fold, config)
         draft = run.draft("predict", *made_from(config, prepared.sha256), fitted["finished"])
         draft.write_config(config)
-        draft.write_json(LOCAL, {"input": str(prepared.path), "models": str(models.path.resolve())})
+        draft.write_json(LOCAL, {**prepared.source.local(), "models": str(models.path.resolve())})
         draft.write_frame("drift.parquet", drift.table)
         if (models / RANKING).exists():  # events of both files are then ranked alike
             draft.write_json(FITTED_RANKING, read_detector(models, RANKING).as_dict())
-        write_prediction(draft, calibrated_background.frame, config, track)
+        write_prediction(draft, prepared.dataset.entries, calibrated_background.frame, config, track)
         outside = int(drift.rows.sum())
         files = draft.publish(
             started,
@@ -148,4 +153,5 @@ def predict(
             outside=outside,
             widths=calibrated_background.widths,
         )
-    return PredictResult(run, len(prediction), outside, drift.table, calibrated_background.widths, files)
+    notes = tuple(prepared.dataset.entries.notes())
+    return PredictResult(run, len(prediction), notes, outside, drift.table, calibrated_background.widths, files)

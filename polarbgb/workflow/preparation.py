@@ -1,8 +1,10 @@
-"""Preparing a file: its rows, features and rates, as inspect, tune, fit, explain and predict need them."""
+"""Preparing the input: its rows, features and rates, as inspect, tune, fit, explain and predict need them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,13 @@ import polars as pl
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
-from polarbgb.data.count_rates import CountRates, count_rates
+from polarbgb.data.count_rates import CountRates
+from polarbgb.data.dataset import Dataset, RowRules, clean
 from polarbgb.data.known_events import known_events
-from polarbgb.data.quality import RowRules, Timeline, clean
-from polarbgb.data.segments import require_cadence
 from polarbgb.errors import InputError, UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
-from polarbgb.io.provenance import digest, file_digest, seeds, versions
+from polarbgb.io.input_files import Paths, input_digest, input_files, shown
+from polarbgb.io.provenance import digest, seeds, versions
 from polarbgb.io.root_input import read_columns
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched
@@ -27,26 +29,62 @@ _BYTES_PER_RATE = 100
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The contents of a file, ready for the boosters.
+class Source:
+    """The files of the input as they were read.
 
     Attributes:
-        path: the file, absolute.
-        sha256: of the file as it was read.
-        timeline: its rows with their quality; of the columns only the context of events and the latitude are kept.
-        matrix: features of the usable rows.
-        count_rates: rates of the usable rows.
+        files: absolute.
+        sha256: digest of all files.
+        digests: SHA-256 of each file.
+        entries: number of entries of each file.
     """
 
-    path: Path
+    files: tuple[Path, ...]
     sha256: str
-    timeline: Timeline
+    digests: list[str]
+    entries: list[int]
+
+    def local(self) -> dict[str, list[str]]:
+        """Return what is recorded of the places on this machine."""
+        return {"input": [str(file) for file in self.files]}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest records: ``file`` (the names), ``sha256`` of the whole, and ``files``."""
+        each = zip(self.files, self.digests, self.entries, strict=True)
+        return {
+            "file": ", ".join(file.name for file in self.files),
+            "sha256": self.sha256,
+            "files": [{"file": file.name, "sha256": sha256, "entries": n} for file, sha256, n in each],
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The contents of the input, ready for the boosters.
+
+    Attributes:
+        source: the files that were read.
+        dataset: their rows; of the columns only the context of events and the latitude are kept.
+        matrix: features of the usable rows.
+    """
+
+    source: Source
+    dataset: Dataset
     matrix: Matrix
-    count_rates: CountRates
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the input as it was read."""
+        return self.source.sha256
+
+    @property
+    def count_rates(self) -> CountRates:
+        """Rates of the usable rows."""
+        return self.dataset.rates
 
     def as_read(self, config: Config) -> Config:
-        """Return the configuration with the file that was read as its input."""
-        return reading(config, self.path)
+        """Return the configuration with the files that were read as its input."""
+        return reading(config, self.source.files)
 
     def search(self, config: Config) -> str:
         """Return a digest of what hyperparameters depend on: the file, the rows used, the rates and the features."""
@@ -58,20 +96,23 @@ class Prepared:
     def provenance(self, config: Config) -> dict[str, Any]:
         """Return what a manifest records about the input and the settings it was read with."""
         settings = portable(config).model_dump(mode="json")
+        entries = self.dataset.entries
         source = {
-            "file": self.path.name,
-            "sha256": self.sha256,
+            **self.source.facts(),
             "tree": config.input.tree,
-            "entries": len(self.timeline.time),
-            "usable": len(self.timeline.row),
-            "dropped": self.timeline.reasons,
+            "entries": len(entries),
+            "usable": len(self.dataset),
+            "dropped": entries.dropped,
+            "masked": entries.masked,
+            "sorted": entries.moved,
+            "combined": entries.combined,
         }
         return {"input": source, "config": settings, "seeds": seeds(settings)}
 
 
-def reading(config: Config, path: Path) -> Config:
-    """Return the configuration with a file as its input."""
-    return config.model_copy(update={"input": config.input.model_copy(update={"path": path})})
+def reading(config: Config, files: Sequence[Path]) -> Config:
+    """Return the configuration with some files as its input."""
+    return config.model_copy(update={"input": config.input.model_copy(update={"path": tuple(files)})})
 
 
 def made_from(config: Config, sha256: str) -> tuple[object, ...]:
@@ -85,23 +126,21 @@ def made_from(config: Config, sha256: str) -> tuple[object, ...]:
     return sha256, settings, known_events(config.known_events).rows(), versions(), __version__
 
 
-def input_path(config: Config, path: str | Path | None) -> Path:
-    """Return the file to read: ``path``, or ``input.path`` of the configuration if None.
+def source_files(config: Config, path: Paths | None) -> tuple[Path, ...]:
+    """Return the files to read: ``path``, or ``input.path`` of the configuration if None.
 
     Raises:
-        InputError: if the file does not exist; the message says how to get one.
+        InputError: if a file does not exist; the message says how to get one.
     """
-    chosen = Path(path or config.input.path)
-    if chosen.exists():
-        if any("\ud800" <= character <= "\udfff" for character in str(chosen)):
-            raise InputError(f"{chosen}: the name is not valid UTF-8, and results could not record it; rename it")
-        return chosen
     if path is not None:
-        raise InputError(f"no file {path}")
-    raise InputError(
-        f"no file {chosen}; put {config.name}'s file there, name another with --input, or make a stand-in: "
-        f"polarbgb simulate {chosen} --days 10"
-    )
+        return input_files(path)
+    first = config.input.path[0]
+    if len(config.input.path) == 1 and not first.exists() and not has_magic(str(first)):
+        raise InputError(
+            f"no file {first}; put {config.name}'s file there, name another with --input, or make a stand-in: "
+            f"polarbgb simulate {first} --days 10"
+        )
+    return input_files(config.input.path)
 
 
 def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataFrame:
@@ -148,55 +187,66 @@ def row_rules(config: Config) -> RowRules:
     )
 
 
-def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timeline:
-    """Read a file and assess the quality of its rows.
-
-    Raises:
-        UserError: if the file or the configuration does not fit, or no row is usable.
-    """
-    columns = read_input(config, path, track=track)
-    with watched(track, "row quality"):
-        timeline = clean(columns, row_rules(config), where=str(path))
-    require_cadence(timeline.usable_time, config.input.cadence, str(path))
-    return timeline
-
-
-def require_same_file(path: Path, sha256: str, fitted: str) -> None:
-    """Check that a file is the one that was fitted.
+def read_dataset(config: Config, files: Sequence[Path], *, track: Track = silent) -> tuple[Dataset, list[int]]:
+    """Read the input as one mission, and put its usable rows in order.
 
     Args:
-        path: the file, for the message.
-        sha256: of the file.
-        fitted: SHA-256 of the file that was fitted.
+        config: the instrument.
+        files: their entries are numbered one file after the other.
+        track: watches the reading.
+
+    Returns:
+        The dataset, and the number of entries of each file.
+
+    Raises:
+        UserError: if a file or the configuration does not fit, or no row is usable.
+    """
+    frames = [read_input(config, file, track=track) for file in files]
+    entries = [len(frame) for frame in frames]
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
+    del frames
+    with watched(track, "row quality"):
+        return clean(frame, row_rules(config), where=shown(files)), entries
+
+
+def require_same_input(files: Sequence[Path], sha256: str, fitted: str) -> None:
+    """Check that the input is the one that was fitted.
+
+    Args:
+        files: the files, for the message.
+        sha256: digest of the files.
+        fitted: digest of the input that was fitted.
 
     Raises:
         UserError: if they differ.
     """
     if sha256 != fitted:
-        raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
+        raise UserError(
+            f"{shown(files)} has changed since it was fitted; fit again, or name the fitted input with --input"
+        )
 
 
-def prepare(config: Config, path: str | Path | None, *, track: Track = silent) -> Prepared:
-    """Read a file, assess its rows, and compute the features.
+def prepare(config: Config, path: Paths | None, *, track: Track = silent) -> Prepared:
+    """Read the input, assess its rows, and compute the features.
 
     Args:
         config: the instrument.
-        path: ROOT file; ``input.path`` of the configuration if None.
+        path: files, patterns or folders; ``input.path`` of the configuration if None.
         track: watches the reading.
 
     Raises:
-        UserError: if the file or the configuration does not fit.
+        UserError: if a file or the configuration does not fit.
     """
     features = len(feature_names(config.features, config.position))  # refuse a duplicate name before the file is read
-    source = input_path(config, path).resolve()
-    sha256 = file_digest(source) if source.is_file() else ""  # the reader refuses what is not a file
-    timeline = read_timeline(config, source, track=track)
-    rates = count_rates(timeline, config.rates, config.input.cadence)
+    files = source_files(config, path)
+    sha256, digests = input_digest(files) if all(file.is_file() for file in files) else ("", [])
+    dataset, entries = read_dataset(config, files, track=track)
     bytes_per_row = 4 * features + _BYTES_PER_RATE * len(config.rates.names)
-    on_disk = not room_for(bytes_per_row * len(timeline.row), config.memory)
+    on_disk = not room_for(bytes_per_row * len(dataset), config.memory)
     with watched(track, "features"):
-        matrix = build_matrix(timeline, config.features, config.position, config.input.cadence, on_disk=on_disk)
+        matrix = build_matrix(dataset, config.features, config.position, config.input.cadence, on_disk=on_disk)
     # The other columns are in the matrix already; of a long mission they would fill the memory a second time.
     latitude = () if config.position is None else (config.position.latitude,)
-    context = timeline.frame.select(list(dict.fromkeys((*config.intervals.context, *latitude))))
-    return Prepared(source, sha256, replace(timeline, frame=context), matrix, rates)
+    context = dataset.frame.select(list(dict.fromkeys((*config.intervals.context, *latitude))))
+    source = Source(files, sha256, digests, entries)
+    return Prepared(source, replace(dataset, frame=context), matrix)

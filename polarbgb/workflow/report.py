@@ -108,7 +108,7 @@ def report(
         path = run / "report.html"
     else:
         path = Path(path)
-        require_free(path, run, run.source(), overwrite=overwrite, suffixes=(".html",))
+        require_free(path, run, run.sources(), overwrite=overwrite, suffixes=(".html",))
     with run.hold():
         if run.stage("detect") is None:
             detect(run, track=track)
@@ -146,13 +146,13 @@ def _page(
     panels, data = _light_curves(prediction, curves, drawn, config, bins)
     explanation, explanation_panels = _explanation(run, drawn, config, bins)
     settings = search_settings(config)
-    known = known_summary(prediction, events, settings.known, cadence=settings.cadence, slack=settings.match)
+    known = known_summary(prediction, events, settings.known, slack=settings.match)
     return Page(
         title=title,
         lead=_lead(stage, curves, config),
         tiles=_tiles(metrics, search, days),
         stages=_stages(run),
-        quality=report_tables.quality_table(prediction, stage["input"]["dropped"], config.input.cadence),
+        quality=report_tables.quality_table(prediction, stage["input"]),
         scores=report_tables.score_table(metrics, stage["widths"], titles),
         baselines=report_tables.baseline_table(evaluation["errors"], titles, bins) if evaluation else None,
         bins={i_bin: titles[i_bin] for i_bin in bins},

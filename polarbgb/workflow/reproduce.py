@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from polarbgb.config import Config, shipped, validate
-from polarbgb.errors import UserError
-from polarbgb.io.provenance import file_digest, versions
+from polarbgb.errors import InputError, UserError
+from polarbgb.io.input_files import Paths, input_digest, input_files, shown
+from polarbgb.io.provenance import versions
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted
 from polarbgb.runs.folder import RunFolder, read_manifest
@@ -70,7 +71,7 @@ def reproduce(
     manifest: str | Path,
     run: RunFolder | str | Path | None = None,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
@@ -107,30 +108,31 @@ def reproduce(
     run = RunFolder.at(run or first.path.resolve().with_name(f"{first.path.resolve().name}_reproduced"))
     if run.path.resolve() == first.path.resolve():
         raise UserError(f"{run.path} is the run to repeat; name another --run folder")
-    path = Path(path or _source(first, stage))
-    if not path.is_file():
-        raise UserError(f"no file {path}, which {manifest} names as the input; say with --input where it is")
-    if file_digest(path) != stage["input"]["sha256"]:
-        raise UserError(f"{path} is not the input of {manifest}: its SHA-256 differs")
+    try:
+        files = input_files(path or _sources(first, stage))
+    except InputError as error:
+        raise UserError(f"{error}; {manifest} names it as the input, say with --input where it is") from error
+    if input_digest(files)[0] != stage["input"]["sha256"]:
+        raise UserError(f"{shown(files)} is not the input of {manifest}: its SHA-256 differs")
     with run.hold():
-        _repeat(stages, first, run, path, on_result=on_result, announce=announce, track=track)
+        _repeat(stages, first, run, files, on_result=on_result, announce=announce, track=track)
         if run.stage("detect"):
             on_result(export(run, track=track))
             on_result(report(run, track=track))
     return _compared(stages, run)
 
 
-def _source(first: RunFolder, stage: Mapping[str, Any]) -> Path:
+def _sources(first: RunFolder, stage: Mapping[str, Any]) -> Paths:
     if first.stage("fit") or first.stage("predict"):
-        return first.source()
-    return Path(stage["input"]["file"])
+        return first.sources()
+    return [file["file"] for file in stage["input"]["files"]]
 
 
 def _repeat(
     stages: Mapping[str, Any],
     first: RunFolder,
     run: RunFolder,
-    path: Path,
+    files: Sequence[Path],
     *,
     on_result: Callable[[Result], None],
     announce: Callable[[int, float], None],
@@ -143,12 +145,12 @@ def _repeat(
         asked = stage.get("asked", {})
         match name:
             case "tune":
-                on_result(tune(_config(stage, first), run, path=path, track=track))
+                on_result(tune(_config(stage, first), run, path=files, track=track))
             case "fit":
-                on_result(fit(_config(stage, first), run, path=path, track=track))
+                on_result(fit(_config(stage, first), run, path=files, track=track))
             case "predict":
                 device = stage["device"]["asked"]
-                on_result(predict(first.models(), run, path=path, device=device, track=track))
+                on_result(predict(first.models(), run, path=files, device=device, track=track))
             case "detect":
                 on_result(detect(run, method=stage["method"], **asked, track=track))
             case "explain":

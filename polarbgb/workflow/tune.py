@@ -16,6 +16,7 @@ from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
+from polarbgb.io.input_files import Paths
 from polarbgb.io.provenance import digest
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted, number
@@ -68,7 +69,7 @@ def tune(
     config: Config,
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     storage: str | Path | None = None,
     track: Track = silent,
 ) -> TuneResult:
@@ -77,7 +78,7 @@ def tune(
     Args:
         config: the configuration of the instrument; its section ``tune`` limits the search.
         run: the run folder.
-        path: ROOT file; ``input.path`` of the configuration if None.
+        path: files, patterns or folders, together one mission; ``input.path`` of the configuration if None.
         storage: a file or database URL that several processes may share; a file in the run folder if None.
         track: shows the progress of reading and trials.
 
@@ -131,11 +132,11 @@ def _sample(prepared: Prepared, config: Config) -> tuple[Matrix, CountRates, Fol
     """Draw the rows of the study evenly, and keep the folds that it scores on."""
     size = len(prepared.matrix.values)
     rows = np.unique(np.linspace(0, size - 1, min(size, config.tune.rows)).astype(np.int64))
-    timeline, count_rates = prepared.timeline, prepared.count_rates
-    known = timeline.known[rows]
-    folds = make_folds(timeline.usable_time[rows], known, config.folds, config.orbit, config.model)
+    dataset, count_rates = prepared.dataset, prepared.count_rates
+    known = dataset.known[rows]
+    folds = make_folds(dataset.time[rows], known, config.folds, config.orbit, config.model)
     matrix = replace(prepared.matrix, values=prepared.matrix.values[rows])
-    sampled = CountRates(count_rates.rate[rows], count_rates.error[rows], count_rates.exposure[rows])
+    sampled = count_rates.of(rows)
     return matrix, sampled, replace(folds, splits=folds.splits[: config.tune.folds]), known
 
 

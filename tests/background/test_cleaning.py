@@ -181,13 +181,13 @@ def toy_mission(*, share=0.0, deficit=False, spikes=False, burst=None, seed=0):
     counts = rng.poisson(background * factor[:, None] * CADENCE)
     exposure = np.full(counts.shape, CADENCE)
     count_rates = CountRates(counts / exposure, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
-    timeline = SimpleNamespace(
+    dataset = SimpleNamespace(
         usable_time=1e9 + time, known=np.zeros(len(time), bool), segment=np.zeros(len(time), np.int32), orbit=orbit
     )
     matrix = Matrix(
         np.column_stack([np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)]).astype(np.float32), ("c", "s")
     )
-    return SimpleNamespace(timeline=timeline, matrix=matrix, count_rates=count_rates), flaring
+    return SimpleNamespace(dataset=dataset, matrix=matrix, count_rates=count_rates), flaring
 
 
 def cleaned(prepared, **cleaning):
@@ -246,7 +246,7 @@ def test_a_deficit_is_learnt_from_and_a_burst_is_not():
     burst = slice(2100, 2110)
     prepared, _ = toy_mission(deficit=True, burst=burst)
     masked, rounds = cleaned(prepared, max_recurrence=1.0, sigma=3.0)
-    phase, orbit = prepared.timeline.usable_time % PERIOD / PERIOD, prepared.timeline.orbit
+    phase, orbit = prepared.dataset.time % PERIOD / PERIOD, prepared.dataset.orbit
     assert masked[burst].all()
     inside = (orbit == 7) & (phase > 0.55) & (phase < 0.95)
     assert not masked[inside].any()
@@ -270,7 +270,7 @@ def test_what_noise_does_by_chance_is_no_recurrence():
 
 def test_spikes_that_come_orbit_after_orbit_are_learnt_from_unless_told_otherwise():
     prepared, _ = toy_mission(spikes=True)
-    phase = prepared.timeline.usable_time % PERIOD / PERIOD
+    phase = prepared.dataset.time % PERIOD / PERIOD
     spiky = (phase > 0.3) & (phase < 0.34)
     high = spiky & (prepared.count_rates.rate.sum(axis=1) > 150)
     kept, rounds = cleaned(prepared)

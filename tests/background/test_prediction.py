@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polarbgb.background.calibration import Calibrated
 from polarbgb.background.prediction import prediction_frame
 from polarbgb.data.count_rates import CountRates
-from polarbgb.data.quality import Quality, Timeline
+from polarbgb.data.quality import Dataset, Quality
 
 BINS = 2
 
@@ -23,7 +23,7 @@ def lay_out(entries, row):
         name: 1000.0 * number + 100 * np.arange(BINS) + row[:, None]
         for number, name in enumerate(("rate", "pred", "sigma", "pull", "exposure", "baseline"), start=1)
     }
-    timeline = Timeline(
+    dataset = Dataset(
         time=1e9 + np.arange(entries, dtype=float),
         quality=quality,
         reasons={},
@@ -44,7 +44,7 @@ def lay_out(entries, row):
     data = CountRates(value["rate"], np.ones_like(value["rate"]), value["exposure"])
     fold = (row % 3).astype(np.int8)
     return prediction_frame(
-        timeline,
+        dataset,
         data,
         prediction=value["pred"],
         calibrated=calibrated,

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polarbgb.data.increasing import longest_increasing
 
 from polarbgb.config import validate
-from polarbgb.data.increasing import longest_increasing
 from polarbgb.data.quality import DROPPED, Quality, clean
 from polarbgb.errors import UserError
 from polarbgb.workflow.preparation import row_rules
@@ -51,8 +51,8 @@ def frame_of(rows=6, **columns):
     return pl.DataFrame({n: v.astype(np.float32) if COLUMNS[n] == pl.Float32 else v for n, v in values.items()})
 
 
-def dropped(timeline):
-    return sorted(set(range(len(timeline.time))) - set(timeline.row.tolist()))
+def dropped(dataset):
+    return sorted(set(range(len(dataset.time))) - set(dataset.row.tolist()))
 
 
 def test_the_bits_are_those_that_files_md_tells():
@@ -66,15 +66,15 @@ def test_the_bits_are_those_that_files_md_tells():
 
 def test_good_rows_are_all_kept():
     frame = frame_of()
-    timeline = clean(frame, configured())
-    assert timeline.row.tolist() == list(range(6))
-    assert timeline.quality.tolist() == [0] * 6
-    assert timeline.reasons == {}
-    assert timeline.missing == {}
-    assert timeline.exposure is None
-    assert not timeline.known.any()
-    assert timeline.frame.equals(frame)
-    np.testing.assert_array_equal(timeline.usable_time, frame["unix_time"])
+    dataset = clean(frame, configured())
+    assert dataset.row.tolist() == list(range(6))
+    assert dataset.quality.tolist() == [0] * 6
+    assert dataset.reasons == {}
+    assert dataset.missing == {}
+    assert dataset.exposure is None
+    assert not dataset.known.any()
+    assert dataset.frame.equals(frame)
+    np.testing.assert_array_equal(dataset.time, frame["unix_time"])
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_good_rows_are_all_kept():
     ],
 )
 def test_an_unusable_row_is_dropped_with_its_reason(columns, bit, reason):
-    timeline = clean(frame_of(**columns), configured())
-    assert dropped(timeline) == [2]
-    assert timeline.reasons == {reason: 1}
-    assert timeline.quality.tolist() == [0, 0, int(bit), 0, 0, 0]
-    assert len(timeline.frame) == len(timeline.segment) == len(timeline.orbit) == len(timeline.known) == 5
-    assert timeline.segment.tolist() == [0, 0, 1, 1, 1]
+    dataset = clean(frame_of(**columns), configured())
+    assert dropped(dataset) == [2]
+    assert dataset.reasons == {reason: 1}
+    assert dataset.quality.tolist() == [0, 0, int(bit), 0, 0, 0]
+    assert len(dataset.frame) == len(dataset.segment) == len(dataset.orbit) == len(dataset.known) == 5
+    assert dataset.segment.tolist() == [0, 0, 1, 1, 1]
 
 
 def test_no_counts_in_a_live_row_are_a_rate():
@@ -110,32 +110,32 @@ def test_no_counts_in_a_live_row_are_a_rate():
 
 def test_of_duplicated_and_reversed_rows_as_many_stay_as_increase():
     time = [10, 11, 11, 12, 9, 10.5, 12, 12.5, NAN, 12.25, 13]
-    timeline = clean(frame_of(11, unix_time=time), configured())
-    assert timeline.usable_time.tolist() == [10, 11, 12, 12.25, 13]
-    assert timeline.row.tolist() == [0, 1, 3, 9, 10]
-    assert timeline.reasons == {"time is not a number of unix seconds": 1, "time does not increase": 5}
+    dataset = clean(frame_of(11, unix_time=time), configured())
+    assert dataset.time.tolist() == [10, 11, 12, 12.25, 13]
+    assert dataset.row.tolist() == [0, 1, 3, 9, 10]
+    assert dataset.reasons == {"time is not a number of unix seconds": 1, "time does not increase": 5}
 
 
 def test_a_row_with_several_faults_is_counted_by_the_first():
-    timeline = clean(frame_of(unix_time={2: NAN}, rate_0={2: NAN, 3: NAN}, err_0={2: NAN, 3: NAN}), configured())
-    assert timeline.reasons == {"time is not a number of unix seconds": 1, "rate is not a number >= 0": 1}
+    dataset = clean(frame_of(unix_time={2: NAN}, rate_0={2: NAN, 3: NAN}, err_0={2: NAN, 3: NAN}), configured())
+    assert dataset.reasons == {"time is not a number of unix seconds": 1, "rate is not a number >= 0": 1}
     bits = Quality.RATE_INVALID | Quality.ERROR_NOT_POSITIVE
-    assert timeline.quality.tolist()[2:4] == [int(bits | Quality.TIME_INVALID), int(bits)]
+    assert dataset.quality.tolist()[2:4] == [int(bits | Quality.TIME_INVALID), int(bits)]
 
 
 def test_missing_features_are_kept_and_marked():
-    timeline = clean(frame_of(crabarf={1: NAN, 2: 1e33, 3: -1.2e33, 4: INF}, glat={1: NAN}), configured())
-    assert timeline.reasons == {}
-    assert timeline.frame["crabarf"].to_list() == [2, None, None, None, None, 2]
-    assert timeline.frame["glat"].null_count() == 1
-    assert timeline.missing == {"crabarf": 4, "glat": 1}
-    assert timeline.quality.tolist() == [0, *[int(Quality.FEATURE_MISSING)] * 4, 0]
+    dataset = clean(frame_of(crabarf={1: NAN, 2: 1e33, 3: -1.2e33, 4: INF}, glat={1: NAN}), configured())
+    assert dataset.reasons == {}
+    assert dataset.frame["crabarf"].to_list() == [2, None, None, None, None, 2]
+    assert dataset.frame["glat"].null_count() == 1
+    assert dataset.missing == {"crabarf": 4, "glat": 1}
+    assert dataset.quality.tolist() == [0, *[int(Quality.FEATURE_MISSING)] * 4, 0]
 
 
 def test_missing_features_are_counted_among_the_usable_rows_alone():
-    timeline = clean(frame_of(crabarf={1: NAN, 2: NAN}, rate_0={1: NAN}), configured())
-    assert timeline.missing == {"crabarf": 1}
-    assert timeline.quality[1] == Quality.FEATURE_MISSING | Quality.RATE_INVALID
+    dataset = clean(frame_of(crabarf={1: NAN, 2: NAN}, rate_0={1: NAN}), configured())
+    assert dataset.missing == {"crabarf": 1}
+    assert dataset.quality[1] == Quality.FEATURE_MISSING | Quality.RATE_INVALID
     only_dropped = clean(frame_of(crabarf={1: NAN}, rate_0={1: NAN}), configured())
     assert only_dropped.missing == {}
 
@@ -144,43 +144,43 @@ def test_derived_features_are_computed_and_judged():
     config = configured(
         derived={"phase": "unix_time - 1000", "slope": "1/phase"}, features={"columns": ["slope", "phase"]}
     )
-    timeline = clean(frame_of(), config)
-    assert timeline.frame["phase"].to_list() == [0, 1, 2, 3, 4, 5]
-    assert timeline.frame["slope"].to_list() == [None, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
-    assert timeline.missing == {"slope": 1}
+    dataset = clean(frame_of(), config)
+    assert dataset.frame["phase"].to_list() == [0, 1, 2, 3, 4, 5]
+    assert dataset.frame["slope"].to_list() == [None, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+    assert dataset.missing == {"slope": 1}
 
 
 def test_the_time_may_be_derived():
     frame = frame_of().rename({"unix_time": "ms"}).with_columns(pl.col("ms") * 1000)
-    timeline = clean(frame, configured(derived={"unix_time": "ms/1000"}))
-    assert timeline.usable_time.tolist() == [1000, 1001, 1002, 1003, 1004, 1005]
+    dataset = clean(frame, configured(derived={"unix_time": "ms/1000"}))
+    assert dataset.time.tolist() == [1000, 1001, 1002, 1003, 1004, 1005]
 
 
 def test_kept_rows_are_numbered_by_segment_and_orbit():
     config = configured(orbit={"period": 400.0, "epoch": 900.0, "first": 5})
-    timeline = clean(frame_of(unix_time=[1000, 1001, 1010, 1299, 1300, 1301], rate_1={0: NAN}), config)
-    assert timeline.usable_time.tolist() == [1001, 1010, 1299, 1300, 1301]
-    assert timeline.segment.tolist() == [0, 1, 2, 2, 2]
-    assert timeline.orbit.tolist() == [5, 5, 5, 6, 6]
+    dataset = clean(frame_of(unix_time=[1000, 1001, 1010, 1299, 1300, 1301], rate_1={0: NAN}), config)
+    assert dataset.time.tolist() == [1001, 1010, 1299, 1300, 1301]
+    assert dataset.segment.tolist() == [0, 1, 2, 2, 2]
+    assert dataset.orbit.tolist() == [5, 5, 5, 6, 6]
 
 
 def test_each_filter_has_its_bit_and_its_reason():
     config = configured(filters={"bright": "rate[0]/err[0] > 20", "north": "glat > 0"})
     # rate/err is 20 in all rows but 4 and 5.
-    timeline = clean(frame_of(err_0={4: 19.0, 5: 19.0, 0: NAN}), config)
-    assert timeline.row.tolist() == [4, 5]
+    dataset = clean(frame_of(err_0={4: 19.0, 5: 19.0, 0: NAN}), config)
+    assert dataset.row.tolist() == [4, 5]
     north, bright = 1 << 17, 1 << 16
     wanted = [int(Quality.ERROR_NOT_POSITIVE) | bright | north, bright | north, bright | north, bright, 0, 0]
-    assert timeline.quality.tolist() == wanted
-    assert timeline.reasons == {"rate error is not a number > 0": 1, "filter bright: not rate[0]/err[0] > 20": 3}
+    assert dataset.quality.tolist() == wanted
+    assert dataset.reasons == {"rate error is not a number > 0": 1, "filter bright: not rate[0]/err[0] > 20": 3}
 
 
 def test_the_sixteenth_filter_still_drops():
     config = configured(filters={f"f{n}": "glat > -100" for n in range(15)} | {"last": "glat < 0"})
-    timeline = clean(frame_of(), config)
-    assert timeline.row.tolist() == [0, 1, 2]
-    assert timeline.quality[3] == 1 << 31
-    assert timeline.reasons == {"filter last: not glat < 0": 3}
+    dataset = clean(frame_of(), config)
+    assert dataset.row.tolist() == [0, 1, 2]
+    assert dataset.quality[3] == 1 << 31
+    assert dataset.reasons == {"filter last: not glat < 0": 3}
 
 
 def test_a_filter_that_reads_no_column_keeps_all_or_none():
@@ -197,22 +197,22 @@ def test_the_exposure_is_a_number_or_an_expression_and_is_judged():
     assert clean(frame_of(), configured(**rates(4))).exposure.tolist() == [4.0] * 6
     frame = frame_of().with_columns(pl.Series("live", [0.9, 0.0, -1.0, NAN, INF, 0.8]))
     assert clean(frame, configured(**rates("live/8"))).exposure.tolist() == [0.9 / 8, 0.1]
-    timeline = clean(frame, configured(**rates("live*2")))
-    assert timeline.exposure.tolist() == [1.8, 1.6]
-    assert timeline.row.tolist() == [0, 5]
-    assert timeline.reasons == {"exposure is not a number > 0": 4}
-    assert (timeline.quality[1:5] == Quality.EXPOSURE_INVALID).all()
+    dataset = clean(frame, configured(**rates("live*2")))
+    assert dataset.exposure.tolist() == [1.8, 1.6]
+    assert dataset.row.tolist() == [0, 5]
+    assert dataset.reasons == {"exposure is not a number > 0": 4}
+    assert (dataset.quality[1:5] == Quality.EXPOSURE_INVALID).all()
 
 
 def test_rows_near_known_events_are_marked_and_kept(tmp_path):
     (tmp_path / "known.csv").write_text("t,id\n1003,GRB A\n5000,GRB B\n1001.5,GRB C\n")
     section = {"file": str(tmp_path / "known.csv"), "time": "t", "name": "id", "before": 1, "after": 2}
-    timeline = clean(frame_of(10, rate_0={4: NAN}), configured(known_events=section))
+    dataset = clean(frame_of(10, rate_0={4: NAN}), configured(known_events=section))
     # From 1002 to 1005 about the first, from 1000.5 to 1003.5 about the third.
-    assert timeline.usable_time[timeline.known].tolist() == [1001, 1002, 1003]
-    assert (timeline.quality[[1, 2, 3]] == Quality.KNOWN_EVENT).all()
-    assert timeline.quality[4] == Quality.RATE_INVALID
-    assert timeline.reasons == {"rate is not a number >= 0": 1}
+    assert dataset.time[dataset.known].tolist() == [1001, 1002, 1003]
+    assert (dataset.quality[[1, 2, 3]] == Quality.KNOWN_EVENT).all()
+    assert dataset.quality[4] == Quality.RATE_INVALID
+    assert dataset.reasons == {"rate is not a number >= 0": 1}
 
 
 def test_rows_within_the_duration_of_a_known_event_are_near_it(tmp_path):
@@ -225,17 +225,17 @@ def test_rows_within_the_duration_of_a_known_event_are_near_it(tmp_path):
         "before": 1,
         "after": 2,
     }
-    timeline = clean(frame_of(20), configured(known_events=section | {"unknown_duration": 1.0}))
+    dataset = clean(frame_of(20), configured(known_events=section | {"unknown_duration": 1.0}))
     # From 1001 to 1008 about the long one, from 1011 to 1015 about the other.
-    assert timeline.usable_time[timeline.known].tolist() == [*range(1001, 1008), *range(1011, 1015)]
+    assert dataset.time[dataset.known].tolist() == [*range(1001, 1008), *range(1011, 1015)]
 
 
 def test_rows_kept_out_of_training_are_marked_in_a_copy():
-    timeline = clean(frame_of(4, rate_0={0: NAN}, crabarf={2: NAN}), configured())
-    marked = timeline.marked(np.array([False, True, True]), Quality.KEPT_OUT)
+    dataset = clean(frame_of(4, rate_0={0: NAN}, crabarf={2: NAN}), configured())
+    marked = dataset.marked(np.array([False, True, True]), Quality.KEPT_OUT)
     assert marked.quality.tolist() == [1 << 2, 0, 1 << 8 | 1 << 10, 1 << 10]
-    assert timeline.quality.tolist() == [1 << 2, 0, 1 << 8, 0]
-    assert marked.row is timeline.row
+    assert dataset.quality.tolist() == [1 << 2, 0, 1 << 8, 0]
+    assert marked.row is dataset.row
 
 
 def test_where_no_row_is_left_the_reasons_are_told():
@@ -250,8 +250,8 @@ def test_where_no_row_is_left_the_reasons_are_told():
 
 
 def test_one_row_is_enough_and_none_is_told():
-    timeline = clean(frame_of(1), configured())
-    assert (timeline.row.tolist(), timeline.segment.tolist(), timeline.orbit.tolist()) == ([0], [0], [0])
+    dataset = clean(frame_of(1), configured())
+    assert (dataset.row.tolist(), dataset.segment.tolist(), dataset.orbit.tolist()) == ([0], [0], [0])
     with pytest.raises(UserError, match="no usable row among 0"):
         clean(frame_of(1).head(0), configured())
 
@@ -259,9 +259,9 @@ def test_one_row_is_enough_and_none_is_told():
 def test_a_guarded_rate_keeps_its_values():
     history = [{"columns": ["rate[0]", "crabarf"], "means": [20], "guard": 400}]
     config = configured(features={"columns": ["glat"], "history": history})
-    timeline = clean(frame_of(rate_0={2: NAN}, crabarf={1: NAN}), config)
-    assert timeline.missing == {"crabarf": 1}
-    assert timeline.frame["rate[0]"].to_list() == [400.0] * 5
+    dataset = clean(frame_of(rate_0={2: NAN}, crabarf={1: NAN}), config)
+    assert dataset.missing == {"crabarf": 1}
+    assert dataset.frame["rate[0]"].to_list() == [400.0] * 5
 
 
 odd = st.sampled_from([NAN, INF, -INF, 0.0, -0.0, -1.0, 1e33, -1.2e33, 1.0, 25.0, 900.0])
@@ -314,18 +314,18 @@ def test_each_dropped_row_is_counted_once(table):
         assert {reason: int(rows) for rows, reason in told} == wanted
         return
     try:
-        timeline = clean(frame, config)
+        dataset = clean(frame, config)
     except UserError as refused:  # a file that is not sorted is no matter of single rows
         assert "goes back and forth" in str(refused)  # noqa: PT017 - it need not be raised
         assert 2 * faults.count("time does not increase") > len(frame)
         return
-    assert timeline.row.tolist() == [row for row, fault in enumerate(faults) if fault is None]
-    assert timeline.reasons == wanted
-    assert sum(timeline.reasons.values()) + len(timeline.row) == len(frame)
-    np.testing.assert_array_equal((timeline.quality & DROPPED) == 0, [fault is None for fault in faults])
-    assert (np.diff(timeline.usable_time) > 0).all()
+    assert dataset.row.tolist() == [row for row, fault in enumerate(faults) if fault is None]
+    assert dataset.reasons == wanted
+    assert sum(dataset.reasons.values()) + len(dataset.row) == len(frame)
+    np.testing.assert_array_equal((dataset.quality & DROPPED) == 0, [fault is None for fault in faults])
+    assert (np.diff(dataset.time) > 0).all()
     absent = [not abs(np.float32(x)) < 1e30 for x in table["glat"]]
     lit = [not abs(np.float32(x)) < 1e30 for x in table["crabarf"]]
-    marked = (timeline.quality & Quality.FEATURE_MISSING) != 0
+    marked = (dataset.quality & Quality.FEATURE_MISSING) != 0
     np.testing.assert_array_equal(marked, np.logical_or(absent, lit))
-    np.testing.assert_array_equal(timeline.frame["glat"].is_null(), np.array(absent)[timeline.row])
+    np.testing.assert_array_equal(dataset.frame["glat"].is_null(), np.array(absent)[dataset.row])

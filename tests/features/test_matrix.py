@@ -47,8 +47,8 @@ def frame_of(time):
 
 
 def matrix_of(frame, config, **options):
-    timeline = clean(frame, row_rules(config))
-    return build_matrix(timeline, config.features, config.position, config.input.cadence, **options)
+    dataset = clean(frame, row_rules(config))
+    return build_matrix(dataset, config.features, config.position, config.input.cadence, **options)
 
 
 def names_of(config):
@@ -97,8 +97,8 @@ def test_the_past_ends_at_gaps_and_at_dropped_rows():
         pl.Series("rate[0]", [400.0] * 6 + [math.nan] + [400.0] * 3)
     )
     config = configured(columns=["glat"], history=[{"columns": ["glat"], "lags": [1], "means": [2]}])
-    timeline = clean(frame, row_rules(config))
-    assert timeline.row.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    dataset = clean(frame, row_rules(config))
+    assert dataset.row.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     matrix = matrix_of(frame, config)
     glat, nan = frame["glat"].to_numpy(), np.nan
     lag = [nan, *glat[0:3], nan, glat[4], nan, *glat[7:9]]

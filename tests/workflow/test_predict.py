@@ -15,7 +15,7 @@ from polarbgb.errors import UserError
 from polarbgb.features.matrix import build_matrix, implied_names
 from polarbgb.io.root_output import root_file
 from polarbgb.runs.folder import RunFolder
-from polarbgb.workflow.preparation import read_timeline
+from polarbgb.workflow.preparation import read_dataset
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
     implied = implied_names(config.features, config.position)
     assert set(names) - set(columns) == {history, *implied}
     # The features that come by themselves are tested elsewhere too: here they are taken as they are made.
-    written_files = build_matrix(read_timeline(config, other), config.features, config.position, config.input.cadence)
+    written_files = build_matrix(read_dataset(config, other), config.features, config.position, config.input.cadence)
     columns |= {n: np.full(len(usable), np.nan) for n in implied}
     for n in implied:
         columns[n][usable] = written_files.values[:, written_files.names.index(n)]

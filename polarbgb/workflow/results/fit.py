@@ -31,6 +31,7 @@ class FitResult:
     Attributes:
         run: the run folder.
         rows: usable rows.
+        notes: what of the input is not used as it stands, in words.
         features: number of features.
         folds: number of models.
         parameters: where the hyperparameters came from, in words.
@@ -48,6 +49,7 @@ class FitResult:
 
     run: RunFolder
     rows: int
+    notes: tuple[str, ...]
     features: int
     folds: int
     parameters: str
@@ -76,6 +78,7 @@ class FitResult:
 
     def _training(self) -> Iterator[str]:
         """Yield the lines on hyperparameters, cleaning, stated errors and trees."""
+        yield from self.notes
         yield f"hyperparameters: {self.parameters}"
         for i_round, cleaning in enumerate(self.rounds, start=1):
             recurrent = f"; {cleaning.recurrent:,} rise as high but recur, and are kept" if cleaning.recurrent else ""

@@ -5,7 +5,6 @@ from itertools import combinations, pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from polarbgb.data.increasing import longest_increasing
 
 

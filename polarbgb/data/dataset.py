@@ -1,0 +1,252 @@
+"""The dataset: the usable rows of a file in time order, with their rates, and what became of each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polarbgb.config import KnownEvents, Orbit, Rates
+from polarbgb.data.calendar import is_unix
+from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
+from polarbgb.data.known_events import known_events
+from polarbgb.data.order import time_order
+from polarbgb.data.quality import DROPPED, Quality, blank_missing, count_reasons, mark, mark_filtered
+from polarbgb.data.row_widths import combined_rows, require_widths, spacing
+from polarbgb.data.segments import orbit_numbers, segment_ids
+from polarbgb.errors import InputError
+from polarbgb.expressions import Expression
+
+_OFF = "the bin was off: not one count where many are expected"
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The entries of the input, in its order.
+
+    Attributes:
+        time: (entries,) start, unix s; NaN where it is not known.
+        quality: (entries,) bits of :class:`polarbgb.data.quality.Quality`.
+        row: (entries,) number of the row of the dataset that an entry belongs to; -1 where it is not used.
+        dropped: number of unused entries by the first reason that applies; they add up to all unused ones.
+        masked: number of masked values of the other entries, by bin and reason.
+        moved: number of entries that were out of order and were sorted.
+        combined: number of entries that were shorter than a row and were combined.
+    """
+
+    time: NDArray[np.float64]
+    quality: NDArray[np.uint32]
+    row: NDArray[np.int64]
+    dropped: dict[str, int]
+    masked: dict[str, dict[str, int]]
+    moved: int
+    combined: int
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def first_of_rows(self) -> NDArray[np.int64]:
+        """Return the (rows,) number of the first entry of each row."""
+        used = np.flatnonzero(self.row >= 0)[::-1]
+        first = np.zeros(int(self.row.max(initial=-1)) + 1, np.int64)
+        first[self.row[used]] = used
+        return first
+
+    def frame(self) -> pl.DataFrame:
+        """Return the columns ``unix_time`` (s), ``quality`` and ``row``."""
+        return pl.DataFrame({"unix_time": self.time, "quality": self.quality, "row": self.row})
+
+    def notes(self) -> list[str]:
+        """Return what is not used as it stands in the file, in words, one line each."""
+        lines = [f"{count:,} of {len(self):,} rows are not used: {reason}" for reason, count in self.dropped.items()]
+        by_reason: dict[tuple[str, int], list[str]] = {}
+        for name, reasons in self.masked.items():
+            for reason, count in reasons.items():
+                by_reason.setdefault((reason, count), []).append(name)
+        lines += [f"{_listed(names)}: {count:,} rows masked: {reason}" for (reason, count), names in by_reason.items()]
+        if self.moved:
+            lines.append(f"{self.moved:,} rows were out of order and were sorted by time")
+        if self.combined:
+            rows = len(np.unique(self.row[(self.quality & np.uint32(Quality.COMBINED)) != 0]))
+            lines.append(f"{self.combined:,} rows shorter than input.cadence were combined to {rows:,}")
+        return lines
+
+
+def _listed(names: list[str]) -> str:
+    """Return up to three names, and the number of the others."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more bins" if len(names) > 3 else "")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The usable rows of the input.
+
+    Attributes:
+        time: (rows,) start, unix s, increasing.
+        width: (rows,) length, s: the time to the next row, or the cadence before a gap.
+        segment: (rows,) number of the segment, an unbroken stretch of rows.
+        orbit: (rows,) number of the orbit.
+        known: (rows,) true within the configured distance of a known event.
+        rates: rates of the rows; single bins may be masked.
+        frame: the columns read and derived.
+        missing: number of rows with a missing value, by feature column.
+        entries: what became of each entry of the input.
+    """
+
+    time: NDArray[np.float64]
+    width: NDArray[np.float64]
+    segment: NDArray[np.int32]
+    orbit: NDArray[np.int32]
+    known: NDArray[np.bool_]
+    rates: CountRates
+    frame: pl.DataFrame
+    missing: dict[str, int]
+    entries: Entries
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def marked(self, rows: NDArray[np.bool_], bit: Quality) -> Dataset:
+        """Return the dataset with a bit of the quality set for all entries of the (rows,) rows that are true."""
+        quality = self.entries.quality.copy()
+        mark(quality, np.append(rows, False)[self.entries.row], bit)
+        return replace(self, entries=replace(self.entries, quality=quality))
+
+    @property
+    def quality(self) -> NDArray[np.uint32]:
+        """(rows,) bits of the quality: those of all entries of a row."""
+        used = self.entries.row >= 0
+        result = np.zeros(len(self), np.uint32)
+        np.bitwise_or.at(result, self.entries.row[used], self.entries.quality[used])
+        return result
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """What decides whether a row is usable.
+
+    Attributes:
+        time: column of the start of a row, unix seconds.
+        cadence: nominal length of a row, s.
+        rates: names the columns of the rates and of their errors.
+        derivations: expressions of the derived columns, in the order in which they are computed.
+        filters: expressions by name; rows are kept where all of them hold.
+        exposure: live time of a row, s; None if it follows from rate and error.
+        features: columns from which features are made; their unusable values become missing.
+        orbit: how orbits are numbered.
+        known_events: the list of known events; None without one.
+    """
+
+    time: str
+    cadence: float
+    rates: Rates
+    derivations: Mapping[str, Expression]
+    filters: Mapping[str, Expression]
+    exposure: Expression | None
+    features: tuple[str, ...]
+    orbit: Orbit
+    known_events: KnownEvents | None
+
+
+def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> Dataset:
+    """Derive columns, determine the quality of every entry, and put the usable ones in order.
+
+    A value of a feature that is not finite or beyond 1e30 becomes missing and the row is kept, because boosted trees
+    accept missing values. A bin of a row is masked where its rate or live time is unusable
+    (:func:`polarbgb.data.count_rates.count_rates`) or the bin was off. An entry is dropped where its time is unusable
+    (:func:`polarbgb.data.order.time_order`), no bin is left, or a filter does not hold. Entries that are shorter than a
+    row are combined: counts and live times are added, other columns are those of the first entry.
+
+    Args:
+        frame: one row per entry of the file; the columns that the rules name.
+        rules: what makes a row usable.
+        where: name of the file, for messages.
+
+    Raises:
+        InputError: if no row is usable, with the reasons; if rates are not counts; or if the lengths of rows contradict
+            the cadence.
+    """
+    for name, expression in rules.derivations.items():
+        frame = frame.with_columns(expression.number().alias(name))
+    time = frame[rules.time].to_numpy().astype(np.float64)
+    exposure = None
+    if rules.exposure is not None:
+        live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column
+        exposure = live["live"].to_numpy()
+    rates, masks = count_rates(frame, rules.rates, exposure, rules.cadence, where=where)
+
+    quality = np.zeros(len(time), np.uint32)
+    valid = is_unix(time)
+    mark(quality, ~valid, Quality.TIME_INVALID)
+    mark(quality, np.flatnonzero(~rates.measured.any(axis=1)), Quality.RATE_INVALID)
+    mark_filtered(quality, frame, rules.filters)
+    longest = rates.exposure.max(axis=1)
+    order = time_order(np.where(valid, time, np.nan), longest, rules.cadence)
+    mark(quality, order.repeated, Quality.TIME_REPEATED)
+    mark(quality, order.stray, Quality.TIME_STRAY)
+
+    entry = order.entry[(quality[order.entry] & DROPPED) == 0]
+    rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
+    masks[_OFF] = off(rates, segment_ids(time[entry], rules.cadence))
+    if masks[_OFF].any():
+        rates = rates.without(masks[_OFF])
+        left = np.asarray(rates.measured.any(axis=1))
+        mark(quality, entry[~left], Quality.RATE_INVALID)
+        entry, rates = entry[left], rates.of(left)
+    mark(quality, entry[np.flatnonzero(~rates.measured.all(axis=1))], Quality.BIN_MASKED)
+    blanked = blank_missing(frame, quality, rules.features)
+    frame = frame.with_columns(blanked.values())
+    dropped = count_reasons(quality, rules.filters)
+    if not len(entry):
+        summary = ", ".join(f"{rows} rows: {reason}" for reason, rows in dropped.items())
+        raise InputError(f"{where}: no usable row among {len(time)} ({summary}); correct the file or the configuration")
+    require_widths(time[entry], longest[entry], rules.cadence, stated=exposure is not None, where=where)
+
+    row = combined_rows(time[entry], longest[entry], rules.cadence)
+    first = np.flatnonzero(np.diff(row, prepend=-1))
+    shared = np.bincount(row)[row] > 1
+    mark(quality, entry[shared], Quality.COMBINED)
+    row_of_entry = np.full(len(time), -1)
+    row_of_entry[entry] = row
+    start = time[entry[first]]
+    frame = frame[entry[first]]
+    absent = {column: frame[column].null_count() for column in blanked}
+    known = _near_known_events(start, rules.known_events)
+    dataset = Dataset(
+        time=start,
+        width=_widths(time[entry], first, rules.cadence),
+        segment=segment_ids(start, rules.cadence),
+        orbit=orbit_numbers(start, rules.orbit),
+        known=known,
+        rates=rates.combined(first) if shared.any() else rates,
+        frame=frame,
+        missing={column: rows for column, rows in absent.items() if rows},
+        entries=Entries(
+            time=time,
+            quality=quality,
+            row=row_of_entry,
+            dropped=dropped,
+            masked=masked_by_bin(masks, rules.rates.names),
+            moved=order.moved,
+            combined=int(shared.sum()),
+        ),
+    )
+    return dataset.marked(known, Quality.KNOWN_EVENT)
+
+
+def _widths(time: NDArray[np.float64], first: NDArray[np.int64], cadence: float) -> NDArray[np.float64]:
+    """Return the (rows,) lengths of combined rows, s, from the (entries,) times and the first entry of each row."""
+    return np.minimum(np.add.reduceat(spacing(time, cadence), first), 1.5 * cadence)
+
+
+def _near_known_events(time: NDArray[np.float64], section: KnownEvents | None) -> NDArray[np.bool_]:
+    near = np.zeros(len(time), bool)
+    if section is None:
+        return near
+    for trigger, duration in known_events(section).select("time", "duration").iter_rows():
+        first, last = np.searchsorted(time, [trigger - section.before, trigger + duration + section.after])
+        near[first:last] = True
+    return near

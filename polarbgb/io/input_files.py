@@ -1,0 +1,68 @@
+"""The files of the input: names, patterns and folders resolved to files, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TypeAlias
+
+from polarbgb.errors import InputError
+from polarbgb.io.provenance import file_digest
+
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+"""A file, a pattern such as ``"day*.root"``, a folder, or several of them."""
+
+
+def input_files(paths: Paths) -> tuple[Path, ...]:
+    """Return the files that names, patterns and folders stand for, absolute, in the order given.
+
+    The files of a pattern or a folder are sorted by name; hidden ones are left out. A file whose name happens to be a
+    pattern is that file.
+
+    Raises:
+        InputError: if there is no such file, or a file is named twice.
+    """
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    files = [file for name in named for file in _files(Path(name))]
+    if not files:
+        raise InputError("no input file is named; name one with --input")
+    for file in files:
+        if any("\ud800" <= character <= "\udfff" for character in str(file)):
+            raise InputError(f"{file}: the name is not valid UTF-8, and results could not record it; rename it")
+    absolute = tuple(file.resolve() for file in files)
+    repeated = next((file for file in absolute if absolute.count(file) > 1), None)
+    if repeated is not None:
+        raise InputError(f"{repeated} is named twice as input; name it once")
+    return absolute
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        inside = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not inside:
+            raise InputError(f"{path} is a folder without files; name another")
+        yield from inside
+    elif path.exists() or not has_magic(str(path)):
+        if not path.exists():
+            raise InputError(f"no file {path}")
+        yield path
+    else:
+        found = sorted(Path(name) for name in glob(str(path)) if Path(name).is_file())  # noqa: PTH207 - absolute too
+        if not found:
+            raise InputError(f"no file matches {path}")
+        yield from found
+
+
+def input_digest(files: Sequence[Path]) -> tuple[str, list[str]]:
+    """Return the SHA-256 of the input as a whole, and of each file; of one file they are the same."""
+    each = [file_digest(file) for file in files]
+    return (each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()), each
+
+
+def shown(files: Sequence[Path | str]) -> str:
+    """Return the files as messages name them."""
+    if len(files) == 1:
+        return str(files[0])
+    return f"{files[0]} and {len(files) - 1} more files"
