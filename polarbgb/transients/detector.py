@@ -99,12 +99,12 @@ def learn_detector(
     """
     trigger, threads, counts = settings.trigger, settings.threads, site.counts
     reflected = search(mirrored(counts, seed=trigger.seed), noise, trigger, threads=threads, track=track)
-    ranking, injected = Ranking(tuple(sorted(sample.features)), ()), 0
+    ranking, injected = Ranking(tuple(sorted(sample.features)), (), counts.days), 0
     sets = (sample.features, sample.orbit), (reflected.features, reflected.orbit)
     if enough_to_learn(*sets):
         features, orbit = _inject_and_search(site, noise, settings, track)
         with watched(track, "Ranking"):
-            ranking = train_ranking(*sets, (features, orbit), seed=trigger.seed, threads=threads)
+            ranking = train_ranking(*sets, (features, orbit), days=counts.days, seed=trigger.seed, threads=threads)
         injected = len(orbit)
     return Detector(ranking, _control(counts, reflected, ranking, trigger, held_out=True), injected)
 

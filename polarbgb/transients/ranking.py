@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ _SETTINGS: dict[str, Any] = {
 _MIRRORED = 30.0
 """Weight of a candidate of mirrored counts relative to one of the data."""
 
+_DAY = 86_400.0
+_SCALE = re.compile(r"significance_(.+)s")
+"""Names of the features that hold the largest significance at a scale, s."""
+
 _RISING = ("significance", "distance", "excess")
 """Beginnings of the names of features with which the ranking statistic may only rise. All else equal, a brighter excess
 never ranks lower, although the data that are used as noise hold bright transients."""
@@ -51,10 +56,12 @@ class Ranking:
     Attributes:
         names: names of the features, in the order of the trees.
         models: one LightGBM model per fold, as text; empty where there was too little to learn from.
+        days: live time of the file, which limits how well the noise of long windows is known.
     """
 
     names: tuple[str, ...]
     models: tuple[str, ...]
+    days: float
 
     @property
     def learned(self) -> bool:
@@ -62,7 +69,10 @@ class Ranking:
         return bool(self.models)
 
     def score(self, features: Features, orbit: NDArray[np.integer], *, held_out: bool = True) -> Array:
-        """Return the (candidates,) ranking statistic: the log odds of the trees, or the significance.
+        """Return the (candidates,) ranking statistic: the log odds of the trees, or the largest significance.
+
+        Without trees, the significance at each scale is that of Student's distribution, by
+        :func:`gaussian_equivalent`, because the noise of a scale is measured from as many samples as the file has.
 
         Args:
             features: from :func:`polarbgb.transients.candidates.describe_candidates`.
@@ -71,7 +81,15 @@ class Ranking:
                 trees that never saw its orbit, otherwise by the mean of all.
         """
         if not self.learned:
-            return np.asarray(features["significance"], np.float64)
+            scales = {name: _SCALE.fullmatch(name) for name in features}
+            by_scale = np.stack(
+                [
+                    gaussian_equivalent(features[name].astype(np.float64), self.days * _DAY / float(scale[1]))
+                    for name, scale in scales.items()
+                    if scale is not None
+                ]
+            )
+            return np.asarray(by_scale.max(axis=0))
         return self._predicted(features, orbit, held_out, contributions=False)[:, 0]
 
     def explain(self, features: Features, orbit: NDArray[np.integer], *, held_out: bool = True) -> Array:
@@ -103,12 +121,33 @@ class Ranking:
 
     def as_dict(self) -> dict[str, object]:
         """Return the ranking in the form in which it is stored."""
-        return {"features": list(self.names), "models": list(self.models)}
+        return {"features": list(self.names), "models": list(self.models), "days": self.days}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Ranking:
         """Return the ranking from what :meth:`as_dict` returned."""
-        return cls(tuple(stored["features"]), tuple(stored["models"]))
+        return cls(tuple(stored["features"]), tuple(stored["models"]), float(stored["days"]))
+
+
+def gaussian_equivalent(significance: Array, degrees: float) -> Array:
+    """Return the Gaussian significance of a deviation in units of a noise that was measured from few samples.
+
+    Such a deviation follows Student's distribution, whose tails are long: in a file of nine hours, ten times the noise
+    of hour-long sums is no rarity. The normal score is that of Wallace (1959, Ann. Math. Stat. 30, 1121):
+    ``sqrt(d log(1 + t**2 / d)) (8 d + 1) / (8 d + 3)``.
+
+    Args:
+        significance: (n,) deviation t.
+        degrees: number of independent samples d, as the live time over the time scale.
+
+    Example:
+        >>> gaussian_equivalent(np.array([5.0, 10.0]), 1e6).round(2).tolist()
+        [5.0, 10.0]
+        >>> gaussian_equivalent(np.array([5.0, 10.0]), 9.0).round(2).tolist()
+        [3.37, 4.61]
+    """
+    normal = np.sqrt(degrees * np.log1p(significance**2 / degrees))
+    return np.asarray(normal * (8 * degrees + 1) / (8 * degrees + 3))
 
 
 def fold_of_orbit(orbit: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -136,6 +175,7 @@ def train_ranking(
     mirrored: tuple[Features, NDArray[np.integer]],
     injected: tuple[Features, NDArray[np.integer]],
     *,
+    days: float,
     seed: int,
     threads: int = 0,
 ) -> Ranking:
@@ -149,6 +189,7 @@ def train_ranking(
         observed: features of the candidates of the observed counts, and their orbits.
         mirrored: the same for mirrored counts.
         injected: the same for injected transients.
+        days: live time of the file.
         seed: of the rows and features that trees draw.
         threads: number of threads; 0 for all cores.
 
@@ -160,7 +201,7 @@ def train_ranking(
     sets = (observed, mirrored, injected)
     names = tuple(sorted(observed[0]))
     if not enough_to_learn(*sets):
-        return Ranking(names, ())
+        return Ranking(names, (), days)
     values = np.vstack([_matrix(features, names) for features, _ in sets])
     sizes = [len(orbit) for _, orbit in sets]
     label, prior = (np.repeat(of_set, sizes) for of_set in ([0.0, 0.0, 1.0], [1.0, _MIRRORED, 1.0]))
@@ -177,7 +218,7 @@ def train_ranking(
         return str(lightgbm.train(settings, data, _TREES).model_to_string())
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:  # one thread per fold is fastest for small sets
-        return Ranking(names, tuple(pool.map(train, range(N_FOLDS))))
+        return Ranking(names, tuple(pool.map(train, range(N_FOLDS))), days)
 
 
 def _matrix(features: Features, names: tuple[str, ...]) -> NDArray[np.float32]:

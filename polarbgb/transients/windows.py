@@ -21,8 +21,6 @@ from polarbgb.transients.rows import Rows
 
 Array = NDArray[np.float64]
 
-_DAY = 86_400.0
-
 
 @dataclass(frozen=True)
 class Windows:
@@ -34,8 +32,7 @@ class Windows:
         trigger: row at which the search first exceeded the threshold.
         first: first row.
         after: row after the last.
-        significance: sigma, corrected for the dispersion of the series at this scale and for the few samples that this
-            is measured from (:func:`gaussian_equivalent`).
+        significance: sigma, corrected for the dispersion of the series at this scale.
     """
 
     scale: NDArray[np.int64]
@@ -73,32 +70,8 @@ def find_windows(
             tables = list(pool.map(search, counts.series, dispersion[scale]))
         i_series = np.repeat(np.arange(len(counts.series)), [len(table[0]) for table in tables])
         trigger, first, after, significance = (np.concatenate(column) for column in zip(*tables, strict=True))
-        significance = gaussian_equivalent(significance, counts.days * _DAY / scale)
-        kept = significance >= settings.threshold
-        table = (np.full(len(first), i_scale), i_series, trigger, first, after, significance)
-        columns.append(tuple(column[kept] for column in table))
+        columns.append((np.full(len(first), i_scale), i_series, trigger, first, after, significance))
     return Windows(*(np.concatenate(column) for column in zip(*columns, strict=True)))
-
-
-def gaussian_equivalent(significance: Array, degrees: float) -> Array:
-    """Return the Gaussian significance of a deviation in units of a noise that was measured from few samples.
-
-    Such a deviation follows Student's distribution, whose tails are long: in a file of six hours, ten times the noise of
-    half-hour sums is no rarity. The normal score is that of Wallace (1959, Ann. Math. Stat. 30, 1121):
-    ``sqrt(d log(1 + t**2 / d)) (8 d + 1) / (8 d + 3)``.
-
-    Args:
-        significance: (n,) deviation t.
-        degrees: number of independent samples d, as the live time over the time scale.
-
-    Example:
-        >>> gaussian_equivalent(np.array([5.0, 10.0]), 1e6).round(2).tolist()
-        [5.0, 10.0]
-        >>> gaussian_equivalent(np.array([5.0, 10.0]), 9.0).round(2).tolist()
-        [3.37, 4.61]
-    """
-    normal = np.sqrt(degrees * np.log1p(significance**2 / degrees))
-    return np.asarray(normal * (8 * degrees + 1) / (8 * degrees + 3))
 
 
 def _search_series(
