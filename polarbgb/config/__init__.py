@@ -3,10 +3,11 @@
 from polarbgb.config.analysis import Baseline, Classes, Cleaning, Inject, Intervals, Model, Noise, Trigger, Tune
 from polarbgb.config.input import Features, Folds, Input, KnownEvents, Orbit, Position, Rates
 from polarbgb.config.loading import build, load, override, shipped, validate
-from polarbgb.config.schema import Config
+from polarbgb.config.schema import GAP_COLUMNS, Config
 from polarbgb.config.types import Device, Section
 
 __all__ = [
+    "GAP_COLUMNS",
     "Baseline",
     "Classes",
     "Cleaning",

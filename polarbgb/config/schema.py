@@ -26,6 +26,9 @@ from polarbgb.config.types import Name, Positive, Section, parsed
 from polarbgb.errors import ConfigError
 from polarbgb.expressions import Expression
 
+GAP_COLUMNS = ("time_to_gap_before", "time_to_gap_after")
+"""Columns that filters may read, as classes of events may: s of unbroken data before and after."""
+
 
 class Config(Section):
     """The configuration of an instrument."""
@@ -37,7 +40,11 @@ class Config(Section):
     input: Input
     rates: Rates
     derived: Mapping[str, str] = Field({}, description="new columns as expressions")
-    filters: Mapping[str, str] = Field({}, description="conditions; rows are kept where all of them hold")
+    filters: Mapping[str, str] = Field(
+        {},
+        description="conditions; rows are kept where all of them hold; they may read "
+        "time_to_gap_before and time_to_gap_after, s of unbroken data around the row",
+    )
     features: Features
     position: Position | None = None
     orbit: Orbit
@@ -139,8 +146,10 @@ class Config(Section):
         columns |= {column for entry in self.features.history for column in entry.columns}
         if self.position is not None:
             columns |= set(self.position.columns)
-        for expression in (*self.derivations.values(), *self.cuts.values()):
+        for expression in self.derivations.values():
             columns |= expression.columns
+        for expression in self.cuts.values():
+            columns |= expression.columns - set(GAP_COLUMNS)
         if self.exposure is not None:
             columns |= self.exposure.columns
         return frozenset(columns - set(self.derived))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import KnownEvents, Orbit, Rates
+from polarbgb.config import GAP_COLUMNS, KnownEvents, Orbit, Rates
 from polarbgb.data.calendar import is_unix
 from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
 from polarbgb.data.known_events import known_events
@@ -157,8 +157,9 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
     A value of a feature that is not finite or beyond 1e30 becomes missing and the row is kept, because boosted trees
     accept missing values. A bin of a row is masked where its rate or live time is unusable
     (:func:`polarbgb.data.count_rates.count_rates`) or the bin was off. An entry is dropped where its time is unusable
-    (:func:`polarbgb.data.order.time_order`), no bin is left, or a filter does not hold. Entries that are shorter than a
-    row are combined: counts and live times are added, other columns are those of the first entry.
+    (:func:`polarbgb.data.order.time_order`), no bin is left, or a filter does not hold. Filters may also read the
+    distances to the gaps before and after, ``time_to_gap_before`` and ``time_to_gap_after`` (s). Entries that are
+    shorter than a row are combined: counts and live times are added, other columns are those of the first entry.
 
     Args:
         frame: one row per entry of the file; the columns that the rules name.
@@ -182,9 +183,9 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
     valid = is_unix(time)
     mark(quality, ~valid, Quality.TIME_INVALID)
     mark(quality, np.flatnonzero(~rates.measured.any(axis=1)), Quality.RATE_INVALID)
-    mark_filtered(quality, frame, rules.filters)
     longest = rates.exposure.max(axis=1)
     order = time_order(np.where(valid, time, np.nan), longest, rules.cadence)
+    mark_filtered(quality, _with_gaps(frame, time, order.entry, rules), rules.filters)
     mark(quality, order.repeated, Quality.TIME_REPEATED)
     mark(quality, order.stray, Quality.TIME_STRAY)
 
@@ -235,6 +236,21 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
         ),
     )
     return dataset.marked(known, Quality.KNOWN_EVENT)
+
+
+def _with_gaps(
+    frame: pl.DataFrame, time: NDArray[np.float64], entry: NDArray[np.int64], rules: RowRules
+) -> pl.DataFrame:
+    """Return the frame with the columns :data:`polarbgb.config.GAP_COLUMNS` that a filter reads: s to the nearest gaps."""
+    asked = {column for expression in rules.filters.values() for column in expression.columns} & set(GAP_COLUMNS)
+    if not asked:
+        return frame
+    start = time[entry]
+    segment = segment_ids(start, rules.cadence)
+    first, last = np.searchsorted(segment, segment), np.searchsorted(segment, segment, side="right") - 1
+    distances = np.full((2, len(time)), np.nan)
+    distances[:, entry] = start - start[first], start[last] - start
+    return frame.with_columns(pl.Series(name, values) for name, values in zip(GAP_COLUMNS, distances, strict=True))
 
 
 def _widths(time: NDArray[np.float64], first: NDArray[np.int64], cadence: float) -> NDArray[np.float64]:
