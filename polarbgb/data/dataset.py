@@ -241,7 +241,7 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
 def _with_gaps(
     frame: pl.DataFrame, time: NDArray[np.float64], entry: NDArray[np.int64], rules: RowRules
 ) -> pl.DataFrame:
-    """Return the frame with the columns :data:`polarbgb.config.GAP_COLUMNS` that a filter reads: s to the nearest gaps."""
+    """Return the frame with the columns :data:`polarbgb.config.GAP_COLUMNS`, if a filter reads them."""
     asked = {column for expression in rules.filters.values() for column in expression.columns} & set(GAP_COLUMNS)
     if not asked:
         return frame
