@@ -54,7 +54,8 @@ class CountRates:
 
     def of(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice, bins: list[int] | slice = slice(None)) -> Self:
         """Return the rates of some rows and bins."""
-        return type(self)(*(values[rows][:, bins] for values in (self.rate, self.error, self.exposure)))
+        index = (rows, bins) if isinstance(bins, slice) else np.ix_(np.arange(len(self.rate))[rows], np.asarray(bins))
+        return type(self)(*(values[index] for values in (self.rate, self.error, self.exposure)))
 
     @classmethod
     def of_sums(cls, counts: Array, variance: Array, exposure: Array) -> Self:
@@ -106,58 +107,68 @@ def count_rates(
     Raises:
         InputError: if so many rates are negative that a background must have been subtracted.
     """
-    values = frame.select(rates.names).to_numpy().astype(np.float64)
-    invalid = ~(np.abs(values) < ABSURD)
-    negative = ~invalid & (values < 0)
-    _refuse_subtracted(negative, ~invalid, rates, where)
-    unusable = invalid | negative
-    values[unusable] = np.nan
-    errors = np.full(values.shape, np.nan)
-    if rates.error_names:
-        errors = frame.select(rates.error_names).to_numpy().astype(np.float64)
-        errors[~((errors > 0) & (errors < ABSURD))] = np.nan
-    if exposure is not None:
-        live = np.broadcast_to(exposure[:, None], values.shape).astype(np.float64)
-    elif rates.error_names:
-        live = _live_time(values, errors, cadence)
-    else:
-        live = np.full(values.shape, cadence)
-    dead = ~((live > 0) & (live < ABSURD))
-    live = np.where(dead, 0.0, live)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = values / live if rates.counts else values
-        counts = rate * live
-        poisson = np.sqrt(np.maximum(counts, 1.0)) / live
-    error = np.where(np.isnan(errors), poisson, errors)
-    result = CountRates(rate, error, live).without(unusable | dead)
-    return result, {
+    shape = len(frame), len(rates.names)
+    rate, error, live = (np.full(shape, np.nan) for _ in range(3))
+    for i_bin, name in enumerate(rates.names):  # bin by bin: further copies of all would fill the memory
+        rate[:, i_bin] = _counted(frame[name], name, where)
+        if rates.error_names:
+            error[:, i_bin] = _positive(frame[rates.error_names[i_bin]].to_numpy())
+        if exposure is not None:
+            live[:, i_bin] = _positive(exposure)
+        elif rates.error_names:
+            with np.errstate(all="ignore"):  # errors of 1e-200 Hz are numbers, but no live time follows from them
+                live[:, i_bin] = _positive(rate[:, i_bin] / error[:, i_bin] ** 2)
+        else:
+            live[:, i_bin] = cadence
+    unusable = np.isnan(rate)
+    if exposure is None and rates.error_names:
+        _fill_zero_rates(live, rate == 0, cadence)
+    unknown = np.isnan(live) & ~unusable
+    if rates.counts:
+        rate /= live
+    for i_bin in range(shape[1]):
+        without = np.isnan(error[:, i_bin])
+        counts = np.maximum(rate[without, i_bin] * live[without, i_bin], 1.0)
+        error[without, i_bin] = np.sqrt(counts) / live[without, i_bin]
+    masked = unusable | unknown
+    rate[masked], error[masked], live[masked] = np.nan, np.inf, 0.0
+    return CountRates(rate, error, live), {
         "rate is not a number >= 0": unusable,
-        "live time is not known" if exposure is None else "exposure is not a number > 0": dead & ~unusable,
+        "live time is not known" if exposure is None else "exposure is not a number > 0": unknown,
     }
 
 
-def _live_time(rate: Array, error: Array, cadence: float) -> Array:
-    """Return the (entries, bins) live time rate/error**2, s; NaN where a rate has no usable error."""
-    with np.errstate(all="ignore"):  # errors of 1e-200 Hz are numbers, but no live time follows from them
-        live = np.where((rate > 0) & (error > 0), rate / error**2, np.nan)
-    live[~(live < ABSURD)] = np.nan
+def _counted(column: pl.Series, name: str, where: str) -> Array:
+    """Return the (entries,) rates or counts of a bin, NaN where they are negative or not a number."""
+    values = column.to_numpy().astype(np.float64)
+    values[~(np.abs(values) < ABSURD)] = np.nan
+    negative = values < 0
+    share = negative.sum() / max(int(np.isfinite(values).sum()), 1)
+    if share > _MOST_NEGATIVE:
+        raise InputError(
+            f"{where}: '{name}' is negative in {share:.0%} of the rows, as if a background had been subtracted; "
+            "counts are needed: give the rates from before the subtraction (rates.values)"
+        )
+    values[negative] = np.nan
+    return values
+
+
+def _positive(values: NDArray[np.floating]) -> Array:
+    """Return the (entries,) values, NaN where they are not a number > 0."""
+    return np.where((values > 0) & (values < ABSURD), values, np.nan)
+
+
+def _fill_zero_rates(live: Array, zero: NDArray[np.bool_], cadence: float) -> None:
+    """Enter the live times, s, of rates of zero, in place."""
+    rows = np.flatnonzero(zero.any(axis=1))
+    if not len(rows):
+        return
     usual = np.array([np.median(known) if len(known := column[np.isfinite(column)]) else cadence for column in live.T])
     # The dead time of a row is common to its bins.
-    share = np.nan_to_num(live / usual)
-    known = np.isfinite(live).sum(axis=1)
-    of_row = np.where(known > 0, share.sum(axis=1) / np.maximum(known, 1), 1.0)
-    live = np.where(rate == 0, of_row[:, None] * usual, live)
-    return live
-
-
-def _refuse_subtracted(negative: NDArray[np.bool_], valid: NDArray[np.bool_], rates: Rates, where: str) -> None:
-    for i_bin, name in enumerate(rates.names):
-        share = negative[:, i_bin].sum() / max(int(valid[:, i_bin].sum()), 1)
-        if share > _MOST_NEGATIVE:
-            raise InputError(
-                f"{where}: '{name}' is negative in {share:.0%} of the rows, as if a background had been subtracted; "
-                "counts are needed: give the rates from before the subtraction (rates.values)"
-            )
+    share = live[rows] / usual
+    known = np.isfinite(share).sum(axis=1)
+    of_row = np.where(known > 0, np.nansum(share, axis=1) / np.maximum(known, 1), 1.0)
+    live[rows] = np.where(zero[rows], of_row[:, None] * usual, live[rows])
 
 
 def off(rates: CountRates, segment: NDArray[np.int32]) -> NDArray[np.bool_]:

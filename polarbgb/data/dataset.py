@@ -136,6 +136,7 @@ class RowRules:
         filters: expressions by name; rows are kept where all of them hold.
         exposure: live time of a row, s; None if it follows from rate and error.
         features: columns from which features are made; their unusable values become missing.
+        kept: columns that are needed later.
         orbit: how orbits are numbered.
         known_events: the list of known events; None without one.
     """
@@ -147,6 +148,7 @@ class RowRules:
     filters: Mapping[str, Expression]
     exposure: Expression | None
     features: tuple[str, ...]
+    kept: tuple[str, ...]
     orbit: Orbit
     known_events: KnownEvents | None
 
@@ -186,11 +188,13 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
     longest = rates.exposure.max(axis=1)
     order = time_order(np.where(valid, time, np.nan), longest, rules.cadence)
     mark_filtered(quality, _with_gaps(frame, time, order.entry, rules), rules.filters)
+    frame = frame.select(rules.kept)  # rates and errors are in memory already
     mark(quality, order.repeated, Quality.TIME_REPEATED)
     mark(quality, order.stray, Quality.TIME_STRAY)
 
     entry = order.entry[(quality[order.entry] & DROPPED) == 0]
-    rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
+    if len(entry) < len(time) or order.moved:
+        rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
     masks[_OFF] = off(rates, segment_ids(time[entry], rules.cadence))
     if masks[_OFF].any():
         rates = rates.without(masks[_OFF])

@@ -172,8 +172,7 @@ def row_rules(config: Config) -> RowRules:
     columns = [*config.features.columns, *(c for entry in config.features.history for c in entry.columns)]
     if config.position is not None:
         columns += config.position.columns
-    # A rate that feeds a guarded feature is checked as a rate; nulls in it would reach the targets.
-    features = tuple(c for c in dict.fromkeys(columns) if c not in {config.input.time, *config.rates.names})
+    features = tuple(c for c in dict.fromkeys(columns) if c != config.input.time)
     return RowRules(
         time=config.input.time,
         cadence=config.input.cadence,
@@ -182,6 +181,7 @@ def row_rules(config: Config) -> RowRules:
         filters=config.cuts,
         exposure=config.exposure,
         features=features,
+        kept=tuple(dict.fromkeys((*columns, *config.intervals.context))),
         orbit=config.orbit,
         known_events=config.known_events,
     )
