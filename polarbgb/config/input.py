@@ -16,8 +16,14 @@ from polarbgb.config.types import Count, File, Name, NotNegative, Positive, Sect
 class Input(Section):
     """The file and its rows."""
 
-    path: File = Field(Path("data/nf1rate.root"), description="ROOT file that is read if --input is not given")
-    tree: Name = Field(description="name of the TTree")
+    path: File = Field(
+        Path("data/nf1rate.root"),
+        description="file that is read if --input is not given: ROOT, FITS, Parquet or CSV, by its suffix",
+    )
+    tree: Name | None = Field(
+        None,
+        description="name of the tree, or name or number of the FITS extension; default: the only one of the file",
+    )
     time: Name = Field("unix_time", description="branch with the start time of the rows, unix seconds")
     cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
         1.0, description="nominal length of a row, s"

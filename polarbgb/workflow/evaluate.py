@@ -173,7 +173,7 @@ def _quality(run: RunFolder, path: Path, references: Sequence[Path], config: Con
     fair = ~timeline.known
     if config.folds.scheme == "blocks":
         fair &= fold == BLOCK_PARTS.index("test")
-    others = _references(references, timeline, config)
+    others = _references(references, timeline, config, run.require("fit")["input"]["tree"])
     scored = _predicted_by_all(others, fair)
     baselines, missing = _baselines(rates, timeline, fold, config, track)
     names = config.rates.names
@@ -198,14 +198,14 @@ def _sections(config: Config) -> dict[str, object]:
     return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 
 
-def _references(paths: Sequence[Path], timeline: Timeline, config: Config) -> dict[str, NDArray[np.float64]]:
+def _references(paths: Sequence[Path], timeline: Timeline, config: Config, tree: str) -> dict[str, NDArray[np.float64]]:
     """Read other predictions of the usable rows: (rows, bins) Hz by the file's stem, NaN where missing."""
     predictions: dict[str, NDArray[np.float64]] = {}
     for path in paths:
         if path.stem in {MODEL, *BASELINES, *predictions}:
             raise UserError(f"{path}: a method is called '{path.stem}' already; rename the file")
         entries, bins = len(timeline.time), len(config.rates.names)
-        predictions[path.stem] = read_reference(path, config.input.tree, entries=entries, bins=bins)[timeline.row]
+        predictions[path.stem] = read_reference(path, tree, entries=entries, bins=bins)[timeline.row]
     return predictions
 
 

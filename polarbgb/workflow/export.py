@@ -142,7 +142,7 @@ def _write(
                 run.read_frame("prediction.parquet"),
                 run.read_frame("clusters.parquet"),
                 events,
-                tree=config.input.tree,
+                tree=run.require("fit", "predict")["input"]["tree"],
                 cadence=config.input.cadence,
                 provenance=_whole_provenance(run, config),
                 ntuples=form == "rntuple",

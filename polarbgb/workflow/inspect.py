@@ -13,7 +13,7 @@ from polarbgb.config import Config
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
-from polarbgb.io.root_input import Branch, list_branches
+from polarbgb.io.input import Branch, branches_of, list_branches, tree_name
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
@@ -90,8 +90,11 @@ class InspectResult:
         """Return what the file holds, what becomes of its rows, the rates, and if ``verbose`` the branches."""
         tables = [self._overview(verbose), self._rows(), self._rates()]
         if verbose:
-            rows = ((branch.name, branch.type, "yes" if branch.name in self.used else "") for branch in self.branches)
-            tables.append(Table(head=("branch", "type", "read"), rows=tuple(rows)))
+            rows = (
+                (branch.name, branch.type, branch.layout, "yes" if branch.name in self.used else "")
+                for branch in self.branches
+            )
+            tables.append(Table(head=("branch", "type", "shape", "read"), rows=tuple(rows)))
         return tables
 
     def _overview(self, verbose: bool) -> Table:
@@ -140,13 +143,14 @@ def inspect(config: Config, *, path: str | Path | None = None, track: Track = si
 
     Args:
         config: the configuration of the instrument.
-        path: ROOT file; ``input.path`` of the configuration if None.
+        path: file of data; ``input.path`` of the configuration if None.
         track: shows the progress of reading.
 
     Raises:
         UserError: if the file or the configuration does not fit, or no row is usable.
     """
     source = input_path(config, path)
+    tree = tree_name(source, config.input.tree)
     entries, branches = list_branches(source, config.input.tree)
     timeline = read_timeline(config, source, track=track)
     intervals = good_time_intervals(timeline.usable_time, timeline.segment, config.input.cadence)
@@ -155,7 +159,7 @@ def inspect(config: Config, *, path: str | Path | None = None, track: Track = si
         quantiles = np.quantile(rates.rate, [0.05, 0.5, 0.95, 1.0], axis=0)
     return InspectResult(
         path=str(source),
-        tree=config.input.tree,
+        tree=tree,
         entries=entries,
         usable=len(timeline.row),
         dropped=timeline.reasons,
@@ -169,7 +173,7 @@ def inspect(config: Config, *, path: str | Path | None = None, track: Track = si
         gaps=_gap_lengths(intervals),
         orbits=len(np.unique(timeline.orbit)),
         branches=tuple(branches),
-        used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
+        used=tuple(sorted(set(branches_of(source, config.input.tree, config.branches).values()))),
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates={

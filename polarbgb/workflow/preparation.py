@@ -17,8 +17,8 @@ from polarbgb.data.quality import RowRules, Timeline, clean
 from polarbgb.data.segments import require_cadence
 from polarbgb.errors import InputError, UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
+from polarbgb.io.input import read_columns, tree_name
 from polarbgb.io.provenance import digest, file_digest, seeds, versions
-from polarbgb.io.root_input import read_columns
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched
 
@@ -61,7 +61,7 @@ class Prepared:
         source = {
             "file": self.path.name,
             "sha256": self.sha256,
-            "tree": config.input.tree,
+            "tree": tree_name(self.path, config.input.tree),
             "entries": len(self.timeline.time),
             "usable": len(self.timeline.row),
             "dropped": self.timeline.reasons,
@@ -109,7 +109,7 @@ def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataF
 
     Args:
         config: names the tree and the branches.
-        path: ROOT file.
+        path: the file.
         track: watches the chunks.
 
     Returns:

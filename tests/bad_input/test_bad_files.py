@@ -158,7 +158,7 @@ NO_ROOT = {
     "FITS": "is not a ROOT file", "zeros": "is not a ROOT file", "noise": "is not a ROOT file",
     "root and noise": "rows.root: ", "root and zeros": "no tree 'rows'; the file holds nothing",
     "a byte before it": "is not a ROOT file",
-    "line ends made those of Windows": "rows.root: ", "folder": "is a folder, not a ROOT file; name a file in it",
+    "line ends made those of Windows": "rows.root: ", "folder": "is a folder, not a file; name a file in it",
     "pipe": "is a pipe or a device", "socket": "is a pipe or a device", "device": "is a pipe or a device",
     "dangling link": "no file rows.root", "link to itself": "no file rows.root", "nothing": "no file rows.root",
 }  # fmt: skip
