@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def table_number(path: Path, hdus: Any, tree: str | None) -> int:  # noqa: ANN40
         InputError: if there is no such table.
     """
     numbers = _tables(hdus)
+    if not numbers:
+        _require_unpacked(path)
     names = {name_of(hdus, i_hdu): i_hdu for i_hdu in numbers}
     if tree is not None:
         for i_hdu in numbers:
@@ -85,6 +88,16 @@ def table_number(path: Path, hdus: Any, tree: str | None) -> int:  # noqa: ANN40
     if not data:
         raise InputError(f"{path}: no table besides good time intervals; name another file")
     return (timed or data)[0]
+
+
+def _require_unpacked(path: Path) -> None:
+    """Check that a compressed file is whole: astropy leaves out the extensions that it cannot reach."""
+    with path.open("rb") as stream:
+        if stream.read(2) != _GZIP:
+            return
+    with damage_reported(path), gzip.open(path) as unpacked:
+        while unpacked.read(2**20):
+            pass
 
 
 def name_of(hdus: Any, i_hdu: int) -> str:  # noqa: ANN401

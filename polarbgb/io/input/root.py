@@ -55,9 +55,21 @@ def open_file(path: Path) -> Iterator[Any]:
         # Friends are not part of the minimal metadata.
         file = uproot.open(path, minimal_ttree_metadata=False)
     with file:
-        if file.fSeekKeys == 0 and file.fNbytesKeys == 0:
-            raise InputError(f"{path}: {_not_closed(path, empty=size <= stated_size)}")
+        _require_closed(file, path, size)
         yield file
+
+
+def _require_closed(file: Any, path: Path, size: int) -> None:  # noqa: ANN401 - uproot has no types
+    """Check that the writer of a file wrote the list of its contents, as it does when it closes the file."""
+    if file.fSeekKeys != 0:
+        return
+    header = file.file
+    # Until then the header has no list of contents, of free space or of classes, but is otherwise whole.
+    if header.fSeekFree or header.fSeekInfo or not 0 < header.fBEGIN == file.fSeekDir:
+        raise InputError(
+            f"{path}: damaged, the header does not say where the contents are; copy it again or recreate it"
+        )
+    raise InputError(f"{path}: {_not_closed(path, empty=size <= header.fEND)}")
 
 
 def _not_closed(path: Path, *, empty: bool) -> str:

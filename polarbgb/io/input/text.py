@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,14 +50,14 @@ def opened(path: Path, tree: str | None) -> Iterator[OpenTable]:
         options = _options(path)
         sample = pl.read_csv(path, **options, infer_schema=False, n_rows=_SAMPLE)
         entries = int(pl.scan_csv(path, **options, infer_schema=False).select(pl.len()).collect().item())
-    stored = {name.strip(): name for name in sample.columns}
-    if all(_is_number(name) for name in stored):
+    names = [name.strip().replace('""', '"') for name in sample.columns]  # polars keeps both of a pair of quotes
+    if all(_is_number(name) for name in names):
         raise InputError(
             f"{path}: the first line that is not a comment (#) holds numbers; write the names of the columns there"
         )
+    kinds = {key: _kind(values) for key, values in zip(names, sample.get_columns(), strict=True)}
     name = tree or _stem(path)
-    kinds = {key: _kind(sample[column]) for key, column in stored.items()}
-    yield _Text(path, name, f"table '{name}'", "column", entries, kinds, kinds=kinds, stored=stored, options=options)
+    yield _Text(path, name, f"table '{name}'", "column", entries, kinds, kinds=kinds, options=options)
 
 
 def _zipped(path: Path) -> bool:
@@ -103,23 +103,9 @@ def _is_number(text: str) -> bool:
 
 def _kind(values: pl.Series) -> Kind:
     """Return what the texts of a column are."""
-    import polars as pl
-
-    texts = values.str.strip_chars()
-    texts = texts.set(texts.is_in(_MISSING), None).drop_nulls()
-    if texts.cast(pl.Float64, strict=False).null_count() == 0:
-        return "number"
-    if texts.str.to_lowercase().is_in(["true", "false"]).all():
-        return "bool"
-    if texts.to_frame("x").select(_from_date(pl.col("x"))).to_series().null_count() == 0:
-        return "date"
-    return "text"
-
-
-def _from_date(text: pl.Expr) -> pl.Expr:
-    """Return ISO dates as they are read by polars, null where a text is none."""
-    plain = text.str.strip_chars().str.strip_suffix("Z").str.replace("T", " ", literal=True)
-    return plain.str.to_datetime(_DATE, strict=False)
+    texts = values.filter(~values.str.strip_chars().is_in(_MISSING)).drop_nulls()
+    kinds: tuple[Kind, ...] = ("number", "bool", "date")
+    return next((kind for kind in kinds if not _as_kind(texts, kind).null_count()), "text")
 
 
 @dataclass
@@ -128,71 +114,75 @@ class _Text(OpenTable):
 
     Attributes:
         kinds: of the columns by name.
-        stored: their names as in the file, with blanks.
         options: how polars reads the file.
-        frame: the columns asked for, once they are known.
+        columns: those asked for, once they are known.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
-    stored: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    frame: pl.DataFrame | None = None
+    columns: Mapping[str, pl.Series] = field(default_factory=dict)
 
     def branch(self, name: str) -> Branch:
         """Return the type of a column."""
         return Branch(name, self.kinds[name], None if self.kinds[name] == "text" else ())
 
     def prepare(self, names: Collection[str]) -> None:
-        """Read the columns that are asked for: a text cannot be entered in the middle."""
+        """Read the columns that are asked for: reading cannot begin in the middle of a text."""
         import polars as pl
 
-        types = {self.stored[name]: pl.Float64 if self.kinds[name] == "number" else pl.String for name in names}
         try:
-            frame = pl.read_csv(self.path, **self.options, columns=list(types), schema_overrides=types)
+            self.columns = self._read([name for name in self.kinds if name in names])
         except pl.exceptions.ComputeError:
-            self._require_numbers(names)
+            for name in names:  # as text, to find what is not a number
+                self._converted(name, self._read([name], text=True)[name])
             raise
-        self.frame = frame.select(self._converted(name) for name in names)
-        self.entries = len(self.frame)
-        for name in names:
-            if self.kinds[name] != "number" and self.frame[name].null_count() > frame[self.stored[name]].null_count():
-                self._refuse(name, frame[self.stored[name]], self.frame[name])
+        self.entries = len(next(iter(self.columns.values()))) if self.columns else self.entries
 
     def read(self, names: Collection[str], start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Return the values of columns in a range of rows; missing values are NaN."""
-        if self.frame is None:
-            self.prepare(names)
-        assert self.frame is not None  # noqa: S101 - for mypy
-        return {name: numbers(self.frame[name].slice(start, stop - start)) for name in names}
+        return {name: numbers(self.columns[name].slice(start, stop - start)) for name in names}
 
-    def _converted(self, name: str) -> pl.Expr:
+    def _read(self, names: Sequence[str], *, text: bool = False) -> dict[str, pl.Series]:
+        """Read columns, given in the order of the file, by their places: polars would take ``*`` for a pattern."""
         import polars as pl
 
-        column = pl.col(self.stored[name])
-        if self.kinds[name] == "date":
-            column = _from_date(column)
-        if self.kinds[name] == "bool":
-            column = (
-                column.str.strip_chars()
-                .str.to_lowercase()
-                .replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+        known = list(self.kinds)
+        plain = [pl.Float64 if kind == "number" and not text else pl.String for kind in self.kinds.values()]
+        places = [known.index(name) for name in names]
+        frame = pl.read_csv(self.path, **self.options, columns=places, schema_overrides=plain)
+        read = dict(zip(names, frame.get_columns(), strict=True))
+        return read if text else {name: self._converted(name, values) for name, values in read.items()}
+
+    def _converted(self, name: str, values: pl.Series) -> pl.Series:
+        """Return a column as numbers, truths or dates.
+
+        Raises:
+            InputError: if one of its texts is of another kind than its first rows.
+        """
+        import polars as pl
+
+        if values.dtype != pl.String:
+            return values
+        converted = _as_kind(values, self.kinds[name])
+        wrong = converted.is_null() & values.is_not_null()
+        if wrong.any():
+            row = wrong.arg_true()[0]
+            raise InputError(
+                f"{self.path}: column '{name}' holds '{values[row]}' in row {row}, which is not a {self.kinds[name]} "
+                "like its first rows; correct it, or leave it empty if it is missing"
             )
-        return column.alias(name)
+        return converted
 
-    def _require_numbers(self, names: Collection[str]) -> None:
-        """Name the first text that is not a number."""
-        import polars as pl
 
-        for name in names:
-            if self.kinds[name] == "number":
-                texts = pl.read_csv(self.path, **self.options, columns=[self.stored[name]], infer_schema=False)[:, 0]
-                values = texts.str.strip_chars().cast(pl.Float64, strict=False)
-                if values.null_count() > texts.null_count():
-                    self._refuse(name, texts, values)
+def _as_kind(texts: pl.Series, kind: Kind) -> pl.Series:
+    """Return texts as numbers, truths or dates, null where they are none."""
+    import polars as pl
 
-    def _refuse(self, name: str, texts: pl.Series, values: pl.Series) -> None:
-        row = int((values.is_null() & texts.is_not_null()).arg_max() or 0)
-        raise InputError(
-            f"{self.path}: column '{name}' holds '{texts[row]}' in row {row}, which is not a {self.kinds[name]} as its "
-            "first rows; correct it, or leave it empty if it is missing"
-        )
+    plain = texts.str.strip_chars()
+    if kind == "bool":
+        truths = {"true": True, "false": False}
+        return plain.str.to_lowercase().replace_strict(truths, default=None, return_dtype=pl.Boolean)
+    if kind == "date":
+        plain = plain.str.strip_suffix("Z").str.replace("T", " ", literal=True)
+        return plain.str.to_datetime(_DATE, time_unit="us", strict=False)
+    return plain.cast(pl.Float64, strict=False)
