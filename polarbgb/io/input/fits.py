@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,11 @@ def opened(path: Path, tree: str | None) -> Iterator[OpenTable]:
     with open_file(path) as hdus:
         i_hdu = table_number(path, hdus, tree)
         hdu = hdus[i_hdu]
-        with damage_reported(path):
-            columns = {column.name: column for column in hdu.columns}
-            name = name_of(hdus, i_hdu)
-            table = _Extension(
-                path, name, f"table '{name}'", "column", len(hdu.data), columns, any_case=True, hdu=hdu, columns=columns
-            )
-        yield table
+        name, title = name_of(hdus, i_hdu), f"table '{name_of(hdus, i_hdu)}'"
+        with _unpacked(path) as stream:
+            with damage_reported(path):
+                entries, names = int(hdu.header["NAXIS2"]), dict.fromkeys(hdu.columns.names)
+            yield _Extension(path, name, title, "column", entries, names, any_case=True, hdu=hdu, stream=stream)
 
 
 @contextmanager
@@ -74,7 +72,9 @@ def table_number(path: Path, hdus: Any, tree: str | None) -> int:  # noqa: ANN40
     """
     numbers = _tables(hdus)
     if not numbers:
-        _require_unpacked(path)
+        with damage_reported(path), _unpacked(path) as stream:
+            while stream.read(2**20):  # of a damaged compressed file astropy shows the extensions before the damage
+                pass
     names = {name_of(hdus, i_hdu): i_hdu for i_hdu in numbers}
     if tree is not None:
         for i_hdu in numbers:
@@ -90,14 +90,13 @@ def table_number(path: Path, hdus: Any, tree: str | None) -> int:  # noqa: ANN40
     return (timed or data)[0]
 
 
-def _require_unpacked(path: Path) -> None:
-    """Check that a compressed file is whole: astropy leaves out the extensions that it cannot reach."""
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, through gzip if it is compressed."""
     with path.open("rb") as stream:
-        if stream.read(2) != _GZIP:
-            return
-    with damage_reported(path), gzip.open(path) as unpacked:
-        while unpacked.read(2**20):
-            pass
+        packed = stream.read(2) == _GZIP
+    with gzip.open(path) if packed else path.open("rb") as unpacked:
+        yield unpacked  # type: ignore[misc]
 
 
 def name_of(hdus: Any, i_hdu: int) -> str:  # noqa: ANN401
@@ -124,44 +123,74 @@ class _Extension(OpenTable):
     """A table of a FITS file."""
 
     hdu: Any = None
-    columns: dict[str, Any] = field(default_factory=dict)
+    stream: BinaryIO = field(default=None)  # type: ignore[assignment]
 
     def branch(self, name: str) -> Branch:
         """Return the format of a column, and the shape of its rows."""
-        form = str(self.columns[name].format)
-        lengths = self.lengths(name, 0, self.entries)
-        if lengths is not None:
-            return Branch(name, form, lengths[:1] if lengths[0] == lengths[1] else None)
-        values = np.asarray(self.hdu.data[:1].field(name))
-        return Branch(name, form, values.shape[1:] if values.dtype.kind in "bifu" else None)
+        form = str(self.hdu.columns[name].format)
+        if self._is_read_by_astropy(name):
+            lengths = self.lengths(name, 0, self.entries)
+            if lengths is not None:
+                return Branch(name, form, lengths[:1] if lengths[0] == lengths[1] else None)
+            return Branch(name, form, () if self.hdu.data.field(name).dtype.kind in "biuf" else None)
+        dtype = self.hdu.columns.dtype[name]
+        shape = (self.hdu.columns[name].format.repeat,) if "X" in form else dtype.shape
+        return Branch(name, form, shape if dtype.base.kind in "biuf" else None)
 
     def read(self, names: Collection[str], start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Return the values of columns in a range of rows, scaled; missing values are NaN."""
-        rows = self.hdu.data[start:stop]  # converted by astropy, and forgotten with the chunk
-        return {name: self._values(rows, name) for name in names}
+        # The rows are read without astropy, which would copy all columns when the file is closed.
+        dtype = self.hdu.columns.dtype.newbyteorder(">")
+        self.stream.seek(self.hdu.fileinfo()["datLoc"] + start * dtype.itemsize)
+        rows = np.frombuffer(self.stream.read((stop - start) * dtype.itemsize), dtype)
+        if len(rows) < stop - start:
+            raise EOFError(f"{start + len(rows)} of {self.entries} rows")
+        return {
+            name: self._by_astropy(name, start, stop)
+            if self._is_read_by_astropy(name)
+            else _values(rows[name], self.hdu.columns[name])
+            for name in names
+        }
 
     def lengths(self, name: str, start: int, stop: int) -> tuple[int, int] | None:
-        """Return the smallest and the largest length of a column of variable length; None if it is fixed or text."""
-        if str(self.columns[name].format).lstrip("01")[:1] not in {"P", "Q"} or "PA" in str(self.columns[name].format):
+        """Return the smallest and the largest length of an array of variable length; None if it is of one length."""
+        form = str(self.hdu.columns[name].format).lstrip("01")
+        if form[:1] not in {"P", "Q"} or form[1:2] == "A":
             return None
-        lengths = self._stored(self.hdu.data[start:stop], name)[:, 0]
+        lengths = self.hdu.data.view(np.ndarray)[name][start:stop, 0]
         return (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)
 
-    def _values(self, rows: Any, name: str) -> NDArray[Any]:  # noqa: ANN401
-        values = np.asarray(rows.field(name))
-        if values.dtype == object:
-            if len({len(value) for value in values}) > 1:
-                raise LengthsVary(name)
-            return np.stack(list(values))
-        column = self.columns[name]
-        stored = self._stored(rows, name)
-        null = 0 if column.format == "L" and stored.dtype.kind in "iu" else column.null
-        if not isinstance(null, int) or stored.dtype.kind not in "iu":
-            return values
-        missing = stored == null
-        return np.where(missing, np.nan, values.astype(np.float64)) if missing.any() else values
+    def _is_read_by_astropy(self, name: str) -> bool:
+        """Return whether a column is text or outside of the rows."""
+        from astropy.io import fits
 
-    @staticmethod
-    def _stored(rows: Any, name: str) -> NDArray[Any]:  # noqa: ANN401
-        """Return the values of a column as they are in the file."""
-        return np.asarray(rows.view(np.ndarray)[name])
+        return isinstance(self.hdu, fits.TableHDU) or str(self.hdu.columns[name].format).lstrip("01")[:1] in {"P", "Q"}
+
+    def _by_astropy(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        values = self.hdu.data.field(name)[start:stop]
+        if values.dtype != object:
+            return np.asarray(values)
+        if len({len(value) for value in values}) > 1:
+            raise LengthsVary(name)
+        return np.stack([np.asarray(value) for value in values])
+
+
+def _values(stored: NDArray[Any], column: Any) -> NDArray[Any]:  # noqa: ANN401
+    """Return the values of a column from the bytes in the file."""
+    form = str(column.format)
+    if "X" in form:
+        return np.unpackbits(stored.reshape(len(stored), -1), axis=1)[:, : column.format.repeat]
+    if "L" in form:
+        return np.where(stored == 0, np.nan, (stored == ord("T")).astype(np.float64))
+    scale, zero = (float(number) if number else default for number, default in ((column.bscale, 1), (column.bzero, 0)))
+    values: NDArray[Any] = stored
+    bits = 8 * stored.dtype.itemsize
+    if stored.dtype.kind == "i" and scale == 1 and zero == 2.0 ** (bits - 1):  # how FITS stores unsigned integers
+        unsigned = stored.astype(stored.dtype.newbyteorder("=")).view(f"u{bits // 8}")
+        values = unsigned ^ unsigned.dtype.type(1 << (bits - 1))
+    elif (scale, zero) != (1, 0):
+        values = stored * scale + zero
+    if stored.dtype.kind not in "iu" or not isinstance(column.null, int):
+        return values
+    missing = stored == column.null
+    return np.where(missing, np.nan, values.astype(np.float64)) if missing.any() else values
