@@ -187,6 +187,13 @@ def test_a_friend_that_is_missing_is_named_where_it_is_needed(tmp_path):
     assert message.endswith(f"put hk.root, which holds its tree 'hk', beside {path}")
 
 
+def test_a_friend_that_is_matched_by_an_index_is_refused(tmp_path):
+    index = struct.pack(">I", 0x4000001F) + b"\xff" * 4 + b"TList\0" + struct.pack(">I", 0x40000011)
+    with_friends(tmp_path / "f.root", {"y": [1, 2, 3]}, index=index + b"\0\5" + b"\0\1" + b"\0" * 13)
+    path = with_friends(tmp_path / "t.root", {"x": [7, 8, 9]}, ("F", "rates", "f.root"))
+    assert "is matched by an index (BuildIndex), not row by row" in refused(path, "y")
+
+
 @pytest.mark.parametrize(
     ("tree", "reason"),
     [
