@@ -44,7 +44,7 @@ from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.matrix import build_matrix
-from polarbgb.io.root_input import list_branches, list_trees, read_columns
+from polarbgb.io.input import list_branches, list_trees, read_columns
 from polarbgb.workflow.preparation import row_rules
 
 SLOWEST = 20.0

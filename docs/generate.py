@@ -44,7 +44,8 @@ or your own, which `polarbgb config init mine.toml` starts ([another detector](d
 `polarbgb config show -c mine.toml` prints it with all defaults. On the command line `--set section.key=value` overrides
 a key for one run; the value is TOML: `--set trigger.scales=[2,20]`.
 
-A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`), or derived. Expressions consist of
+A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`), a leaf or a member (`orbit.glat`), a branch
+of a friend (`hk.B_r`; [more](detector.md#files-and-columns)), or derived. Expressions consist of
 arithmetic (`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions
 {", ".join(FUNCTIONS)}.
 """

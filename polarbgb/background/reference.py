@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.errors import UserError
-from polarbgb.io.root_input import list_branches, read_columns
+from polarbgb.io.input import list_branches, read_columns
 
 BRANCH = "pred_rate"
 """Branch of the published prediction and of the ROOT export."""
@@ -77,10 +78,12 @@ def _from_parquet(path: Path, entries: int, bins: int) -> NDArray[np.float64]:
 
 def _from_root(path: Path, tree: str, entries: int, bins: int) -> NDArray[np.float64]:
     tree_entries, branches = list_branches(path, tree)
-    length = next((branch.length for branch in branches if branch.name == BRANCH), bins)
-    if (length or 1) != bins:
-        raise UserError(f"{path}: {BRANCH} has {length or 1} bins, the fit {bins}")
+    shape = next((branch.shape for branch in branches if branch.name == BRANCH), None)
+    if shape is None:  # read_columns says what is wrong
+        shape = (bins,)
+    if math.prod(shape) != bins:
+        raise UserError(f"{path}: {BRANCH} has {math.prod(shape)} bins, the fit {bins}")
     if tree_entries != entries:
         raise UserError(f"{path}: tree '{tree}' has {tree_entries} entries, the input {entries}")
-    columns = [f"{BRANCH}[{i_bin}]" for i_bin in range(bins)] if length else [BRANCH]
+    columns = [f"{BRANCH}[{i_bin}]" for i_bin in range(bins)] if shape else [BRANCH]
     return read_columns(path, tree, columns, exact=columns).select(columns).to_numpy(writable=True)

@@ -41,7 +41,7 @@ def show(terminal: Terminal, **arguments: Value) -> None:
         type=click.Choice(["nustar", "polar", "rhessi"]),
         help="Start from the settings of this instrument.  [default: placeholders]",
     ),
-    click.option("-i", "--input", "source", type=options.FILE, help="ROOT file of the detector; lists its branches."),
+    click.option("-i", "--input", "source", type=options.FILE, help="File of the detector; lists its branches."),
     options.overwrite,
 )
 def init(terminal: Terminal, **arguments: Value) -> None:

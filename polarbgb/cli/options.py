@@ -70,7 +70,13 @@ config = click.option(
     type=FILE,
     help="Configuration of the instrument.",
 )
-input_file = click.option("-i", "--input", "path", type=FILE, help="ROOT file.  [default: that of the configuration]")
+input_file = click.option(
+    "-i",
+    "--input",
+    "path",
+    type=FILE,
+    help="File of data: ROOT, FITS, Parquet or CSV.  [default: that of the configuration]",
+)
 moved_input = click.option("-i", "--input", "path", type=FILE, help="The fitted file, if it was moved.")
 run_folder = click.option("-r", "--run", type=RUN_FOLDER, help="Run folder.  [default: outputs/<instrument>]")
 settings = click.option(

@@ -119,7 +119,9 @@ def fit(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> Non
 @click.command(epilog=options.examples("polarbgb predict -r outputs/a -i later.root --into outputs/later"))
 @options.add(
     options.run_folder,
-    click.option("-i", "--input", "path", type=options.FILE, required=True, help="ROOT file to predict."),
+    click.option(
+        "-i", "--input", "path", type=options.FILE, required=True, help="File to predict: ROOT, FITS, Parquet or CSV."
+    ),
     click.option("--into", type=options.RUN_FOLDER, required=True, help="New run folder for the result."),
     options.prediction_device,
 )

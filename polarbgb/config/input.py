@@ -19,10 +19,13 @@ class Input(Section):
     path: tuple[File, ...] = Field(
         (Path("data/nf1rate.root"),),
         min_length=1,
-        description="files that are read if --input is not given: a name, a pattern such as 'data/*.root', a folder, "
-        "or a list of them, which together are one mission",
+        description="files that are read if --input is not given, ROOT, FITS, Parquet or CSV by their suffix: a name, "
+        "a pattern such as 'data/*.root', a folder, or a list of them, which together are one mission",
     )
-    tree: Name = Field(description="name of the TTree")
+    tree: Name | None = Field(
+        None,
+        description="name of the tree, or name or number of the FITS extension; default: the only one of the file",
+    )
     time: Name = Field("unix_time", description="branch with the start time of the rows, unix seconds")
     cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
         1.0, description="nominal length of a row, s"

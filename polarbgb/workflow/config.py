@@ -11,7 +11,7 @@ from polarbgb.config import shipped
 from polarbgb.config.text import new_configuration
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
-from polarbgb.io.root_input import Branch, list_branches, list_trees
+from polarbgb.io.input import Branch, list_branches, list_trees
 from polarbgb.reporting.table import Table
 
 _PLACEHOLDERS: dict[str, Any] = {
@@ -31,7 +31,7 @@ class InitResult:
 
     Attributes:
         path: the file.
-        tree: the tree of the ROOT file that it was written for; None without such a file.
+        tree: the tree of the file that it was written for; None without such a file.
         branches: of that tree.
     """
 
@@ -56,8 +56,8 @@ class InitResult:
         note = f"edit it, then look at your file through it: polarbgb inspect -c {self.path}"
         if not self.branches:
             return [Table(note=note)]
-        rows = tuple((branch.name, branch.type) for branch in self.branches)
-        return [Table(head=(f"branch of {self.tree}", "type"), rows=rows, note=note)]
+        rows = tuple((branch.name, branch.type, branch.layout) for branch in self.branches)
+        return [Table(head=(f"branch of {self.tree}", "type", "shape"), rows=rows, note=note)]
 
 
 def init_config(
@@ -68,14 +68,14 @@ def init_config(
     Args:
         path: the file to write; its name ends in ``.toml``.
         base: the instrument whose settings are copied, ``nustar``, ``polar`` or ``rhessi``; placeholders if None.
-        source: a ROOT file of the detector; its largest tree is entered and its branches are listed.
+        source: a file of the detector; its largest tree is entered and its branches are listed.
         overwrite: replace an existing file.
 
     Returns:
-        The file, and the contents of the ROOT file.
+        The file, and the contents of the detector's file.
 
     Raises:
-        UserError: if the file exists, or the ROOT file cannot be read.
+        UserError: if the file exists, or the detector's file cannot be read.
     """
     path = Path(path)
     if path.suffix != ".toml":
@@ -90,7 +90,7 @@ def init_config(
         tree, branches = _largest_tree(Path(source))
         raw = {**raw, "input": {**raw["input"], "path": str(source), "tree": tree}}
         remarks += ["", f"Branches of tree {tree} in {source}:"]
-        remarks += [f"  {branch.name}: {branch.type}" for branch in branches]
+        remarks += [f"  {branch.name}: {branch.type}, {branch.layout}" for branch in branches]
     with atomic(path) as temporary:
         temporary.write_text(new_configuration(raw, remarks=remarks), encoding="utf-8")
     return InitResult(path, tree, branches)
@@ -100,6 +100,6 @@ def _largest_tree(path: Path) -> tuple[str, tuple[Branch, ...]]:
     """Return the tree of a file that has the most entries, and its branches."""
     trees = {name: list_branches(path, name) for name in list_trees(path)}
     if not trees:
-        raise UserError(f"{path} holds no TTree")
+        raise UserError(f"{path} holds no TTree or other table")
     name = max(trees, key=lambda tree: trees[tree][0])
     return name, tuple(trees[name][1])

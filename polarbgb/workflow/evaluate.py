@@ -22,7 +22,7 @@ from polarbgb.data.count_rates import CountRates
 from polarbgb.data.dataset import Dataset
 from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
-from polarbgb.io.input_files import Paths, input_digest, input_files
+from polarbgb.io.input.files import Paths, input_digest, input_files
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, silent, watched
@@ -175,7 +175,7 @@ def _quality(
     fair = ~dataset.known
     if config.folds.scheme == "blocks":
         fair &= fold == BLOCK_PARTS.index("test")
-    others = _references(references, dataset, config)
+    others = _references(references, dataset, config, run.require("fit")["input"]["tree"])
     scored = _predicted_by_all(others, fair)
     baselines, missing = _baselines(rates, dataset, fold, config, track)
     names = config.rates.names
@@ -200,14 +200,14 @@ def _sections(config: Config) -> dict[str, object]:
     return {name: getattr(config, name).model_dump(mode="json") for name in ("inject", "trigger", "intervals")}
 
 
-def _references(paths: Sequence[Path], dataset: Dataset, config: Config) -> dict[str, NDArray[np.float64]]:
+def _references(paths: Sequence[Path], dataset: Dataset, config: Config, tree: str) -> dict[str, NDArray[np.float64]]:
     """Read other predictions of the usable rows: (rows, bins) Hz by the file's stem, NaN where missing."""
     predictions: dict[str, NDArray[np.float64]] = {}
     for path in paths:
         if path.stem in {MODEL, *BASELINES, *predictions}:
             raise UserError(f"{path}: a method is called '{path.stem}' already; rename the file")
         entries, bins = len(dataset.entries), len(config.rates.names)
-        reference = read_reference(path, config.input.tree, entries=entries, bins=bins)
+        reference = read_reference(path, tree, entries=entries, bins=bins)
         predictions[path.stem] = reference[dataset.entries.first_of_rows()]
     return predictions
 

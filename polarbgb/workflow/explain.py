@@ -24,7 +24,7 @@ from polarbgb.config import Config, Device
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
-from polarbgb.io.input_files import Paths, input_files, shown
+from polarbgb.io.input.files import Paths, input_files, shown
 from polarbgb.memory import room_for
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
@@ -210,7 +210,7 @@ def _explain(
     summary = {name: None if result is None else result.summary() for name, result in stabilities.items()}
     draft.write_frame("fold_shares.parquet", _fold_table(by_fold, names, bins))
     draft.write_json("stability.json", summary)
-    exported = [] if export is None else [_export(export, shap.features, fit)]
+    exported = [] if export is None else [_export(export, shap.features, fit, fitted["input"]["tree"])]
     frames = {**tables, "prediction.parquet": fit.frame}
     run_tables = RunTables.of_stage("explain", config, frames, features=fit.matrix.values[sample])
     save_figures(draft, drawings(run_tables, ["explain"]), track=track)
@@ -351,7 +351,7 @@ def _fold_table(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...],
     )
 
 
-def _export(path: Path, explanation: Explanation, fit: _Fit) -> Path:
+def _export(path: Path, explanation: Explanation, fit: _Fit, tree: str) -> Path:
     """Write the SHAP values to a file for other programs."""
     config = fit.config
     return write_shap(
@@ -360,6 +360,6 @@ def _export(path: Path, explanation: Explanation, fit: _Fit) -> Path:
         fit.identified(explanation.rows),
         fit.matrix.names,
         bins=config.rates.names,
-        tree=f"shap_{config.input.tree}",
+        tree=f"shap_{tree}",
         unit="Hz" if config.model.objective == "squared" else "log Hz",
     )

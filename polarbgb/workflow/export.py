@@ -143,7 +143,7 @@ def _write(
                 run.read_frame("entries.parquet"),
                 run.read_frame("clusters.parquet"),
                 events,
-                tree=config.input.tree,
+                tree=run.require("fit", "predict")["input"]["tree"],
                 provenance=_whole_provenance(run, config),
                 ntuples=form == "rntuple",
             )

@@ -21,7 +21,7 @@ from polarbgb.config import Config, Device, Model
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
-from polarbgb.io.input_files import Paths, input_digest
+from polarbgb.io.input.files import Paths, input_digest
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from polarbgb.config import Config
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
-from polarbgb.io.input_files import Paths, shown
-from polarbgb.io.root_input import Branch, list_branches
+from polarbgb.io.input import Branch, branches_of, list_branches, tree_name
+from polarbgb.io.input.files import Paths, shown
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
@@ -92,8 +92,11 @@ class InspectResult:
         """Return what the file holds, what becomes of its rows, the rates, and if ``verbose`` the branches."""
         tables = [self._overview(verbose), self._rows(), self._rates()]
         if verbose:
-            rows = ((branch.name, branch.type, "yes" if branch.name in self.used else "") for branch in self.branches)
-            tables.append(Table(head=("branch", "type", "read"), rows=tuple(rows)))
+            rows = (
+                (branch.name, branch.type, branch.layout, "yes" if branch.name in self.used else "")
+                for branch in self.branches
+            )
+            tables.append(Table(head=("branch", "type", "shape", "read"), rows=tuple(rows)))
         return tables
 
     def _overview(self, verbose: bool) -> Table:
@@ -150,7 +153,8 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         UserError: if the file or the configuration does not fit, or no row is usable.
     """
     files = source_files(config, path)
-    _, branches = list_branches(files[0], config.input.tree)
+    tree = tree_name(files[0], config.input.tree)
+    _, branches = list_branches(files[0], tree)
     dataset, _ = read_dataset(config, files, track=track)
     intervals = good_time_intervals(dataset.time, dataset.segment, dataset.width)
     rates, entries = dataset.rates, dataset.entries
@@ -159,7 +163,7 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         live = rates.exposure.sum(axis=1) / np.maximum(rates.measured.sum(axis=1), 1)
     return InspectResult(
         path=shown(files),
-        tree=config.input.tree,
+        tree=tree,
         entries=len(entries),
         usable=int((entries.row >= 0).sum()),
         dropped=entries.dropped,
@@ -174,7 +178,7 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         gaps=_gap_lengths(intervals),
         orbits=len(np.unique(dataset.orbit)),
         branches=tuple(branches),
-        used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
+        used=tuple(sorted(set(branches_of(files[0], tree, config.branches).values()))),
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates=dict(zip(config.rates.names, quantiles, strict=True)),

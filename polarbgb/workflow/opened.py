@@ -14,7 +14,7 @@ from rich.table import Table
 
 from polarbgb.config import Config
 from polarbgb.errors import UserError, nearest
-from polarbgb.io.input_files import shown
+from polarbgb.io.input.files import shown
 from polarbgb.reporting.table import counted
 from polarbgb.runs.folder import RunFolder
 

@@ -14,7 +14,7 @@ from polarbgb.background.fold_model import predict_mean
 from polarbgb.config import Device
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
-from polarbgb.io.input_files import Paths, shown
+from polarbgb.io.input.files import Paths, shown
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
 from polarbgb.runs.folder import RunFolder

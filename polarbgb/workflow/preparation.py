@@ -18,9 +18,9 @@ from polarbgb.data.dataset import Dataset, RowRules, clean
 from polarbgb.data.known_events import known_events
 from polarbgb.errors import InputError, UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
-from polarbgb.io.input_files import Paths, input_digest, input_files, shown
+from polarbgb.io.input import read_columns, tree_name
+from polarbgb.io.input.files import Paths, input_digest, input_files, shown
 from polarbgb.io.provenance import digest, seeds, versions
-from polarbgb.io.root_input import read_columns
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched
 
@@ -37,12 +37,14 @@ class Source:
         sha256: digest of all files.
         digests: SHA-256 of each file.
         entries: number of entries of each file.
+        tree: name of the tree in the first file.
     """
 
     files: tuple[Path, ...]
     sha256: str
     digests: list[str]
     entries: list[int]
+    tree: str
 
     def local(self) -> dict[str, list[str]]:
         """Return what is recorded of the places on this machine."""
@@ -99,7 +101,7 @@ class Prepared:
         entries = self.dataset.entries
         source = {
             **self.source.facts(),
-            "tree": config.input.tree,
+            "tree": self.source.tree,
             "entries": len(entries),
             "usable": len(self.dataset),
             "dropped": entries.dropped,
@@ -148,7 +150,7 @@ def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataF
 
     Args:
         config: names the tree and the branches.
-        path: ROOT file.
+        path: the file.
         track: watches the chunks.
 
     Returns:
@@ -248,5 +250,5 @@ def prepare(config: Config, path: Paths | None, *, track: Track = silent) -> Pre
     # The other columns are in the matrix already; of a long mission they would fill the memory a second time.
     latitude = () if config.position is None else (config.position.latitude,)
     context = dataset.frame.select(list(dict.fromkeys((*config.intervals.context, *latitude))))
-    source = Source(files, sha256, digests, entries)
+    source = Source(files, sha256, digests, entries, tree_name(files[0], config.input.tree))
     return Prepared(source, replace(dataset, frame=context), matrix)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from polarbgb.config import Config, shipped, validate
 from polarbgb.errors import InputError, UserError
-from polarbgb.io.input_files import Paths, input_digest, input_files, shown
+from polarbgb.io.input.files import Paths, input_digest, input_files, shown
 from polarbgb.io.provenance import versions
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted

@@ -16,7 +16,7 @@ from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
-from polarbgb.io.input_files import Paths
+from polarbgb.io.input.files import Paths
 from polarbgb.io.provenance import digest
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted, number

@@ -156,9 +156,9 @@ NO_ROOT = {
     "empty": "is not a ROOT file but empty", "text": "is not a ROOT file", "three letters": "is not a ROOT file",
     "capital letters": "is not a ROOT file", "compressed as a whole": "is not a ROOT file",
     "FITS": "is not a ROOT file", "zeros": "is not a ROOT file", "noise": "is not a ROOT file",
-    "root and noise": "rows.root: ", "root and zeros": "no tree 'rows'; the file holds nothing",
+    "root and noise": "rows.root: ", "root and zeros": "damaged, the header does not say where the contents are",
     "a byte before it": "is not a ROOT file",
-    "line ends made those of Windows": "rows.root: ", "folder": "is a folder, not a ROOT file; name a file in it",
+    "line ends made those of Windows": "rows.root: ", "folder": "is a folder, not a file; name a file in it",
     "pipe": "is a pipe or a device", "socket": "is a pipe or a device", "device": "is a pipe or a device",
     "dangling link": "no file rows.root", "link to itself": "no file rows.root", "nothing": "no file rows.root",
 }  # fmt: skip
@@ -217,7 +217,7 @@ def another_tree(kind, path):
 
 TREES = {
     "histogram": "'rows' is a TH1D, not a TTree", "text": "'rows' is a TObjString, not a TTree",
-    "RNTuple": "'rows' is a ROOT::RNTuple, not a TTree",
+    "RNTuple": "RNTuple 'rows' has no field 'err'",
     "other name": "no tree 'rows' (did you mean 'row'?)", "far other name": "the file holds housekeeping",
     "in a folder": "the file holds day, day/rows", "no rows": "tree 'rows' is empty",
     "nothing": "the file holds nothing",
@@ -267,7 +267,7 @@ def test_a_branch_of_varying_length_is_refused(desk, refused, branch):
 SHAPES = {
     "too short": ("rate", (1,), "branch 'rate' has 1 elements; there is no rate[1]"),
     "a single number": ("rate", (), "branch 'rate' is a single number; there is no rate[0]"),
-    "a matrix": ("rate", (2, 3), "branch 'rate' is a double[2][3], not a number or a fixed array"),
+    "a matrix": ("rate", (2, 3), "branch 'rate' has 2 x 3 elements; name one, as rate[0][0]"),
     "errors too short": ("err", (1,), "branch 'err' has 1 elements; there is no err[1]"),
     "an array of times": ("unix_time", (3,), "branch 'unix_time' has 3 elements; name one, as unix_time[0]"),
     "an array of a feature": ("glat", (2,), "branch 'glat' has 2 elements; name one, as glat[0]"),

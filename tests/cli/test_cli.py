@@ -152,7 +152,7 @@ def unsuitable(tmp_path_factory, mission):
 WRONG = {
     "no file": (["fit", "-i", "{at}/nowhere.root"], "no file"),
     "no default file": (["fit"], "polarbgb simulate data/nf1rate.root --days 10"),
-    "folder": (["inspect", "-i", "{at}"], "is a folder, not a ROOT file"),
+    "folder": (["inspect", "-i", "{at}"], "is a folder, not a file"),
     "not ROOT": (["tune", "-i", "{at}/text.root"], "is not a ROOT file"),
     "cut short": (["fit", "-i", "{at}/cut.root"], "cut short"),
     "wrong tree": (["fit", "-i", "{mission}", "--set", "input.tree=nf1rat"], "did you mean 'nf1rate'?"),

@@ -204,7 +204,7 @@ def test_what_has_no_default_must_be_there(key):
 
 
 def test_a_missing_key_is_named_with_its_section():
-    assert refusal(small(input={}) | {"input": {}}) == "'input.tree' is missing"
+    assert refusal(small(orbit={}) | {"orbit": {}}) == "'orbit.period' is missing"
 
 
 def leak(features=None, **sections):

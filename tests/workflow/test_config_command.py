@@ -69,8 +69,8 @@ def test_the_detectors_own_file_gives_the_tree_and_its_branches(tmp_path, missio
     text = made.path.read_text()
     assert made.tree == "nf1rate"
     assert polarbgb.load(made.path).input.tree == "nf1rate"
-    assert "#   fe_cosmic: float\n" in text
-    assert "#   rate: double[13]\n" in text
+    assert "#   fe_cosmic: float, number\n" in text
+    assert "#   rate: double[13], 13 numbers\n" in text
 
 
 def test_nothing_is_written_where_it_does_not_fit(tmp_path):

@@ -10,13 +10,13 @@ import uproot
 
 from polarbgb.config import load, validate
 from polarbgb.errors import UserError
-from polarbgb.io import root_input as read
-from polarbgb.io.root_input import Branch, list_branches, read_columns
+from polarbgb.io.input import Branch, list_branches, read_columns
+from polarbgb.io.input import columns as read
 from polarbgb.workflow.preparation import input_path, read_input
 
 ROWS = 1000
-RHESSI = Path(__file__).parents[2].parent / "shared" / "data" / "rhessi_20110404.root"
-CONFIGS = Path(__file__).parents[2] / "configs"
+RHESSI = Path(__file__).parents[3].parent / "shared" / "data" / "rhessi_20110404.root"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 TYPES = {
     "unix_time": "f8", "rate": ("f8", (13,)), "rate_err": ("f8", (13,)), "glat": "f8", "glon": "f8", "altitude": "f8",
@@ -149,11 +149,12 @@ def test_unreadable_branches_beside_do_no_harm(tmp_path):
         tree = file.mktree("t", {"x": "f8", "text": "string", "hits": "var * float64"})
         tree.extend({"x": np.arange(3.0), "text": ["a", "b", "c"], "hits": ak.Array([[1.0], [], [2.0, 3.0]])})
     assert read_columns(path, "t", ["x"])["x"].to_list() == [0, 1, 2]
-    for name in ("text", "hits"):
-        with pytest.raises(UserError, match=f"branch '{name}' is a .*, not a number or a fixed array of numbers"):
-            read_columns(path, "t", ["x", name])
+    with pytest.raises(UserError, match=r"branch 'text' is a char\*, not a number or an array of numbers"):
+        read_columns(path, "t", ["x", "text"])
+    with pytest.raises(UserError, match=r"branch 'hits' is a double\[\] whose length varies from 0 to 2"):
+        read_columns(path, "t", ["x", "hits[0]"])
     _, branches = list_branches(path, "t")
-    assert {b.name: b.length for b in branches} == {"x": 0, "text": None, "nhits": 0, "hits": None}
+    assert {b.name: b.shape for b in branches} == {"x": (), "text": None, "nhits": (), "hits": None}
 
 
 def test_branches_are_listed_with_their_types(polar_file):
@@ -161,11 +162,11 @@ def test_branches_are_listed_with_their_types(polar_file):
     assert entries == ROWS
     assert [b.name for b in branches] == list(TYPES)
     by_name = {b.name: b for b in branches}
-    assert by_name["rate"] == Branch("rate", "double[13]", 13)
-    assert by_name["corrected"] == Branch("corrected", "double[1]", 1)
-    assert by_name["temperature"] == Branch("temperature", "float", 0)
-    assert by_name["config"] == Branch("config", "int32_t", 0)
-    assert by_name["is_orbit_up"] == Branch("is_orbit_up", "bool", 0)
+    assert by_name["rate"] == Branch("rate", "double[13]", (13,))
+    assert by_name["corrected"] == Branch("corrected", "double[1]", (1,))
+    assert by_name["temperature"] == Branch("temperature", "float", ())
+    assert by_name["config"] == Branch("config", "int32_t", ())
+    assert by_name["is_orbit_up"] == Branch("is_orbit_up", "bool", ())
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_wrong_tree_is_answered_with_the_nearest(polar_file):
     assert str(refused.value) == (
         f"{polar_file}: no tree 'nf1rates' (did you mean 'nf1rate'?); the file holds nf1rate, note (input.tree)"
     )
-    with pytest.raises(UserError, match="'note' is a TObjString, not a TTree"):
+    with pytest.raises(UserError, match="'note' is a TObjString, not a TTree or RNTuple"):
         list_branches(polar_file, "note")
 
 
@@ -207,13 +208,6 @@ def test_a_tree_in_a_folder_is_found(tmp_path):
         file.mktree("sub/t", {"x": "f8"}).extend({"x": np.arange(2.0)})
     assert read_columns(tmp_path / "t.root", "sub/t", ["x"])["x"].to_list() == [0, 1]
     with pytest.raises(UserError, match=r"no tree 't' .*; the file holds sub, sub/t|no tree 't'; the file holds"):
-        read_columns(tmp_path / "t.root", "t", ["x"])
-
-
-def test_an_rntuple_is_refused(tmp_path):
-    with uproot.recreate(tmp_path / "t.root") as file:
-        file["t"] = {"x": np.arange(3.0)}
-    with pytest.raises(UserError, match="'t' is a ROOT::RNTuple, not a TTree"):
         read_columns(tmp_path / "t.root", "t", ["x"])
 
 
@@ -232,7 +226,7 @@ def test_a_file_without_trees_and_an_empty_tree_are_told(tmp_path):
 def test_what_is_no_root_file_is_told(tmp_path):
     with pytest.raises(UserError, match=r"^no file .*none\.root$"):
         read_columns(tmp_path / "none.root", "t", ["x"])
-    with pytest.raises(UserError, match="is a folder, not a ROOT file"):
+    with pytest.raises(UserError, match="is a folder, not a file"):
         read_columns(tmp_path, "t", ["x"])
     for content in (b"", b"roo", b"time,rate\n1,2\n", b"ROOT" * 100):
         (tmp_path / "other.root").write_bytes(content)
@@ -310,7 +304,7 @@ def test_the_watcher_sees_every_chunk(polar_file, monkeypatch):
             yield step
 
     read_columns(polar_file, "nf1rate", ["glat"], track=track)
-    assert seen == [("read nf1rate.root", 4, start) for start in (0, 300, 600, 900)]
+    assert seen == [("read nf1rate.root", 4, start) for start in ((0, 300), (300, 600), (600, 900), (900, 1000))]
 
 
 @pytest.mark.parametrize("name", ["a:b.root", "a b*?.root", "nf1rate", "a[1].root", "a#b.root", "ü.root"])
@@ -337,7 +331,7 @@ def test_a_real_day_of_another_instrument_is_read():
     entries, branches = list_branches(RHESSI, "rhessi")
     assert entries == 14334
     by_name = {b.name: b for b in branches}
-    assert by_name["rate"].length == by_name["rate_err"].length == 9
+    assert by_name["rate"].shape == by_name["rate_err"].shape == (9,)
     columns = ["unix_time", *(f"rate[{n}]" for n in range(9))]
     frame = read_columns(RHESSI, "rhessi", columns, exact=columns)
     with uproot.open(RHESSI) as file:
