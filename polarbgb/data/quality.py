@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import KnownEvents, Orbit, Rates
+from polarbgb.config import KnownEvents, Orbit, Rates, TimeFormat
 from polarbgb.data.calendar import is_unix
 from polarbgb.data.increasing import longest_increasing
 from polarbgb.data.known_events import known_events
 from polarbgb.data.segments import orbit_numbers, segment_ids
+from polarbgb.data.time_problem import read_times
 from polarbgb.errors import InputError
 from polarbgb.expressions import Expression
 
@@ -107,6 +108,7 @@ class RowRules:
         features: columns from which features are made; their unusable values become missing.
         orbit: how orbits are numbered.
         known_events: the list of known events; None without one.
+        clock: how the times are stored.
     """
 
     time: str
@@ -118,6 +120,7 @@ class RowRules:
     features: tuple[str, ...]
     orbit: Orbit
     known_events: KnownEvents | None
+    clock: TimeFormat
 
 
 def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> Timeline:
@@ -133,11 +136,12 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> T
         where: name of the file, for messages.
 
     Raises:
-        InputError: if no row is usable, with the reasons, or most rows are not in time order.
+        InputError: if the times cannot be meant as they are read, no row is usable, with the reasons, or most rows are
+            not in time order.
     """
     for name, expression in rules.derivations.items():
         frame = frame.with_columns(expression.number().alias(name))
-    time = frame[rules.time].to_numpy().astype(np.float64)
+    time = read_times(frame[rules.time], rules.cadence, rules.clock, name=rules.time, where=where)
     exposure = None
     if rules.exposure is not None:
         live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column

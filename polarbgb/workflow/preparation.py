@@ -52,7 +52,7 @@ class Prepared:
         """Return a digest of what hyperparameters depend on: the file, the rows used, the rates and the features."""
         sections = {"rates", "derived", "filters", "features", "position", "orbit"}
         settings = config.model_dump(mode="json", include=sections)
-        cadence = {"tree": config.input.tree, "time": config.input.time, "cadence": config.input.cadence}
+        cadence = config.input.model_dump(mode="json", exclude={"path"})
         return digest(self.sha256, settings, cadence, known_events(config.known_events).rows())
 
     def provenance(self, config: Config) -> dict[str, Any]:
@@ -145,6 +145,7 @@ def row_rules(config: Config) -> RowRules:
         features=features,
         orbit=config.orbit,
         known_events=config.known_events,
+        clock=config.input.clock,
     )
 
 
