@@ -15,7 +15,7 @@ from polarbgb.data.calendar import utc
 from polarbgb.data.time_format import to_unix
 from polarbgb.errors import InputError
 
-_FEWEST = 10
+_FEWEST = 20
 """Rows; fewer do not tell a regular series from chance."""
 _AGREES = 0.1
 """Two steps agree within this fraction."""
@@ -26,6 +26,8 @@ _REPEATED = 0.05
 _LONGEST = 60.0
 """Seconds; numbers are taken for another unit only if their step is then shorter, or is the cadence."""
 
+_ABSURD = 1e30
+"""Larger absolute values are artefacts, not times."""
 _DAY = 86_400.0
 _COARSE = ((60.0, "whole minutes"), (1.0, "whole seconds"), (0.1, "steps of 0.1 s"), (0.01, "steps of 0.01 s"))
 _UNITS = {"mjd": _DAY, "jd": _DAY, "milliseconds": 1e-3}
@@ -98,7 +100,7 @@ class _Series:
     @cached_property
     def apart(self) -> float:
         """Usual step to a later time, s; a mean, in which the rounding of the times cancels."""
-        middle = np.median(self.forward)
+        middle = np.quantile(self.forward, 0.5, method="lower")  # one of them
         return float(np.mean(self.forward[np.abs(self.forward / middle - 1) <= _AGREES])) * self.cadence
 
     @cached_property
@@ -147,10 +149,9 @@ def time_problem(
     column = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))
     if column.dtype.is_temporal() or settings.format == "iso":
         return None
-    if column.dtype == pl.String:
-        return _text_problem(column.drop_nulls(), name, section)
-    numbers = np.asarray(column.cast(pl.Float64).drop_nulls().to_numpy(), np.float64)
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = _numbers(column)
+    if column.dtype == pl.String and not len(numbers):
+        return f"'{name}' holds {likely_format(column, settings, name=name, section=section) or 'no number'}"
     if len(numbers) < _FEWEST:
         return None
     if numbers.min() == numbers.max():
@@ -191,23 +192,52 @@ def read_times(
     return to_unix(column, settings, where=f"{where}: '{name}'")
 
 
-def _text_problem(column: pl.Series, name: str, section: str) -> str | None:
-    if not len(column) or column.str.strip_chars().cast(pl.Float64, strict=False).is_not_null().any():
+def likely_format(values: ArrayLike | pl.Series, settings: TimeFormat, *, name: str, section: str) -> str | None:
+    """Return what times look like by their values alone, if not like what they are read as.
+
+    Args:
+        values: (n,) times as stored: numbers or text.
+        settings: how the times are read.
+        name: column of the times.
+        section: section of the configuration that names the column.
+
+    Returns:
+        The format, a date in it and the setting, as one phrase; None if they look like what they are read as, or like
+        nothing that is known.
+    """
+    column = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))
+    numbers = _numbers(column)
+    if len(numbers):
+        reading = next(_readings(numbers, settings.format), None)
+        return None if reading is None else _dated(reading, numbers, name, section)
+    texts = column.drop_nulls() if column.dtype == pl.String else pl.Series([], dtype=pl.String)
+    if not len(texts) or settings.format == "iso":
         return None
-    first = column[0][:40]
-    if np.isfinite(to_unix(column.head(1), TimeFormat("iso", "tai"))).all():
-        return f"'{name}' holds dates as text, such as '{first}'; set {section}.time_format = \"iso\""
-    return f"'{name}' holds text such as '{first}', which is neither a number nor a date such as 2017-02-06T10:51:57"
+    if np.isfinite(to_unix(texts.head(1), TimeFormat("iso", "tai"))).all():
+        return f"dates as text, such as '{texts[0][:40]}'; set {section}.time_format = \"iso\""
+    return f"text such as '{texts[0][:40]}', neither a number nor a date such as 2017-02-06T10:51:57"
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64]:
+    """Return the values that are numbers, also those written as text."""
+    if column.dtype == pl.String:
+        column = column.str.strip_chars()
+    numbers = np.asarray(column.cast(pl.Float64, strict=False).drop_nulls().to_numpy(), np.float64)
+    return numbers[np.abs(numbers) < _ABSURD]
+
+
+def _readings(numbers: NDArray[np.float64], stored: str) -> Iterator[_Reading]:
+    """Yield the formats, other than the stored one, whose range holds the numbers."""
+    middle = float(np.median(numbers))
+    for reading in _READINGS:
+        same = {reading.format} if reading.format != "unix" else {"unix", "met", "gps"}  # seconds look alike
+        if reading.low <= middle <= reading.high and stored not in same:
+            yield reading
 
 
 def _other_reading(series: _Series, stored: str) -> _Reading | None:
-    """Return the format, other than the stored one, whose range holds the numbers and in which rows are a row apart."""
-    middle = float(np.median(series.numbers))
-    for reading in _READINGS:
-        if not reading.low <= middle <= reading.high or reading.format == stored:
-            continue
-        if reading.format == "unix" and stored in {"met", "gps"}:
-            continue  # seconds since another epoch look alike
+    """Return the other format in which rows are a row apart, or that is too coarse to tell."""
+    for reading in _readings(series.numbers, stored):
         read = replace(series, unit=reading.unit)
         if read.fits or read.apart <= _LONGEST or _single_precision(read):
             return reading
@@ -225,7 +255,7 @@ def _problems(series: _Series, reading: _Reading | None) -> Iterator[str]:
         )
     if reading is not None:
         also = "" if series.fits or not series.fine else f", and {section}.cadence = {series.apart:.6g}"
-        yield f"'{name}' holds {_dated(reading, series)}{also}"
+        yield f"'{name}' holds {_dated(reading, series.numbers, name, section)}{also}"
     for width, words in _COARSE:
         if width > cadence and series.repeated > _REPEATED and _on_grid(series, width):
             yield f"'{name}' is stored in {words}, {_rows_per_value(series, width)}"
@@ -283,15 +313,16 @@ def _rows_per_value(series: _Series, width: float) -> str:
     )
 
 
-def _dated(reading: _Reading, series: _Series) -> str:
-    """Name a format, the date of the first time in it, and the setting that reads it."""
-    first = series.numbers[0] if reading.low <= series.numbers[0] <= reading.high else np.median(series.numbers)
-    date = utc((first - reading.zero) * reading.unit)
+def _dated(reading: _Reading, numbers: NDArray[np.float64], name: str, section: str) -> str:
+    """Name a format, the date of a time in it, and the setting that reads it."""
+    time = numbers[(numbers >= reading.low) & (numbers <= reading.high)][0]
     if reading.format:
-        remedy = f'set {series.section}.time_format = "{reading.format}"'
+        remedy = f'set {section}.time_format = "{reading.format}"'
+    elif section == "input":
+        remedy = _derived(reading.formula.format(name), section)
     else:
-        remedy = _derived(series, reading.formula.format(series.name))
-    return f"{reading.words} ({first:.10g} is {date} UTC); {remedy}"
+        remedy = f"write unix seconds, {reading.formula.format(name)}"
+    return f"{reading.words} ({time:.10g} is {utc((time - reading.zero) * reading.unit)} UTC); {remedy}"
 
 
 def _other_unit(series: _Series) -> str | None:
@@ -306,11 +337,11 @@ def _other_unit(series: _Series) -> str | None:
         if abs(series.apart * unit / series.cadence - 1) <= 0.01:
             return (
                 f"'{series.name}' seems to count {words} from an epoch of its own; "
-                f'{_derived(series, formula.format(series.name))}, {series.section}.time_format = "met" and '
+                f'{_derived(formula.format(series.name), series.section)}, {series.section}.time_format = "met" and '
                 f"{series.section}.time_reference to the date of its zero"
             )
     return None
 
 
-def _derived(series: _Series, formula: str) -> str:
-    return f'set {series.section}.time = "seconds" and derived.seconds = "{formula}"'
+def _derived(formula: str, section: str) -> str:
+    return f'set {section}.time = "seconds" and derived.seconds = "{formula}"'

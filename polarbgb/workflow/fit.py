@@ -27,7 +27,7 @@ from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
 from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared, input_path, made_from, prepare, reading
+from polarbgb.workflow.preparation import Prepared, input_path, made_from, prepare, reading, time_remarks
 from polarbgb.workflow.results.fit import FitResult
 from polarbgb.workflow.tune import BEST
 
@@ -142,6 +142,7 @@ def _fit(
         removed=removed,
         # One entry for all models, of which there may be hundreds.
         files=tuple(dict.fromkeys(file.parent if file.parent.name == "models" else file for file in files)),
+        remarks=time_remarks(config, timeline.usable_time),
     )
 
 

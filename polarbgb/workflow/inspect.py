@@ -17,7 +17,7 @@ from polarbgb.io.root_input import Branch, list_branches
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
-from polarbgb.workflow.preparation import input_path, read_timeline
+from polarbgb.workflow.preparation import input_path, read_timeline, time_remarks
 
 _GAP_CLASSES = (
     ("up to 10 s", 10.0),
@@ -53,6 +53,7 @@ class InspectResult:
         features: names of the features that a model would see.
         absent: what the configuration does not say, and the features that it would add automatically.
         rates: by rate column: 5 %, 50 % and 95 % quantile and maximum, Hz.
+        remarks: on dates that are doubtful, and on known events that lie outside the data.
     """
 
     command: ClassVar[str] = "inspect"
@@ -76,6 +77,7 @@ class InspectResult:
     features: tuple[str, ...]
     absent: dict[str, tuple[str, ...]]
     rates: dict[str, tuple[float, float, float, float]]
+    remarks: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -111,7 +113,8 @@ class InspectResult:
                     ("", f"without {', '.join(names)}: the configuration has no {missing}")
                     for missing, names in self.absent.items()
                 ),
-            )
+            ),
+            note="\n".join(self.remarks),
         )
 
     def _rows(self) -> Table:
@@ -176,6 +179,7 @@ def inspect(config: Config, *, path: str | Path | None = None, track: Track = si
             name: (float(q[0]), float(q[1]), float(q[2]), float(q[3]))
             for name, q in zip(config.rates.names, quantiles.T, strict=True)
         },
+        remarks=time_remarks(config, timeline.usable_time),
     )
 
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
 from polarbgb.data.count_rates import CountRates, count_rates
-from polarbgb.data.known_events import known_events
+from polarbgb.data.epochs import doubtful_dates
+from polarbgb.data.known_events import known_events, known_events_outside
 from polarbgb.data.quality import RowRules, Timeline, clean
 from polarbgb.data.segments import require_cadence
 from polarbgb.errors import InputError, UserError
@@ -160,6 +163,21 @@ def read_timeline(config: Config, path: Path, *, track: Track = silent) -> Timel
         timeline = clean(columns, row_rules(config), where=str(path))
     require_cadence(timeline.usable_time, config.input.cadence, str(path))
     return timeline
+
+
+def time_remarks(config: Config, time: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return remarks on the dates of the data and of the known events, one line each.
+
+    Args:
+        config: how times are stored, and the list of known events.
+        time: (n,) start of the usable rows, unix seconds, increasing.
+    """
+    if not len(time):
+        return ()
+    start, stop = float(time[0]), float(time[-1]) + config.input.cadence
+    dates = doubtful_dates(start, stop) if config.input.time_format == "unix" else None
+    outside = known_events_outside(known_events(config.known_events), start, stop)
+    return tuple(filter(None, (dates, outside)))
 
 
 def require_same_file(path: Path, sha256: str, fitted: str) -> None:

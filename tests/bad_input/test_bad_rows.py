@@ -165,7 +165,7 @@ BAD = {
     "no time is a number": ({"unix_time": np.full(N, NAN)}, [f"no usable row among 1000 (1000 rows: {TIME})"]),
     "times in milliseconds": ({"unix_time": 1e3 * (T + ALL)}, ['set input.time_format = "milliseconds"']),
     "one time in all rows": ({"unix_time": np.full(N, T)}, ["in every row", "input.time"]),
-    "times of 1e33": ({"unix_time": np.full(N, 1e33)}, ["'unix_time' is 1e+33 in every row"]),
+    "times of 1e33": ({"unix_time": np.full(N, 1e33)}, [f"1000 rows: {TIME}"]),
     "times that fall": ({"unix_time": T - ALL}, ["'unix_time' goes back and forth", "sort them"]),
     "times shuffled": ({"unix_time": T + np.random.default_rng(1).permutation(N)}, ["goes back and forth"]),
     "rows twice as far apart": ({"unix_time": T + 2.0 * ALL}, ["are 2 s apart", "set input.cadence = 2"]),

@@ -42,6 +42,7 @@ class FitResult:
         trees: (1 + bins,) mean number of trees over the folds: those that the bins share, and what each bin adds.
         removed: stages of the run folder that were made from an earlier fit, and were removed.
         files: the files that were written.
+        remarks: on dates that are doubtful, and on known events that lie outside the data.
     """
 
     command: ClassVar[str] = "fit"
@@ -59,6 +60,7 @@ class FitResult:
     trees: tuple[float, ...]
     removed: tuple[str, ...]
     files: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return rows, models, features and the mean error of rows that no model was trained on."""
@@ -75,7 +77,8 @@ class FitResult:
         return [Table(note="\n".join(self._training())), *self._errors()]
 
     def _training(self) -> Iterator[str]:
-        """Yield the lines on hyperparameters, cleaning, stated errors and trees."""
+        """Yield the remarks and the lines on hyperparameters, cleaning, stated errors and trees."""
+        yield from self.remarks
         yield f"hyperparameters: {self.parameters}"
         for i_round, cleaning in enumerate(self.rounds, start=1):
             recurrent = f"; {cleaning.recurrent:,} rise as high but recur, and are kept" if cleaning.recurrent else ""
