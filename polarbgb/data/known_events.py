@@ -123,7 +123,7 @@ def known_events_outside(known: pl.DataFrame, start: float, stop: float) -> str 
                     f'{section}.time_reference = "{mission[:10]}"'
                 )
     return (
-        f"none of the {len(known)} known events ({utc(times.min())} to {utc(times.max())} UTC) lies in the data "
+        f"no known event ({len(known):,} listed, {utc(times.min())} to {utc(times.max())} UTC) lies in the data "
         f"({utc(start)} to {utc(stop)} UTC); {hint}"
     )
 

@@ -97,6 +97,11 @@ class _Series:
         """Share of the rows with the time of the row before."""
         return float((np.diff(self.numbers) == 0).mean())
 
+    @property
+    def sharing(self) -> float:
+        """Mean number of rows with the same time."""
+        return len(self.numbers) / (1 + len(self.forward))
+
     @cached_property
     def apart(self) -> float:
         """Usual step to a later time, s; a mean, in which the rounding of the times cancels."""
@@ -257,8 +262,14 @@ def _problems(series: _Series, reading: _Reading | None) -> Iterator[str]:
         also = "" if series.fits or not series.fine else f", and {section}.cadence = {series.apart:.6g}"
         yield f"'{name}' holds {_dated(reading, series.numbers, name, section)}{also}"
     for width, words in _COARSE:
-        if width > cadence and series.repeated > _REPEATED and _on_grid(series, width):
-            yield f"'{name}' is stored in {words}, {_rows_per_value(series, width)}"
+        if series.repeated > _REPEATED and _on_grid(series, width):
+            if width > cadence:
+                yield f"'{name}' is stored in {words}, {_rows_per_value(series, width)}"
+            elif not series.fits:
+                yield (
+                    f"'{name}' is stored in {words}, which {series.sharing:.2g} rows share each; store it with the "
+                    f"fraction, in 64-bit floats, and set {section}.cadence to the length of a row"
+                )
     other = _other_unit(series)
     if other is not None:
         yield other
@@ -301,15 +312,14 @@ def _on_grid(series: _Series, width: float) -> bool:
 def _rows_per_value(series: _Series, width: float) -> str:
     """Say how many rows share a time, and what that means for rows that are shorter than the step of the times."""
     expected = width / series.cadence
-    rows = len(series.numbers) / (1 + len(series.forward))
-    if abs(rows / expected - 1) <= _AGREES:
+    if abs(series.sharing / expected - 1) <= _AGREES:
         return (
             f"and each holds the {expected:.3g} rows of {series.cadence:g} s that it should: the fraction was cut off; "
             "store it with the fraction, in 64-bit floats"
         )
     return (
-        f"with {rows:.2g} rows each: too coarse for rows of {series.cadence:g} s; store it with the fraction, in "
-        "64-bit floats"
+        f"with {series.sharing:.2g} rows each: too coarse for rows of {series.cadence:g} s; store it with the fraction, "
+        "in 64-bit floats"
     )
 
 

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from polarbgb.config import TimeFormat
-from polarbgb.data.time_problem import time_problem
+from polarbgb.data.time_problem import read_times, time_problem
+from polarbgb.errors import InputError
 
 ROWS = np.arange(2000)
 STARTS = st.floats(4e8, 4e9)
@@ -118,6 +119,11 @@ def test_whole_seconds_with_rows_missing_are_too_coarse():
     assert "is stored in whole seconds, with 2.4 rows each: too coarse for rows of 0.25 s" in told
 
 
+def test_whole_seconds_are_named_though_the_cadence_is_wrong_too():
+    told = time_problem(np.floor(1.6e9 + np.arange(4000) / 2), 2.0)
+    assert "is stored in whole seconds, which 2 rows share each; store it with the fraction" in told
+
+
 @settings(deadline=None, max_examples=50)
 @given(start=STARTS, cadence=CADENCES, factor=st.sampled_from([0.1, 0.25, 3.0, 10.0]))
 def test_the_cadence_is_blamed_where_rows_are_regular_and_the_right_one_given(start, cadence, factor):
@@ -150,3 +156,12 @@ def test_few_rows_prove_nothing():
     assert time_problem(59000 + np.arange(5) / 86400, 1.0) is None
     assert time_problem(np.full(100, np.nan), 1.0) is None
     assert time_problem(np.empty(0), 1.0) is None
+
+
+def test_times_of_a_file_are_read_or_refused_with_its_name():
+    unix = 1.6e9 + 2.0 * ROWS
+    stored = pl.Series(unix / 86400 + 40587)
+    read = read_times(stored, 2.0, TimeFormat("mjd"), name="t", where="a.root")
+    np.testing.assert_allclose(read, unix, rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match=r"^a\.root: 't' holds Modified Julian Dates"):
+        read_times(stored, 2.0, TimeFormat(), name="t", where="a.root")
