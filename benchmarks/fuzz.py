@@ -45,7 +45,7 @@ from polarbgb.errors import UserError
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.matrix import build_matrix
 from polarbgb.io.input import list_branches, list_trees, read_columns
-from polarbgb.workflow.preparation import row_rules
+from polarbgb.workflow.reading import row_rules
 
 SLOWEST = 20.0
 """s of the processor that one input may take."""

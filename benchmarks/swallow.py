@@ -33,7 +33,8 @@ from polarbgb.data.quality import clean
 from polarbgb.features.matrix import build_matrix
 from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared, read_input, row_rules
+from polarbgb.workflow.preparation import Prepared
+from polarbgb.workflow.reading import read_input, row_rules
 
 KINDS = {
     # name: (duration in s, change of the rate as a share of it, how many); few, or they were common where they lie

@@ -4,6 +4,7 @@ from polarbgb.config.analysis import Baseline, Classes, Cleaning, Inject, Interv
 from polarbgb.config.input import Features, Folds, Input, KnownEvents, Orbit, Position, Rates
 from polarbgb.config.loading import build, load, override, shipped, validate
 from polarbgb.config.schema import GAP_COLUMNS, Config
+from polarbgb.config.times import TimeFormat
 from polarbgb.config.types import Device, Section
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Position",
     "Rates",
     "Section",
+    "TimeFormat",
     "Trigger",
     "Tune",
     "build",

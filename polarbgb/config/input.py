@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from polarbgb.config.times import StoredFormat, StoredReference, StoredScale, TimeFormat, require_meaning
 from polarbgb.config.types import Count, File, Name, NotNegative, Positive, Section, Whole
 
 
@@ -26,7 +27,10 @@ class Input(Section):
         None,
         description="name of the tree, or name or number of the FITS extension; default: the only one of the file",
     )
-    time: Name = Field("unix_time", description="branch with the start time of the rows, unix seconds")
+    time: Name = Field("unix_time", description="branch with the start time of the rows")
+    time_format: StoredFormat = "unix"
+    time_scale: StoredScale = "utc"
+    time_reference: StoredReference = None
     cadence: Annotated[float, Field(strict=True, ge=1e-4, lt=2**31, allow_inf_nan=False)] = Field(
         1.0, description="nominal length of a row, s"
     )
@@ -35,6 +39,17 @@ class Input(Section):
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, str | Path) else value
+
+    @property
+    def clock(self) -> TimeFormat:
+        """How the times are stored."""
+        return TimeFormat(self.time_format, self.time_scale, self.time_reference)
+
+    @field_validator("time_scale", "time_reference")
+    @classmethod
+    def _goes_with_the_format(cls, value: object, info: ValidationInfo) -> object:
+        require_meaning(str(info.field_name), value, info.data.get("time_format"))
+        return value
 
 
 class Rates(Section):
@@ -186,7 +201,10 @@ class KnownEvents(Section):
     """Known transients, which are excluded from training and matched with the events found."""
 
     file: File = Field(description="CSV file; a relative path starts at the folder of the configuration")
-    time: Name = Field("unix_time", description="column of the trigger time, unix seconds")
+    time: Name = Field("unix_time", description="column of the trigger time")
+    time_format: StoredFormat = "unix"
+    time_scale: StoredScale = "utc"
+    time_reference: StoredReference = None
     name: Name = Field("name", description="column of the name")
     duration: str | float = Field(
         0.0,
@@ -207,6 +225,17 @@ class KnownEvents(Section):
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31
         if not (number or (isinstance(value, str) and value)):
             raise ValueError("write the name of a column or a number of seconds >= 0")
+        return value
+
+    @property
+    def clock(self) -> TimeFormat:
+        """How the times are stored."""
+        return TimeFormat(self.time_format, self.time_scale, self.time_reference)
+
+    @field_validator("time_scale", "time_reference")
+    @classmethod
+    def _goes_with_the_format(cls, value: object, info: ValidationInfo) -> object:
+        require_meaning(str(info.field_name), value, info.data.get("time_format"))
         return value
 
 

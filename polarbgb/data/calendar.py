@@ -1,4 +1,6 @@
-"""The range of valid times."""
+"""The range of valid times, and times as text."""
+
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,3 +12,8 @@ _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 def is_unix(time: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which of the (n,) numbers are unix seconds of a date that can be written; NaN is not."""
     return np.asarray((time >= _FIRST) & (time <= _LAST))
+
+
+def utc(time: float) -> str:
+    """Return unix seconds as a date and time of day, to the second."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import GAP_COLUMNS, KnownEvents, Orbit, Rates
+from polarbgb.config import GAP_COLUMNS, KnownEvents, Orbit, Rates, TimeFormat
 from polarbgb.data.calendar import is_unix
 from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
 from polarbgb.data.known_events import known_events
@@ -17,6 +18,7 @@ from polarbgb.data.order import time_order
 from polarbgb.data.quality import DROPPED, Quality, blank_missing, count_reasons, mark, mark_filtered
 from polarbgb.data.row_widths import combined_rows, require_widths, spacing
 from polarbgb.data.segments import orbit_numbers, segment_ids
+from polarbgb.data.time_problem import read_times
 from polarbgb.errors import InputError
 from polarbgb.expressions import Expression
 
@@ -59,20 +61,39 @@ class Entries:
         """Return the columns ``unix_time`` (s), ``quality`` and ``row``."""
         return pl.DataFrame({"unix_time": self.time, "quality": self.quality, "row": self.row})
 
-    def notes(self) -> list[str]:
-        """Return what is not used as it stands in the file, in words, one line each."""
-        lines = [f"{count:,} of {len(self):,} rows are not used: {reason}" for reason, count in self.dropped.items()]
-        by_reason: dict[tuple[str, int], list[str]] = {}
-        for name, reasons in self.masked.items():
-            for reason, count in reasons.items():
-                by_reason.setdefault((reason, count), []).append(name)
-        lines += [f"{_listed(names)}: {count:,} rows masked: {reason}" for (reason, count), names in by_reason.items()]
-        if self.moved:
-            lines.append(f"{self.moved:,} rows were out of order and were sorted by time")
-        if self.combined:
-            rows = len(np.unique(self.row[(self.quality & np.uint32(Quality.COMBINED)) != 0]))
-            lines.append(f"{self.combined:,} rows shorter than input.cadence were combined to {rows:,}")
-        return lines
+    def facts(self) -> dict[str, Any]:
+        """Return what is recorded of the entries: their number, and how many are not used as they stand, and why."""
+        return {
+            "entries": len(self),
+            "dropped": self.dropped,
+            "masked": self.masked,
+            "sorted": self.moved,
+            "combined": self.combined,
+        }
+
+
+def unused(facts: Mapping[str, Any]) -> list[str]:
+    """Return what of the input is not used as it stands, in words, one line per kind.
+
+    Args:
+        facts: from :meth:`Entries.facts`.
+    """
+    lines = []
+    if facts["dropped"]:
+        reasons = ", ".join(f"{count:,} ({reason})" for reason, count in facts["dropped"].items())
+        lines.append(f"not used, of {facts['entries']:,} rows: {reasons}")
+    of_reason: dict[tuple[str, int], list[str]] = {}
+    for name, reasons in facts["masked"].items():
+        for reason, count in reasons.items():
+            of_reason.setdefault((reason, count), []).append(name)
+    if of_reason:
+        masked = (f"{_listed(names)} in {count:,} rows ({reason})" for (reason, count), names in of_reason.items())
+        lines.append(f"masked: {', '.join(masked)}")
+    if facts["sorted"]:
+        lines.append(f"{facts['sorted']:,} rows were out of order and were sorted by time")
+    if facts["combined"]:
+        lines.append(f"{facts['combined']:,} rows shorter than input.cadence were combined")
+    return lines
 
 
 def _listed(names: list[str]) -> str:
@@ -139,6 +160,7 @@ class RowRules:
         kept: columns that are needed later.
         orbit: how orbits are numbered.
         known_events: the list of known events; None without one.
+        clock: how the times are stored.
     """
 
     time: str
@@ -151,9 +173,12 @@ class RowRules:
     kept: tuple[str, ...]
     orbit: Orbit
     known_events: KnownEvents | None
+    clock: TimeFormat
 
 
-def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> Dataset:
+def clean(
+    frame: pl.DataFrame, rules: RowRules, *, excluded: NDArray[np.bool_] | None = None, where: str = "the file"
+) -> Dataset:
     """Derive columns, determine the quality of every entry, and put the usable ones in order.
 
     A value of a feature that is not finite or beyond 1e30 becomes missing and the row is kept, because boosted trees
@@ -166,15 +191,16 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
     Args:
         frame: one row per entry of the file; the columns that the rules name.
         rules: what makes a row usable.
+        excluded: (entries,) mask of those outside the good time intervals of the file; None for none.
         where: name of the file, for messages.
 
     Raises:
-        InputError: if no row is usable, with the reasons; if rates are not counts; or if the lengths of rows contradict
-            the cadence.
+        InputError: if the times cannot be meant as they are read; if no row is usable, with the reasons; if rates are
+            not counts; or if the lengths of rows contradict the cadence.
     """
     for name, expression in rules.derivations.items():
         frame = frame.with_columns(expression.number().alias(name))
-    time = frame[rules.time].to_numpy().astype(np.float64)
+    time = read_times(frame[rules.time], rules.cadence, rules.clock, name=rules.time, where=where)
     exposure = None
     if rules.exposure is not None:
         live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column
@@ -185,6 +211,8 @@ def clean(frame: pl.DataFrame, rules: RowRules, *, where: str = "the file") -> D
     valid = is_unix(time)
     mark(quality, ~valid, Quality.TIME_INVALID)
     mark(quality, np.flatnonzero(~rates.measured.any(axis=1)), Quality.RATE_INVALID)
+    if excluded is not None:
+        mark(quality, excluded, Quality.OUTSIDE_GTI)
     longest = rates.exposure.max(axis=1)
     order = time_order(np.where(valid, time, np.nan), longest, rules.cadence)
     mark_filtered(quality, _with_gaps(frame, time, order.entry, rules), rules.filters)

@@ -22,6 +22,7 @@ class Quality(IntFlag):
     TIME_REPEATED = 1 << 1
     RATE_INVALID = 1 << 2
     TIME_STRAY = 1 << 3
+    OUTSIDE_GTI = 1 << 4
     FEATURE_MISSING = 1 << 8
     KNOWN_EVENT = 1 << 9
     KEPT_OUT = 1 << 10
@@ -34,6 +35,7 @@ _REASONS = {
     Quality.TIME_INVALID: "time is not a number of unix seconds",
     Quality.TIME_STRAY: "time is out of order and beside no other row",
     Quality.TIME_REPEATED: "time repeats or overlaps that of another row",
+    Quality.OUTSIDE_GTI: "outside the good time intervals of the file",
     Quality.RATE_INVALID: "no bin has a usable rate",
 }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polarbgb.data.calendar import utc as utc  # noqa: PLC0414 - exported from here
 from polarbgb.plotting.time_cells import Values
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ def dates(unix: Values) -> Values:
     from matplotlib.dates import date2num
 
     return np.asarray(date2num((unix * 1e6).astype("datetime64[us]")))  # type: ignore[no-untyped-call]
-
-
-def utc(time: float) -> str:
-    """Return unix seconds as a date and time of day, to the second."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def number(value: float, digits: int = 3) -> str:

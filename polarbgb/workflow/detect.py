@@ -24,6 +24,7 @@ from polarbgb.transients.ranking import FEWEST_CANDIDATES, FEWEST_ORBITS
 from polarbgb.transients.search import find_transients
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.overrides import overridden
+from polarbgb.workflow.preparation import remarks
 from polarbgb.workflow.results.detect import DetectResult, Method
 from polarbgb.workflow.search_settings import search_settings
 
@@ -114,7 +115,8 @@ def _detect(
     )
     far = config.trigger.far if method == "focus" else None
     chosen = more_than_name(config.intervals.more_than)
-    return DetectResult(run, method, events, far, ranking, least_far, days, intervals, chosen, known, files)
+    told = remarks(config, run.require("fit", "predict")["input"], prediction["unix_time"].to_numpy())
+    return DetectResult(run, method, events, far, ranking, least_far, days, intervals, chosen, known, files, told)
 
 
 def fitted_detector(run: RunFolder) -> Detector | None:

@@ -31,7 +31,8 @@ from polarbgb.validation.agreement import measure_agreement
 from polarbgb.validation.efficiency import measure_efficiency
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.overrides import overridden
-from polarbgb.workflow.preparation import read_dataset, require_same_input
+from polarbgb.workflow.preparation import require_same_input
+from polarbgb.workflow.reading import read_dataset
 from polarbgb.workflow.results.evaluate import MODEL, EvaluateResult
 from polarbgb.workflow.search_settings import search_settings
 

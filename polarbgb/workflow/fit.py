@@ -27,7 +27,8 @@ from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
 from polarbgb.workflow.calibration import calibrate_background, write_prediction
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared, made_from, prepare, reading, source_files
+from polarbgb.workflow.preparation import Prepared, made_from, prepare, reading
+from polarbgb.workflow.reading import source_files
 from polarbgb.workflow.results.fit import FitResult
 from polarbgb.workflow.tune import BEST
 
@@ -130,7 +131,6 @@ def _fit(
     return FitResult(
         run=run,
         rows=len(dataset),
-        notes=tuple(dataset.entries.notes()),
         features=len(prepared.matrix.names),
         folds=len(folds.splits),
         parameters=origin,
@@ -143,6 +143,7 @@ def _fit(
         removed=removed,
         # One entry for all models, of which there may be hundreds.
         files=tuple(dict.fromkeys(file.parent if file.parent.name == "models" else file for file in files)),
+        remarks=prepared.remarks(config),
     )
 
 

@@ -17,7 +17,8 @@ from polarbgb.io.input.files import Paths, shown
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
-from polarbgb.workflow.preparation import read_dataset, source_files
+from polarbgb.workflow.preparation import remarks
+from polarbgb.workflow.reading import read_dataset, source_files
 
 _GAP_CLASSES = (
     ("up to 10 s", 10.0),
@@ -39,7 +40,6 @@ class InspectResult:
         entries: rows of the tree.
         usable: rows kept.
         dropped: rows dropped by reason; a row counts under the first reason it meets.
-        notes: what of the input is not used as it stands, in words.
         missing: kept rows with a missing value, by feature column.
         known: kept rows near a known event.
         start: first usable row, unix seconds.
@@ -54,6 +54,7 @@ class InspectResult:
         features: names of the features that a model would see.
         absent: what the configuration does not say, and the features that it would add automatically.
         rates: by rate column: 5 %, 50 % and 95 % quantile and maximum, Hz.
+        remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
     """
 
     command: ClassVar[str] = "inspect"
@@ -63,7 +64,6 @@ class InspectResult:
     entries: int
     usable: int
     dropped: dict[str, int]
-    notes: tuple[str, ...]
     missing: dict[str, int]
     known: int
     start: float
@@ -78,6 +78,7 @@ class InspectResult:
     features: tuple[str, ...]
     absent: dict[str, tuple[str, ...]]
     rates: dict[str, tuple[float, float, float, float]]
+    remarks: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -116,7 +117,8 @@ class InspectResult:
                     ("", f"without {', '.join(names)}: the configuration has no {missing}")
                     for missing, names in self.absent.items()
                 ),
-            )
+            ),
+            note="\n".join(self.remarks),
         )
 
     def _rows(self) -> Table:
@@ -133,7 +135,6 @@ class InspectResult:
                 *((name, f"{rows:,}", f"{rows / self.entries:.3%}") for name, rows in counts.items()),
             ),
             align="lrr",
-            note="\n".join(note for note in self.notes if "are not used" not in note),
         )
 
     def _rates(self) -> Table:
@@ -167,7 +168,6 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         entries=len(entries),
         usable=int((entries.row >= 0).sum()),
         dropped=entries.dropped,
-        notes=tuple(entries.notes()),
         missing=dataset.missing,
         known=int(dataset.known.sum()),
         start=float(intervals[0, 0]),
@@ -182,6 +182,7 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates=dict(zip(config.rates.names, quantiles, strict=True)),
+        remarks=remarks(config, entries.facts(), dataset.time),
     )
 
 

@@ -35,7 +35,7 @@ class PredictResult:
     Attributes:
         run: the new run folder, for ``detect`` and ``export``.
         rows: usable rows.
-        notes: what of the input is not used as it stands, in words.
+        remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
         outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
         drift: one row per feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
         widths: (bins,) width of the raw pulls on this file.
@@ -46,7 +46,7 @@ class PredictResult:
 
     run: RunFolder
     rows: int
-    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
     outside: int
     drift: pl.DataFrame
     widths: tuple[float, ...]
@@ -60,7 +60,7 @@ class PredictResult:
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the widths of the pulls, and the features that leave the range of the training."""
         pulls = "pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths)
-        widths = Table(note="\n".join((*self.notes, pulls)))
+        widths = Table(note="\n".join((*self.remarks, pulls)))
         if not self.outside:
             return [widths]
         shown = self.drift if verbose else self.drift.head(_SHOWN)
@@ -153,5 +153,5 @@ def predict(
             outside=outside,
             widths=calibrated_background.widths,
         )
-    notes = tuple(prepared.dataset.entries.notes())
-    return PredictResult(run, len(prediction), notes, outside, drift.table, calibrated_background.widths, files)
+    remarks = prepared.remarks(config)
+    return PredictResult(run, len(prediction), remarks, outside, drift.table, calibrated_background.widths, files)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from glob import has_magic
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
 from polarbgb.data.count_rates import CountRates
-from polarbgb.data.dataset import Dataset, RowRules, clean
-from polarbgb.data.known_events import known_events
-from polarbgb.errors import InputError, UserError
+from polarbgb.data.dataset import Dataset, unused
+from polarbgb.data.epochs import doubtful_dates
+from polarbgb.data.known_events import known_events, known_events_outside
+from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
-from polarbgb.io.input import read_columns, tree_name
-from polarbgb.io.input.files import Paths, input_digest, input_files, shown
+from polarbgb.io.input import tree_name
+from polarbgb.io.input.files import Paths, input_digest, shown
 from polarbgb.io.provenance import digest, seeds, versions
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched
+from polarbgb.workflow.reading import read_dataset, source_files
 
 _BYTES_PER_RATE = 100
 """Bytes per row and bin that predictions, calibration and their frame need besides the matrix; measured."""
@@ -92,22 +94,21 @@ class Prepared:
         """Return a digest of what hyperparameters depend on: the file, the rows used, the rates and the features."""
         sections = {"rates", "derived", "filters", "features", "position", "orbit"}
         settings = config.model_dump(mode="json", include=sections)
-        cadence = {"tree": config.input.tree, "time": config.input.time, "cadence": config.input.cadence}
+        cadence = config.input.model_dump(mode="json", exclude={"path"})
         return digest(self.sha256, settings, cadence, known_events(config.known_events).rows())
+
+    def remarks(self, config: Config) -> tuple[str, ...]:
+        """Return remarks on the input; see :func:`remarks`."""
+        return remarks(config, self.dataset.entries.facts(), self.dataset.time)
 
     def provenance(self, config: Config) -> dict[str, Any]:
         """Return what a manifest records about the input and the settings it was read with."""
         settings = portable(config).model_dump(mode="json")
-        entries = self.dataset.entries
         source = {
             **self.source.facts(),
             "tree": self.source.tree,
-            "entries": len(entries),
-            "usable": len(self.dataset),
-            "dropped": entries.dropped,
-            "masked": entries.masked,
-            "sorted": entries.moved,
-            "combined": entries.combined,
+            **self.dataset.entries.facts(),
+            "usable": int((self.dataset.entries.row >= 0).sum()),
         }
         return {"input": source, "config": settings, "seeds": seeds(settings)}
 
@@ -128,87 +129,18 @@ def made_from(config: Config, sha256: str) -> tuple[object, ...]:
     return sha256, settings, known_events(config.known_events).rows(), versions(), __version__
 
 
-def source_files(config: Config, path: Paths | None) -> tuple[Path, ...]:
-    """Return the files to read: ``path``, or ``input.path`` of the configuration if None.
-
-    Raises:
-        InputError: if a file does not exist; the message says how to get one.
-    """
-    if path is not None:
-        return input_files(path)
-    first = config.input.path[0]
-    if len(config.input.path) == 1 and not first.exists() and not has_magic(str(first)):
-        raise InputError(
-            f"no file {first}; put {config.name}'s file there, name another with --input, or make a stand-in: "
-            f"polarbgb simulate {first} --days 10"
-        )
-    return input_files(config.input.path)
-
-
-def read_input(config: Config, path: Path, *, track: Track = silent) -> pl.DataFrame:
-    """Read every branch that the configuration names.
+def remarks(config: Config, facts: Mapping[str, Any], time: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return remarks on what of the input is not used as it stands, on its dates and on the known events.
 
     Args:
-        config: names the tree and the branches.
-        path: the file.
-        track: watches the chunks.
-
-    Returns:
-        One row per entry and one column per name in ``config.branches`` ("glat", "rate[0]"). Time, rates, errors and
-        whatever an expression reads are float64, other columns float32. Values are as stored: NaN and infinities are
-        kept.
-
-    Raises:
-        InputError: if the file, the tree or a branch is missing, unsuitable, empty or damaged.
+        config: how times are stored, and the list of known events.
+        facts: what a manifest records about the input.
+        time: (n,) start of the usable rows, unix seconds, increasing.
     """
-    exact = {config.input.time, *config.rates.names, *config.rates.error_names}
-    for expression in (*config.derivations.values(), *config.cuts.values()):
-        exact |= expression.columns
-    if config.exposure is not None:
-        exact |= config.exposure.columns
-    return read_columns(path, config.input.tree, config.branches, exact=exact, track=track)
-
-
-def row_rules(config: Config) -> RowRules:
-    """Return what decides which rows of a file are usable."""
-    columns = [*config.features.columns, *(c for entry in config.features.history for c in entry.columns)]
-    if config.position is not None:
-        columns += config.position.columns
-    features = tuple(c for c in dict.fromkeys(columns) if c != config.input.time)
-    return RowRules(
-        time=config.input.time,
-        cadence=config.input.cadence,
-        rates=config.rates,
-        derivations=config.derivations,
-        filters=config.cuts,
-        exposure=config.exposure,
-        features=features,
-        kept=tuple(dict.fromkeys((*columns, *config.intervals.context))),
-        orbit=config.orbit,
-        known_events=config.known_events,
-    )
-
-
-def read_dataset(config: Config, files: Sequence[Path], *, track: Track = silent) -> tuple[Dataset, list[int]]:
-    """Read the input as one mission, and put its usable rows in order.
-
-    Args:
-        config: the instrument.
-        files: their entries are numbered one file after the other.
-        track: watches the reading.
-
-    Returns:
-        The dataset, and the number of entries of each file.
-
-    Raises:
-        UserError: if a file or the configuration does not fit, or no row is usable.
-    """
-    frames = [read_input(config, file, track=track) for file in files]
-    entries = [len(frame) for frame in frames]
-    frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
-    del frames
-    with watched(track, "row quality"):
-        return clean(frame, row_rules(config), where=shown(files)), entries
+    start, stop = float(time[0]), float(time[-1]) + config.input.cadence
+    dates = doubtful_dates(start, stop) if config.input.time_format == "unix" else None
+    outside = known_events_outside(known_events(config.known_events), start, stop)
+    return (*unused(facts), *filter(None, (dates, outside)))
 
 
 def require_same_input(files: Sequence[Path], sha256: str, fitted: str) -> None:

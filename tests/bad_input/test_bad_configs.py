@@ -193,7 +193,10 @@ AT_ODDS = {
     ),
     "a tree of another name": ([(("input", "tree"), "row")], "no tree 'row' (did you mean 'rows'?)"),
     "a time of another name": ([(("input", "time"), "time")], "no branch 'time'"),
-    "another cadence": ([(("input", "cadence"), 4.0)], "rows are 1 s apart, but input.cadence is 4 s"),
+    "another cadence": (
+        [(("input", "cadence"), 4.0)],
+        "but input.cadence is 4 s; set input.cadence = 1",
+    ),
     "a tree that is a key of a table": ([(("input", "tree"), "rows;2")], "no tree 'rows;2' (did you mean 'rows'?)"),
 }
 

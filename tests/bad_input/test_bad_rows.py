@@ -163,13 +163,14 @@ def test_a_stray_time_at_an_end_costs_no_memory_and_no_more_than_its_row(desk, a
 
 BAD = {
     "no time is a number": ({"unix_time": np.full(N, NAN)}, [f"no usable row among 1000 (1000 rows: {TIME})"]),
-    "times in milliseconds": ({"unix_time": 1e3 * (T + ALL)}, [f"1000 rows: {TIME}"]),
+    "times in milliseconds": ({"unix_time": 1e3 * (T + ALL)}, ['set input.time_format = "milliseconds"']),
+    "one time in all rows": ({"unix_time": np.full(N, T)}, ["in every row", "input.time"]),
     "times of 1e33": ({"unix_time": np.full(N, 1e33)}, [f"1000 rows: {TIME}"]),
     "times that fall": ({"unix_time": T - ALL}, ["'unix_time' goes back and forth", "sort them"]),
     "times shuffled": ({"unix_time": T + np.random.default_rng(1).permutation(N)}, ["goes back and forth"]),
-    "rows twice as far apart": ({"unix_time": T + 2.0 * ALL}, ["rows are 2 s apart", "correct input.cadence"]),
-    "a gap everywhere": ({"unix_time": T + 50.0 * ALL}, ["rows are 50 s apart", "correct input.cadence"]),
-    "rows ten times as dense": ({"unix_time": T + 0.1 * ALL}, ["s apart", "correct input.cadence"]),
+    "rows twice as far apart": ({"unix_time": T + 2.0 * ALL}, ["are 2 s apart", "set input.cadence = 2"]),
+    "a gap everywhere": ({"unix_time": T + 50.0 * ALL}, ["are 50 s apart", "set input.cadence = 50"]),
+    "rows ten times as dense": ({"unix_time": T + 0.1 * ALL}, ["are 0.1 s apart", "set input.cadence = 0.1"]),
     "no rate is a number": ({"rate": np.full((N, 3), NAN)}, [f"1000 rows: {RATE}"]),
     "rates of 1e33": ({"rate": np.full((N, 3), 1e33)}, [f"1000 rows: {RATE}"]),
     "negative rates": ({"rate": np.full((N, 3), -5.0)}, [f"1000 rows: {RATE}"]),
@@ -201,7 +202,6 @@ FEW = {
     "one day": (toy.columns(), ["folds.scheme=days"], ["1 group(s) of 1 day(s)", "read a longer file"]),
     "fewer rows than a block": (toy.columns(200), ["folds.scheme=blocks"], ["too few for blocks of 256"]),
     "an embargo of all": (toy.columns(400), ["folds.embargo=100"], ["lower folds.embargo"]),
-    "one time in all rows": (toy.spoilt({"unix_time": np.full(N, T)}), (), ["1 group(s)"]),
 }
 
 

@@ -1,13 +1,14 @@
 """The configuration: what loads, what is refused and how it is told."""
 
 import copy
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from polarbgb.config import Config, load, shipped, validate
-from polarbgb.errors import UserError
+from polarbgb.config import Config, TimeFormat, load, shipped, validate
+from polarbgb.errors import ConfigError, UserError
 
 POLAR = Path(__file__).parents[2] / "configs" / "polar.toml"
 
@@ -435,3 +436,26 @@ def test_no_context_column_takes_the_name_of_a_result(path):
     for name in ("ranking", "far_error", "far_limit", "ranked_by"):
         with pytest.raises(UserError, match=f"context: '{name}' is a column of the result"):
             load(path, [f"intervals.context=['{name}']"])
+
+
+@pytest.mark.parametrize("date", ['"2001-01-01T00:00:00"', "2001-01-01T00:00:00"])
+def test_a_reference_of_times_is_a_date_with_or_without_quotes(date):
+    config = load("configs/polar.toml", ["input.time_format=met", f"input.time_reference={date}"])
+    assert config.input.clock == TimeFormat("met", "utc", "2001-01-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["input.time_format=met"], "input.time_reference: needed with time_format = 'met'"),
+        (
+            ["input.time_scale=tt"],
+            "input.time_scale: no meaning with time_format = 'unix', only with mjd, jd, met, iso",
+        ),
+        (["input.time_reference=51910"], "input.time_reference: no meaning with time_format = 'unix', only with met"),
+        (["input.time_format=met", "input.time_reference=soon"], "input.time_reference: write a date such as"),
+    ],
+)
+def test_keys_of_the_time_go_together(given, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load("configs/polar.toml", given)

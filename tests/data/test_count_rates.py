@@ -11,7 +11,7 @@ from polarbgb.background.calibration import scatter_over_error
 from polarbgb.config import validate
 from polarbgb.data.count_rates import CountRates, count_rates, counting_noise
 from polarbgb.data.quality import clean
-from polarbgb.workflow.preparation import row_rules
+from polarbgb.workflow.reading import row_rules
 
 
 def make_config(**sections):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.config import load, shipped
-from polarbgb.data.known_events import known_events, read_known
+from polarbgb.config import TimeFormat, load, shipped
+from polarbgb.data.epochs import doubtful_dates
+from polarbgb.data.known_events import known_events, known_events_outside, read_known
 from polarbgb.errors import UserError
 
 SCHEMA = {"name": pl.String, "time": pl.Float64, "duration": pl.Float64}
@@ -170,3 +171,76 @@ def test_a_missing_duration_column_is_answered_with_the_nearest(tmp_path):
     path = written(tmp_path, "name,t,t90\nA,1,2\n")
     with pytest.raises(UserError, match=r"no column 'T90' \(did you mean 't90'\?\) \(known_events\.duration\)$"):
         read_known(path, "t", "name", duration="T90")
+
+
+@pytest.mark.parametrize(
+    ("clock", "stored"),
+    [
+        (TimeFormat("mjd"), "57790.45275115741"),
+        (TimeFormat("jd"), "2457790.95275115741"),
+        (TimeFormat("gps"), "1170413535.7"),
+        (TimeFormat("milliseconds"), "1486378317700"),
+        (TimeFormat("met", "tt", "2001-01-01T00:00:00Z"), "508071122.7"),
+        (TimeFormat("iso"), "2017-02-06T10:51:57.700"),
+    ],
+)
+def test_times_of_a_list_have_a_format(tmp_path, clock, stored):
+    path = written(tmp_path, f"name,t\nGRB_170206A,{stored}\n")
+    assert read_known(path, "t", "name", clock=clock)["time"].to_list() == pytest.approx([1486378317.7], abs=5e-5)
+    path = written(tmp_path, f"name,t\nA,{stored}\nB,x\n")
+    with pytest.raises(UserError, match=r"known\.csv, line 3: 't' is 'x', not a time in " + clock.format):
+        read_known(path, "t", "name", clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ("2017-02-06T10:51:57", r"holds dates as text.*; set known_events\.time_format = \"iso\""),
+        ("1486378317700", r"holds unix milliseconds .*; set known_events\.time_format = \"milliseconds\""),
+    ],
+)
+def test_a_list_in_another_format_is_told_its_setting(tmp_path, stored, told):
+    with pytest.raises(UserError, match=told):
+        read_known(written(tmp_path, f"name,t\nA,{stored}\nB,{stored}\n"), "t", "name")
+
+
+BURST = 1486378317.7
+
+
+def listed(*times, duration=0.0):
+    return pl.DataFrame({"name": ["A"] * len(times), "time": list(times), "duration": [duration] * len(times)})
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        (listed(BURST + 1e6, BURST + 1e7), "correct known_events.file or known_events.time_format if they should"),
+        (
+            listed(57790.45),
+            "look like Modified Julian Dates (57790.45 is 2017-02-06 10:48:00 UTC); set known_events.time_",
+        ),
+        (listed(BURST - 315964800 + 18), 'known_events.time_format = "gps"'),
+        (
+            listed(BURST - 978307200 + 5),
+            'known_events.time_format = "met" and known_events.time_reference = "2001-01-01"',
+        ),
+        (listed(BURST + 1262304000), 'input.time_format = "met" and input.time_reference = "2010-01-01"'),
+    ],
+)
+def test_a_list_outside_the_data_is_remarked_on(known, hint):
+    remark = known_events_outside(known, BURST - 1000, BURST + 1000)
+    assert remark.startswith(f"no known event ({len(known)} listed, ")
+    assert "lies in the data (2017-02-06 10:35:17 to 2017-02-06 11:08:37 UTC); " in remark
+    assert hint in remark
+
+
+def test_one_event_in_the_data_is_enough():
+    assert known_events_outside(listed(5.0, BURST), BURST - 1000, BURST + 1000) is None
+    assert known_events_outside(listed(BURST - 1010, duration=20.0), BURST - 1000, BURST + 1000) is None
+    assert known_events_outside(known_events(None), 0.0, 1.0) is None
+
+
+def test_dates_of_another_epoch_are_doubtful():
+    assert "2001-01-01 (Fermi, Swift)" in doubtful_dates(4e8, 4.1e8)
+    assert "1904-01-01" in doubtful_dates(3.7e9, 3.71e9)
+    assert doubtful_dates(7e8, 7.1e8) is None

@@ -13,7 +13,7 @@ from polarbgb.data.increasing import longest_increasing
 from polarbgb.config import validate
 from polarbgb.data.quality import DROPPED, Quality, clean
 from polarbgb.errors import UserError
-from polarbgb.workflow.preparation import row_rules
+from polarbgb.workflow.reading import row_rules
 
 NAN, INF = math.nan, math.inf
 COLUMNS = {

@@ -11,7 +11,7 @@ from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import absent_names, build_matrix, feature_columns, feature_names, implied_names
 from polarbgb.features.passages import PASSAGE_NAMES
-from polarbgb.workflow.preparation import row_rules
+from polarbgb.workflow.reading import row_rules
 
 HISTORY = [
     {"columns": ["glat", "B[1]"], "lags": [2], "differences": [1], "means": [3]},

@@ -161,7 +161,7 @@ def test_the_common_error_of_the_background_is_no_excess(make_counts, settings):
 def test_scales_are_seconds_whatever_the_cadence(make_config, make_counts, cadence):
     config = make_config(bins=2, cadence=cadence, trigger={"scales": [2.0, 6.0, 20.0], "threshold": 5.0})
     windows = search(make_counts(drawn(5, 0.7), RATE, cadence=cadence), config.trigger)
-    length = (windows["last"] - windows["first"] + 1) * cadence
+    length = (windows["last"] - windows["first"] + 1).to_numpy() * cadence
     assert (length <= np.maximum(windows["scale"].to_numpy(), cadence) + cadence / 2).all()
     burst = overlapping(windows, BURST).filter(series="0")
     longest = dict(burst.group_by("scale").agg((pl.col("last") - pl.col("first")).max() + 1).iter_rows())

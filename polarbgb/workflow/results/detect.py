@@ -35,6 +35,7 @@ class DetectResult:
         chosen: the set of bins whose positive clusters are the events of the published method.
         known: one row per known event within the time of the file: whether there are data, and which event matches.
         files: the files that were written.
+        remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
     """
 
     command: ClassVar[str] = "detect"
@@ -50,6 +51,7 @@ class DetectResult:
     chosen: str
     known: pl.DataFrame
     files: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return the number of events, the known events that were found, and the false events expected."""
@@ -72,7 +74,9 @@ class DetectResult:
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the events, the known events, and for the published method the number of its clusters."""
         tables = [self._clusters(), self._published(verbose)] if self.method == "published" else [self._ranked(verbose)]
-        return [*tables, self._known()] if len(self.known) else tables
+        if len(self.known):
+            tables.append(self._known())
+        return [*tables, Table(note="\n".join(self.remarks))] if self.remarks else tables
 
     def _ranked(self, verbose: bool) -> Table:
         events = self.events.sort("far", "ranking", "significance", descending=[False, True, True])

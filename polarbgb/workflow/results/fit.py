@@ -31,7 +31,6 @@ class FitResult:
     Attributes:
         run: the run folder.
         rows: usable rows.
-        notes: what of the input is not used as it stands, in words.
         features: number of features.
         folds: number of models.
         parameters: where the hyperparameters came from, in words.
@@ -43,13 +42,13 @@ class FitResult:
         trees: (1 + bins,) mean number of trees over the folds: those that the bins share, and what each bin adds.
         removed: stages of the run folder that were made from an earlier fit, and were removed.
         files: the files that were written.
+        remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
     """
 
     command: ClassVar[str] = "fit"
 
     run: RunFolder
     rows: int
-    notes: tuple[str, ...]
     features: int
     folds: int
     parameters: str
@@ -61,6 +60,7 @@ class FitResult:
     trees: tuple[float, ...]
     removed: tuple[str, ...]
     files: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return rows, models, features and the mean error of rows that no model was trained on."""
@@ -77,8 +77,8 @@ class FitResult:
         return [Table(note="\n".join(self._training())), *self._errors()]
 
     def _training(self) -> Iterator[str]:
-        """Yield the lines on hyperparameters, cleaning, stated errors and trees."""
-        yield from self.notes
+        """Yield the remarks and the lines on hyperparameters, cleaning, stated errors and trees."""
+        yield from self.remarks
         yield f"hyperparameters: {self.parameters}"
         for i_round, cleaning in enumerate(self.rounds, start=1):
             recurrent = f"; {cleaning.recurrent:,} rise as high but recur, and are kept" if cleaning.recurrent else ""
