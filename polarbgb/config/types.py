@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from polarbgb.config.columns import expanded
 from polarbgb.errors import ConfigError
 from polarbgb.expressions import Expression, parse
 
@@ -25,6 +26,7 @@ Count = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Device = Literal["cpu", "cuda"]
 Name = Annotated[str, Field(min_length=1)]
+Columns = Annotated[tuple[Name, ...], AfterValidator(expanded)]
 File = Annotated[Path, AfterValidator(_without_null)]
 
 

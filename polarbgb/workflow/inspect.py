@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.config.columns import branch_of
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
@@ -169,7 +170,7 @@ def inspect(config: Config, *, path: str | Path | None = None, track: Track = si
         gaps=_gap_lengths(intervals),
         orbits=len(np.unique(timeline.orbit)),
         branches=tuple(branches),
-        used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
+        used=tuple(sorted({branch_of(column) for column in config.branches})),
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates={
