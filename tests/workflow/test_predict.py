@@ -54,7 +54,7 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
         held = ["shared", *(f"bin{b}" for b in range(6))]
         models = [xgboost.Booster(model_file=finished / f"models/fold{fold}_{name}.ubj") for name in held]
         level = json.loads((finished / f"models/fold{fold}.json").read_text())["level"]
-        matrix = xgboost.DMatrix(values, feature_names=names)
+        matrix = xgboost.DMatrix(values)
         shared, *per_bin = [model.predict(matrix) for model in models]  # relative rates: the trees' exponential
         splits.append(np.column_stack([shared * own for own in per_bin]) * level)
     near = np.isclose(frame["pred"].to_numpy()[same], np.mean(splits, axis=0), rtol=1e-5)
