@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from polarbgb.config import Config
+    from polarbgb.config.types import Paths
     from polarbgb.runs.folder import RunFolder
 
 Command = Callable[..., None]
@@ -58,6 +59,18 @@ class _BinsType(click.ParamType):  # type: ignore[type-arg] # generic in the stu
         return tuple(bins)
 
 
+def input_files(help_text: str, *, required: bool = False) -> Option:
+    """Return the option -i, whose value is a path, several paths, or None."""
+
+    def few(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> Paths | None:
+        del context, option
+        return paths[0] if len(paths) == 1 else paths or None
+
+    return click.option(
+        "-i", "--input", "path", type=FILE, multiple=True, required=required, callback=few, help=help_text
+    )
+
+
 FILE = click.Path(path_type=Path)
 RUN_FOLDER = _RunFolderType()
 
@@ -70,8 +83,8 @@ config = click.option(
     type=FILE,
     help="Configuration of the instrument.",
 )
-input_file = click.option("-i", "--input", "path", type=FILE, help="ROOT file.  [default: that of the configuration]")
-moved_input = click.option("-i", "--input", "path", type=FILE, help="The fitted file, if it was moved.")
+input_file = input_files("ROOT file; several are one mission.  [default: that of the configuration]")
+moved_input = input_files("The fitted file, if it was moved; several as in fit.")
 run_folder = click.option("-r", "--run", type=RUN_FOLDER, help="Run folder.  [default: outputs/<instrument>]")
 settings = click.option(
     "--set",

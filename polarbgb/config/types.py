@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -27,6 +28,8 @@ Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Device = Literal["cpu", "cuda"]
 Name = Annotated[str, Field(min_length=1)]
 Columns = Annotated[tuple[Name, ...], AfterValidator(expanded)]
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+"""One input file or several."""
 File = Annotated[Path, AfterValidator(_without_null)]
 
 

@@ -18,6 +18,7 @@ from polarbgb.background.reference import read_reference
 from polarbgb.background.regimes import regimes
 from polarbgb.background.simple_models import climatology, fold_means, ground_track, polynomial, same_ground
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates, count_rates
 from polarbgb.data.quality import Timeline
 from polarbgb.errors import UserError
@@ -31,7 +32,7 @@ from polarbgb.validation.agreement import measure_agreement
 from polarbgb.validation.efficiency import measure_efficiency
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.overrides import overridden
-from polarbgb.workflow.preparation import read_timeline, require_same_file
+from polarbgb.workflow.preparation import one_path, read_timeline, require_same_file
 from polarbgb.workflow.results.evaluate import MODEL, EvaluateResult
 from polarbgb.workflow.search_settings import search_settings
 
@@ -42,7 +43,7 @@ BASELINES = (CLIMATOLOGY, SAME_GROUND, POLYNOMIAL)
 def evaluate(
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     references: Sequence[str | Path] = (),
     inject: bool = False,
     stability: RunFolder | str | Path | None = None,
@@ -82,7 +83,7 @@ def evaluate(
         return _evaluate(
             run,
             config,
-            path=Path(path or run.source()),
+            path=one_path(path or run.source()),
             references=[Path(reference) for reference in references],
             other=other,
             asked=asked,

@@ -21,6 +21,7 @@ from polarbgb.attribution.stability import AttributionStability, compare_attribu
 from polarbgb.background.checkpoints import Checkpoints
 from polarbgb.background.fold_model import FoldModel
 from polarbgb.config import Config, Device
+from polarbgb.config.types import Paths
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
@@ -33,7 +34,7 @@ from polarbgb.transients.events import highest_ranked
 from polarbgb.workflow.figures import save_figures
 from polarbgb.workflow.fit import devices, load_contract, load_models, on_device
 from polarbgb.workflow.outfile import require_free
-from polarbgb.workflow.preparation import made_from, prepare, require_same_file
+from polarbgb.workflow.preparation import made_from, one_path, prepare, require_same_file
 from polarbgb.workflow.results.explain import ExplainResult
 
 _ADDITIVE = 1e-3
@@ -94,7 +95,7 @@ class _Shap:
 def explain(
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     rows: int | Literal["all"] | None = None,
     device: Device = "cpu",
     stability: RunFolder | str | Path | None = None,
@@ -136,7 +137,7 @@ def explain(
     with run.hold():
         return _explain(
             run,
-            path=Path(path or run.source()),
+            path=one_path(path or run.source()),
             rows=rows,
             device=device,
             stability=None if stability is None else RunFolder.at(stability),

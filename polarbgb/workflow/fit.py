@@ -18,6 +18,7 @@ from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.metrics import Score, score
 from polarbgb.background.scheduler import open_scheduler
 from polarbgb.config import Config, Device, Model
+from polarbgb.config.types import Paths
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
@@ -36,7 +37,7 @@ def fit(
     config: Config,
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     parameters: str | Path | None = None,
     scheduler: str | None = None,
     track: Track = silent,
@@ -71,7 +72,7 @@ def _fit(
     config: Config,
     run: RunFolder,
     *,
-    path: str | Path | None,
+    path: Paths | None,
     parameters: Path | None,
     address: str | None,
     workers: Scheduler,
@@ -146,7 +147,7 @@ def _fit(
     )
 
 
-def is_fitted(config: Config, run: RunFolder, *, path: str | Path | None = None, scheduler: str | None = None) -> bool:
+def is_fitted(config: Config, run: RunFolder, *, path: Paths | None = None, scheduler: str | None = None) -> bool:
     """Return whether the run folder holds a fit of the same file, with the same settings and versions."""
     source = input_path(config, path).resolve()
     if run.stage("fit") is None or not source.is_file():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polarbgb.config import Config
 from polarbgb.config.columns import branch_of
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
@@ -136,7 +137,7 @@ class InspectResult:
         return Table(head=("rate, Hz", "5 %", "median", "95 %", "maximum"), rows=tuple(rows), align="lrrrr")
 
 
-def inspect(config: Config, *, path: str | Path | None = None, track: Track = silent) -> InspectResult:
+def inspect(config: Config, *, path: Paths | None = None, track: Track = silent) -> InspectResult:
     """Check a file against a configuration; nothing is written.
 
     Args:

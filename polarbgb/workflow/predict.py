@@ -12,6 +12,7 @@ import polars as pl
 
 from polarbgb.background.fold_model import predict_mean
 from polarbgb.config import Device
+from polarbgb.config.types import Paths
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.progress import Track, silent, watched
@@ -82,7 +83,7 @@ def predict(
     models: RunFolder | str | Path,
     run: RunFolder | str | Path,
     *,
-    path: str | Path,
+    path: Paths,
     device: Device = "cpu",
     track: Track = silent,
 ) -> PredictResult:

@@ -11,6 +11,7 @@ import polars as pl
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates, count_rates
 from polarbgb.data.known_events import known_events
 from polarbgb.data.quality import RowRules, Timeline, clean
@@ -85,19 +86,32 @@ def made_from(config: Config, sha256: str) -> tuple[object, ...]:
     return sha256, settings, known_events(config.known_events).rows(), versions(), __version__
 
 
-def input_path(config: Config, path: str | Path | None) -> Path:
+def one_path(paths: Paths) -> Path:
+    """Return the only one of some files.
+
+    Raises:
+        InputError: if there are several.
+    """
+    if isinstance(paths, str | Path):
+        return Path(paths)
+    if len(paths) != 1:
+        raise InputError(f"{len(paths)} input files are named; one can be read")
+    return Path(paths[0])
+
+
+def input_path(config: Config, path: Paths | None) -> Path:
     """Return the file to read: ``path``, or ``input.path`` of the configuration if None.
 
     Raises:
         InputError: if the file does not exist; the message says how to get one.
     """
-    chosen = Path(path or config.input.path)
+    chosen = one_path(path or config.input.path)
     if chosen.exists():
         if any("\ud800" <= character <= "\udfff" for character in str(chosen)):
             raise InputError(f"{chosen}: the name is not valid UTF-8, and results could not record it; rename it")
         return chosen
     if path is not None:
-        raise InputError(f"no file {path}")
+        raise InputError(f"no file {chosen}")
     raise InputError(
         f"no file {chosen}; put {config.name}'s file there, name another with --input, or make a stand-in: "
         f"polarbgb simulate {chosen} --days 10"
@@ -176,7 +190,7 @@ def require_same_file(path: Path, sha256: str, fitted: str) -> None:
         raise UserError(f"{path} has changed since it was fitted; fit again, or name the fitted file with --input")
 
 
-def prepare(config: Config, path: str | Path | None, *, track: Track = silent) -> Prepared:
+def prepare(config: Config, path: Paths | None, *, track: Track = silent) -> Prepared:
     """Read a file, assess its rows, and compute the features.
 
     Args:

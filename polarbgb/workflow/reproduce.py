@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from polarbgb.config import Config, shipped, validate
+from polarbgb.config.types import Paths
 from polarbgb.errors import UserError
 from polarbgb.io.provenance import file_digest, versions
 from polarbgb.progress import Track, silent
@@ -20,6 +21,7 @@ from polarbgb.workflow.explain import explain
 from polarbgb.workflow.export import export
 from polarbgb.workflow.fit import fit
 from polarbgb.workflow.predict import predict
+from polarbgb.workflow.preparation import one_path
 from polarbgb.workflow.report import report
 from polarbgb.workflow.results.result import Result
 from polarbgb.workflow.tune import tune
@@ -70,7 +72,7 @@ def reproduce(
     manifest: str | Path,
     run: RunFolder | str | Path | None = None,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,
     track: Track = silent,
@@ -107,13 +109,13 @@ def reproduce(
     run = RunFolder.at(run or first.path.resolve().with_name(f"{first.path.resolve().name}_reproduced"))
     if run.path.resolve() == first.path.resolve():
         raise UserError(f"{run.path} is the run to repeat; name another --run folder")
-    path = Path(path or _source(first, stage))
-    if not path.is_file():
-        raise UserError(f"no file {path}, which {manifest} names as the input; say with --input where it is")
-    if file_digest(path) != stage["input"]["sha256"]:
-        raise UserError(f"{path} is not the input of {manifest}: its SHA-256 differs")
+    source = one_path(path or _source(first, stage))
+    if not source.is_file():
+        raise UserError(f"no file {source}, which {manifest} names as the input; say with --input where it is")
+    if file_digest(source) != stage["input"]["sha256"]:
+        raise UserError(f"{source} is not the input of {manifest}: its SHA-256 differs")
     with run.hold():
-        _repeat(stages, first, run, path, on_result=on_result, announce=announce, track=track)
+        _repeat(stages, first, run, source, on_result=on_result, announce=announce, track=track)
         if run.stage("detect"):
             on_result(export(run, track=track))
             on_result(report(run, track=track))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from polarbgb.background.backends import require_device
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table
 from polarbgb.runs.folder import RunFolder
@@ -56,7 +57,7 @@ def run(
     config: Config,
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     scheduler: str | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     announce: Callable[[int, float], None] = lambda rows, seconds: None,

@@ -14,6 +14,7 @@ from polarbgb.background.backends import require_device
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
 from polarbgb.io.provenance import digest
@@ -68,7 +69,7 @@ def tune(
     config: Config,
     run: RunFolder | str | Path,
     *,
-    path: str | Path | None = None,
+    path: Paths | None = None,
     storage: str | Path | None = None,
     track: Track = silent,
 ) -> TuneResult:
