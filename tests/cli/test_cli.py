@@ -235,6 +235,20 @@ def test_one_input_is_a_path_and_several_are_a_list(typed, monkeypatch, verb, wo
         assert (result.exit_code, given) == (0, [path]), result.output
 
 
+@pytest.mark.parametrize("backend", [None, "nonsense", "module://matplotlib_inline.backend_inline"])
+def test_commands_do_not_see_the_backend_of_a_notebook(typed, monkeypatch, backend):
+    seen = []
+    monkeypatch.setattr("polarbgb.workflow.plot.plot", lambda *_, **__: seen.append(os.environ["MPLBACKEND"]))
+    monkeypatch.setattr("polarbgb.cli.terminal.Terminal.show", lambda *_: None)
+    if backend is None:
+        monkeypatch.delenv("MPLBACKEND", raising=False)
+    else:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    assert typed("plot", "-r", "run").exit_code == 0
+    assert seen == ["agg"]
+    assert os.environ.get("MPLBACKEND") == backend
+
+
 def test_a_real_process_ends_with_2_and_one_line(tmp_path):
     words = [sys.executable, "-m", "polarbgb", "fit", "-i", "nowhere.root"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
