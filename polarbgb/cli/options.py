@@ -71,6 +71,15 @@ def input_files(help_text: str, *, required: bool = False) -> Option:
     )
 
 
+def _once(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Return settings, of which none may be given twice."""
+    keys = [text.partition("=")[0].strip() for text in overrides]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise click.UsageError(f"{key} is set {keys.count(key)} times; set it once")
+    return overrides
+
+
 FILE = click.Path(path_type=Path)
 RUN_FOLDER = _RunFolderType()
 
@@ -91,6 +100,7 @@ settings = click.option(
     "overrides",
     multiple=True,
     metavar="A.B=VALUE",
+    callback=lambda context, option, overrides: _once(overrides),
     help="Override a setting of the configuration; may be repeated.",
 )
 bins = click.option(
@@ -150,7 +160,7 @@ def take_config(arguments: dict[str, Value]) -> Config:
 
     path, overrides = arguments.pop("config_path"), arguments.pop("overrides")
     chosen = {key: arguments.pop(option, None) for option, key in _SETTINGS.items()}
-    return load(path, (*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)))
+    return load(path, _once((*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None))))
 
 
 def folder_or_default(run: RunFolder | None, config: Config | None = None) -> RunFolder:

@@ -53,10 +53,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: cannot be read as a configuration ({error})") from error
     except (ValueError, RecursionError) as error:  # tomllib raises these for numbers of 5000 digits or as many brackets
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    keys = [text.partition("=")[0].strip() for text in overrides]
-    for key, text in zip(keys, overrides, strict=True):
-        if keys.count(key) > 1:
-            raise ConfigError(f"{key} is set {keys.count(key)} times on the command line; set it once")
+    for text in overrides:
         override(raw, text)
     known = raw.get("known_events")
     if isinstance(known, dict) and isinstance(known.get("file"), str) and "\0" not in known["file"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polarbgb.attribution.dependence import attribution, dependence
 from polarbgb.attribution.groups import feature_groups, in_groups
-from polarbgb.attribution.shap_export import SUFFIXES, shap_frame, write_shap
+from polarbgb.attribution.shap_export import SUFFIXES, branch_names, shap_frame, write_shap
 from polarbgb.attribution.shap_values import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
 from polarbgb.attribution.slopes import estimate_slopes, mean_slopes
 from polarbgb.attribution.stability import AttributionStability, compare_attributions, fold_shares, shares
@@ -25,6 +25,7 @@ from polarbgb.config.types import Paths
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
+from polarbgb.io.names import tree_word
 from polarbgb.memory import room_for
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
@@ -233,6 +234,7 @@ def _explain(
         rows=len(sample),
         events=events,
         residue=shap.features.residue,
+        renamed=_renamed(export, names),
         files=(*files, *exported),
     )
 
@@ -351,6 +353,13 @@ def _fold_table(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...],
     )
 
 
+def _renamed(export: Path | None, names: Sequence[str]) -> dict[str, str]:
+    """Return the branches of a ROOT file that do not have the name of their feature."""
+    if export is None or export.suffix != ".root":
+        return {}
+    return {name: branch for name, branch in zip(names, branch_names(names), strict=True) if branch != f"shap_{name}"}
+
+
 def _export(path: Path, explanation: Explanation, fit: _Fit) -> Path:
     """Write the SHAP values to a file for other programs."""
     config = fit.config
@@ -360,6 +369,6 @@ def _export(path: Path, explanation: Explanation, fit: _Fit) -> Path:
         fit.identified(explanation.rows),
         fit.matrix.names,
         bins=config.rates.names,
-        tree=f"shap_{config.input.tree}",
+        tree=f"shap_{tree_word(config.input.tree)}",
         unit="Hz" if config.model.objective == "squared" else "log Hz",
     )
