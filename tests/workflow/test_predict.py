@@ -1,6 +1,7 @@
 """Another file is predicted by the mean of the fitted models, or refused."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -181,3 +182,24 @@ def test_a_damaged_ranking_is_told_and_nothing_is_written(copied, other, tmp_pat
     with pytest.raises(UserError, match=r"ranking\.json"):
         polarbgb.predict(copied, RunFolder(tmp_path / "b"), path=other)
     assert not (tmp_path / "b/manifest.json").exists()
+
+
+def test_a_file_that_the_models_do_not_describe_is_said_so_loudly(finished, other, tmp_path):
+    """Rates of the last bin are 1.3 times the others' file, with their counting errors."""
+    with uproot.open(other) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    for name, factor in (("rate", 1.3), ("rate_err", np.sqrt(1.3))):
+        columns[name][:, 5] *= factor
+    with root_file(tmp_path / "brighter.root") as file:
+        file.tree("nf1rate", columns)
+    like = polarbgb.predict(finished, tmp_path / "a", path=other)
+    unlike = polarbgb.predict(finished, tmp_path / "b", path=tmp_path / "brighter.root")
+    name = finished.config().rates.names[5]
+    assert name not in {one.bin for one in like.unlike}
+    (found,) = (one for one in unlike.unlike if one.bin == name)
+    assert found.scatter > 2 * found.fitted
+    assert re.search(r"the rate is (29|30|31|32)% above the prediction", found.cause)
+    assert f"WARNING: {len(unlike.unlike)} bin" in unlike.summary()
+    assert f"pulls of {name} scatter by" in unlike.summary()
+    assert found.cause in shown(unlike)
+    assert unlike.run.stage("predict")["unlike"][-1]["bin"] == name
