@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polarbgb.data.segments import predicted_intervals
 from polarbgb.io.columns import without_null
+from polarbgb.io.names import tree_word
 from polarbgb.io.root_output import root_file
 
 MOST_SETS = 1000
@@ -32,7 +33,7 @@ def write_root(
 ) -> dict[str, int]:
     """Write a run's results as TTrees, or as RNTuples.
 
-    The trees, for an input tree ``T``, are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend:
+    The trees, for an input tree ``T`` (in whichever folder), are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend:
     ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``, ``pull[bins]``,
     ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (one branch per
     set of bins with two entries: the starts, then the stops of its N intervals); ``events`` (one entry per event); and
@@ -57,6 +58,7 @@ def write_root(
     Raises:
         UserError: if the file cannot be written.
     """
+    tree = tree_word(tree)
     several = (pl.col("kind") == "pure") & pl.col("name").str.contains("_", literal=True)
     sets = clusters.filter(several)["name"].n_unique()
     if sets > MOST_SETS:  # the file would take hours to write, and more to read

@@ -17,7 +17,7 @@ from polarbgb.errors import UserError
 from polarbgb.io.columns import COLUMNS
 from polarbgb.io.fits import write_fits
 from polarbgb.io.gcn import write_gcn
-from polarbgb.io.names import LINE, WORD, replaced, tree_word
+from polarbgb.io.names import LINE, WORD, replaced
 from polarbgb.io.provenance import digest
 from polarbgb.io.root_export import write_root
 from polarbgb.io.tables import write_csv, write_ecsv, write_parquet
@@ -153,7 +153,7 @@ def _write(
                 run.read_frame("prediction.parquet"),
                 run.read_frame("clusters.parquet"),
                 frame.collect(),
-                tree=tree_word(config.input.tree),
+                tree=config.input.tree,
                 cadence=config.input.cadence,
                 provenance={**_whole_provenance(run, config), "renamed": renamed},
                 ntuples=form == "rntuple",

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
-from polarbgb.config.columns import branch_of
 from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import count_rates
 from polarbgb.data.segments import good_time_intervals
@@ -171,7 +170,7 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         gaps=_gap_lengths(intervals),
         orbits=len(np.unique(timeline.orbit)),
         branches=tuple(branches),
-        used=tuple(sorted({branch_of(column) for column in config.branches})),
+        used=tuple(sorted({column.partition("[")[0] for column in config.branches})),
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates={
