@@ -84,9 +84,8 @@ def write_shap(
 
 def branch_names(names: Sequence[str]) -> list[str]:
     """Return the branches that hold the SHAP values of features: ``shap_<feature>``, in words that ROOT can draw."""
-    branches = [f"shap_{name}" for name in names]
-    renamed = replaced(branches, WORD)
-    return [renamed.get(branch, branch) for branch in branches]
+    renamed = replaced(names, WORD)
+    return [f"shap_{renamed.get(name, name)}" for name in names]
 
 
 def _chunks(explanation: Explanation, rows: pl.DataFrame, branches: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:

@@ -57,6 +57,7 @@ def mismatches(pulls: Pulls, fitted: Sequence[float], bins: Sequence[str], *, be
     """Return the bins whose pulls scatter about 0 by more than :data:`WIDE` or less than :data:`NARROW` of the fit.
 
     Widths are compared with those of the fit, not with 1: rates that are weighted means scatter less in both files.
+    Pulls narrower than those of a poor fit are no reason to warn unless they are also narrower than noise.
 
     Args:
         pulls: of the file that was predicted.
@@ -65,15 +66,16 @@ def mismatches(pulls: Pulls, fitted: Sequence[float], bins: Sequence[str], *, be
         beyond: share of the rows with a feature outside the range of the training.
     """
     scatter = np.hypot(pulls.width, pulls.mean)
-    ratio = scatter / np.asarray(fitted, np.float64)
+    width = np.asarray(fitted, np.float64)
+    narrow, wide = scatter < NARROW * np.minimum(1.0, width), scatter > WIDE * width
     return tuple(
-        Mismatch(bins[i_bin], float(scatter[i_bin]), fitted[i_bin], _cause(pulls, i_bin, beyond, float(ratio[i_bin])))
-        for i_bin in np.flatnonzero((ratio < NARROW) | (ratio > WIDE)).tolist()
+        Mismatch(bins[i_bin], float(scatter[i_bin]), fitted[i_bin], _cause(pulls, i_bin, beyond, bool(narrow[i_bin])))
+        for i_bin in np.flatnonzero(narrow | wide).tolist()
     )
 
 
-def _cause(pulls: Pulls, i_bin: int, beyond: float, ratio: float) -> str:
-    if ratio < NARROW:
+def _cause(pulls: Pulls, i_bin: int, beyond: float, narrow: bool) -> str:
+    if narrow:
         return "counts scatter less than in the fit: compare exposure, errors and units of the two files"
     if abs(pulls.mean[i_bin]) > _OFFSET * pulls.width[i_bin]:
         side = "above" if pulls.mean[i_bin] > 0 else "below"

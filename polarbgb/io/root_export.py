@@ -33,12 +33,13 @@ def write_root(
 ) -> dict[str, int]:
     """Write a run's results as TTrees, or as RNTuples.
 
-    The trees, for an input tree ``T`` (in whichever folder), are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend:
-    ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``, ``pull[bins]``,
-    ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (one branch per
-    set of bins with two entries: the starts, then the stops of its N intervals); ``events`` (one entry per event); and
-    ``gti`` (``start``, ``stop``). The string ``meta`` holds the provenance as JSON. If there are more than
-    :data:`MOST_SETS` sets of several bins, none of them has a branch, and ``meta`` says so.
+    The trees, for an input tree ``T`` in whichever folder, are ``pred_T`` (one entry per entry of ``T``, so that it can
+    be its friend: ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``,
+    ``pull[bins]``, ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and
+    ``negative_cluster_inter_T`` (one branch per set of bins with two entries: the starts, then the stops of its N
+    intervals); ``events`` (one entry per event); and ``gti`` (``start``, ``stop``). The string ``meta`` holds the
+    provenance as JSON. If there are more than :data:`MOST_SETS` sets of several bins, none of them has a branch, and
+    ``meta`` says so.
 
     Args:
         path: the file; replaced if it exists.

@@ -11,7 +11,10 @@ def unlike(*, width=1.0, mean=0.0, excess=0.0, fitted=1.0, beyond=0.0):
     return mismatches(pulls, (1.0, fitted), ("soft", "hard"), beyond=beyond)
 
 
-@pytest.mark.parametrize("values", [{}, {"width": 1.2}, {"width": 0.85}, {"mean": 0.5}, {"width": 0.6, "fitted": 0.62}])
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"width": 1.2}, {"width": 0.85}, {"mean": 0.5}, {"width": 0.6, "fitted": 0.62}, {"width": 1, "fitted": 1.7}],
+)
 def test_pulls_like_those_of_the_fit_are_not_reported(values):
     assert unlike(**values) == ()
 
