@@ -267,10 +267,12 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], checkpoints: Checkpoints, t
 
 
 def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Return ``id`` and the ``row`` of the matrix of the peak of the highest-ranked events; None without a search."""
+    """Return ``id`` and the ``row`` of the matrix of the peak of the highest-ranked events; None if there are none."""
     if run.stage("detect") is None:
         return None
     events = highest_ranked(run.read_frame("events.parquet"), _EVENTS)
+    if events.is_empty():
+        return None
     row = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
     return events.select("id", pl.Series("row", row))
 
