@@ -42,12 +42,14 @@ Every key of the schema in [`polarbgb.config`](api/config.md); units are in the 
 A configuration is a TOML file, one per instrument: `configs/polar.toml`, `configs/rhessi.toml`, `configs/nustar.toml`,
 or your own, which `polarbgb config init mine.toml` starts ([another detector](detector.md)).
 `polarbgb config show -c mine.toml` prints it with all defaults. On the command line `--set section.key=value` overrides
-a key for one run; the value is TOML: `--set trigger.scales=[2,20]`.
+a key for one run, once; the value is TOML: `--set trigger.scales=[2,20]`.
 
-A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`), a leaf or a member (`orbit.glat`), a branch
-of a friend (`hk.B_r`; [more](detector.md#files-and-columns)), or derived. Expressions consist of
-arithmetic (`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions
-{", ".join(FUNCTIONS)}.
+A *column* is a branch of the tree (`glat`), an element of one (`rate[3]`, `grd.rate[3][1]`), a leaf or a member
+(`orbit.glat`), a branch of a friend (`hk.B_r`; [more](detector.md#files-and-columns)), or derived. A branch may have
+any name. In a list of columns, one index can be a slice: `rate[0:12]` and `rate[0:12][1]` stand for 12 columns each.
+Expressions consist of arithmetic (`+ - * / // % **`), comparisons, `and or not` (or `&& || !`), and the functions
+{", ".join(FUNCTIONS)}. A column whose name is not made of words and dots stands in backticks in them:
+`` `temp<1>` > 3 and orbit.glat < 30 ``.
 """
 
 

@@ -203,9 +203,25 @@ def test_columns_are_every_name_that_is_read():
     assert parse("2*pi").columns == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("orbit.glat", "orbit.glat"), ("det.class", "det.class"), ("a.pi", "a.pi"), ("`pi`", "pi"),
+        ("grd.rate[2]", "grd.rate[2]"), ("rate[3][1]", "rate[3][1]"), ("`temp<1>`", "temp<1>"),
+        ("`temp<1>`[2]", "temp<1>[2]"), ("`temp<1>[2]`", "temp<1>[2]"), ("Größe", "Größe"), ("温度", "温度"),
+        ("\N{MICRO SIGN}A", "\N{MICRO SIGN}A"),  # Python would read another letter
+        ("`a && !b || #'\"(`", "a && !b || #'\"("), ("`det/hk:T 1`", "det/hk:T 1"), ("ξ0", "ξ0"),
+    ],
+)  # fmt: skip
+def test_columns_have_the_names_of_their_branches(text, column):
+    frame = pl.DataFrame({column: [1.0, 4.0], "b": [2.0, 3.0]})
+    assert parse(f"{text} > b").columns == {column, "b"}
+    assert truth(f"{text} > b && !({text} == 0)", frame).tolist() == [False, True]
+    assert number(f"2*{text} - min({text}, 3)", frame).tolist() == [1.0, 5.0]
+    assert parse(f"{text} > b").text == f"{text} > b"
+
+
 REFUSED = {
-    "a.real": "'a.real' is not allowed",
-    "a.__class__.__mro__": "not allowed",
     "().__class__": "not allowed",
     "lambda: 1": "'lambda: 1' is not allowed",
     "[x for x in a]": "not allowed",
@@ -227,7 +243,21 @@ REFUSED = {
     "eval('1')": "unknown function 'eval'",
     "open(a)": "unknown function 'open'",
     "sqr(a)": r"unknown function 'sqr' \(did you mean 'sqrt'\?\)",
-    "a.sum()": "not allowed",
+    "(a).real": "'a.real' is not allowed",
+    "rate[0].real": r"'rate\[0\].real' is not allowed",
+    "a.sum()": "unknown function 'a.sum'",
+    "temp<1> > 3": r"invalid syntax; write a column .* in backticks, such as `temp<1>`",
+    "T:1": "in backticks",
+    "hk temp > 3": "in backticks",
+    "a,b > 3": "in backticks",
+    "{z} > 3": "in backticks",
+    "q#1 > 3": "in backticks",
+    "`a b > 3": "must begin and end with one",
+    "`` > 3": "not be empty",
+    "`a b`c": "invalid syntax",
+    "`a b` ^ 2": r"write '\*\*'",
+    "det.x(`a b`)": "unknown function 'det.x'",
+    "(`a b`, 3)": r"'\(`a b`, 3\)' is not allowed",
     "sin(a)(b)": "not allowed",
     "sin(x=a)": "not allowed",
     "min(*a, b)": r"min\(\) takes 2",
@@ -244,7 +274,6 @@ REFUSED = {
     "rate[0:2]": r"an element is written name\[number\]",
     "rate[a]": r"an element is written name\[number\]",
     "rate[True]": r"an element is written name\[number\]",
-    "rate[0][1]": r"an element is written name\[number\]",
     "sin(a)[0]": r"an element is written name\[number\]",
     "a = 1": "invalid syntax",
     "a; b": "invalid syntax",
@@ -259,8 +288,6 @@ REFUSED = {
     "1" * 400 + " < a": "too large",
     "a" + "+ a" * 500: "nested deeper",
     "-" * 61 + "a": "nested deeper",
-    "a" + ".b" * 900: "cannot be parsed",
-    "a" + "[0]" * 600: "cannot be parsed",
     "(" * 900 + "a" + ")" * 900: "too many nested parentheses",
     "a + " * 1000 + "a": "of 4001 characters is too long",
 }

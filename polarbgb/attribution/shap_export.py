@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from polarbgb.attribution.shap_values import Explanation
 from polarbgb.io.atomic import atomic
+from polarbgb.io.names import WORD, replaced
 from polarbgb.io.root_output import CHUNK, root_file
 
 SUFFIXES = (".root", ".parquet")
@@ -62,7 +63,8 @@ def write_shap(
         rows: (sample,) ``row``, ``unix_time`` and ``fold`` of the explained rows.
         names: names of the features.
         bins: names of the rates.
-        tree: name of the TTree.
+        tree: name of the TTree; features whose names ROOT cannot hold have the branches that :func:`branch_names`
+            returns.
         unit: unit of the margin.
 
     Returns:
@@ -76,11 +78,17 @@ def write_shap(
             shap_frame(explanation, rows, names, bins).write_parquet(temporary, compression="zstd")
         return path
     with root_file(path) as file:
-        file.stream(tree, _chunks(explanation, rows, names), title=f"SHAP values, {unit}")
+        file.stream(tree, _chunks(explanation, rows, branch_names(names)), title=f"SHAP values, {unit}")
     return path
 
 
-def _chunks(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+def branch_names(names: Sequence[str]) -> list[str]:
+    """Return the branches that hold the SHAP values of features: ``shap_<feature>``, in words that ROOT can draw."""
+    renamed = replaced(names, WORD)
+    return [f"shap_{renamed.get(name, name)}" for name in names]
+
+
+def _chunks(explanation: Explanation, rows: pl.DataFrame, branches: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
     for start in range(0, len(rows), CHUNK):
         chunk = slice(start, start + CHUNK)
         values = explanation.values[:, chunk]
@@ -89,5 +97,5 @@ def _chunks(explanation: Explanation, rows: pl.DataFrame, names: Sequence[str]) 
             "row": rows["row"][chunk].to_numpy(),
             "fold": rows["fold"][chunk].to_numpy().astype(np.int32),
             "base": explanation.base[:, chunk].T,
-            **{f"shap_{name}": values[:, :, i].T for i, name in enumerate(names)},
+            **{branch: values[:, :, i].T for i, branch in enumerate(branches)},
         }

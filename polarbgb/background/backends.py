@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,26 +29,26 @@ def quantise(
     values: NDArray[np.float32],
     training: NDArray[np.bool_],
     validation: NDArray[np.bool_],
-    names: tuple[str, ...],
     model: Model,
     *,
     on_disk: bool = False,
 ) -> TrainingSet:
     """Quantise the rows of one fold piece by piece, without a copy of them in memory.
 
+    Whatever their names, the libraries know features as f0, f1 and so on: each refuses names that files have.
+
     Args:
         values: (all rows, features).
         training: (all rows,) training rows.
         validation: (all rows,) validation rows; binned at the quantiles of the training rows.
-        names: (features,) column names.
         model: names the backend, the device and the number of quantiles.
         on_disk: keep the quantised rows in temporary files, from which XGBoost grows the same trees at a third of the
             speed; LightGBM cannot.
     """
     pieces = Pieces(values, np.flatnonzero(training)), Pieces(values, np.flatnonzero(validation))
     if model.backend == "xgboost":
-        return xgboost_backend.XGBoostTrainingSet(*pieces, names, model, on_disk=on_disk)
-    return lightgbm_backend.LightGBMTrainingSet(*pieces, names, model)
+        return xgboost_backend.XGBoostTrainingSet(*pieces, model, on_disk=on_disk)
+    return lightgbm_backend.LightGBMTrainingSet(*pieces, model)
 
 
 def quantised_size(rows: int, features: int, model: Model) -> int:
@@ -69,6 +70,11 @@ def load_booster(path: Path, model: Model) -> Booster:
         return xgboost_backend.load(path, model) if model.backend == "xgboost" else lightgbm_backend.load(path, model)
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise UserError(f"{path}: not a readable {model.backend} model; run 'polarbgb fit' again") from error
+
+
+def library_version(model: Model) -> str:
+    """Return the name and the installed version of the library of ``model.backend``, such as ``xgboost 3.2.0``."""
+    return f"{model.backend} {import_module(model.backend).__version__}"
 
 
 def require_device(model: Model) -> None:
@@ -109,18 +115,15 @@ class HeldOut:
 class DistributedSet(TrainingSet):
     """Rows distributed over all workers of a Dask client, which grow each booster together."""
 
-    def __init__(
-        self, client: Client, blocks: tuple[Array, Array], rows: tuple[Pieces, Pieces], names: tuple[str, ...]
-    ) -> None:
+    def __init__(self, client: Client, blocks: tuple[Array, Array], rows: tuple[Pieces, Pieces]) -> None:
         """Hold the rows.
 
         Args:
             client: of the scheduler.
             blocks: (rows, features) of training and validation, in blocks that the workers hold.
             rows: the same rows in this process.
-            names: (features,) column names.
         """
-        self._client, self._blocks, self.rows, self._names = client, blocks, rows, names
+        self._client, self._blocks, self.rows = client, blocks, rows
 
     def train(self, training: Targets, validation: Targets, model: Model) -> Booster:
         """Grow one booster: with one worker the trees of :func:`quantise`, with several from other quantiles."""
@@ -137,8 +140,6 @@ class DistributedSet(TrainingSet):
         if model.backend == "xgboost":
             validation_blocks = placed(self._blocks[1], validation)
             return xgboost_backend.train_distributed(
-                self._client, training_blocks, validation_blocks, validation, names=self._names, model=model
+                self._client, training_blocks, validation_blocks, validation, model=model
             )
-        return lightgbm_backend.train_distributed(
-            self._client, training_blocks, validation, self.rows[1], names=self._names, model=model
-        )
+        return lightgbm_backend.train_distributed(self._client, training_blocks, validation, self.rows[1], model=model)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.background.backends import HeldOut, quantise, quantised_size
 from polarbgb.background.boosters import TrainingSet
 from polarbgb.background.checkpoints import NO_CHECKPOINTS, Checkpoints
-from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model, train_fold
+from polarbgb.background.fold_model import FoldModel, load_fold_model, probe_rows, save_fold_model, train_fold
 from polarbgb.background.folds import Folds, Split
 from polarbgb.config import Model
 from polarbgb.data.count_rates import CountRates
@@ -138,7 +138,7 @@ def cross_fit(
     fits = Fits(matrix, count_rates, folds, model, memory, frozenset(models))
     for fold, fit in scheduler(fits, label=label, track=track):
         if folder is not None:
-            save_fold_model(fit.model, folder, fold, model)
+            save_fold_model(fit.model, folder, fold, model, probe=probe_rows(matrix.values, folds.splits[fold]))
         prediction[folds.splits[fold].predicted] = fit.prediction
         models[fold] = fit.model
     return CrossFit(prediction, tuple(models[fold] for fold in every))
@@ -156,7 +156,7 @@ def _rows_digest(folds: Folds) -> str:
 def quantise_split(matrix: Matrix, split: Split, model: Model, *, memory: float | None = None) -> TrainingSet:
     """Quantise the rows of one split, once for all boosters; on disk if the memory (GiB) is too small."""
     on_disk = model.backend == "xgboost" and not room_for(split_size(matrix, split, model), memory)
-    return quantise(matrix.values, split.train, split.validation, matrix.names, model, on_disk=on_disk)
+    return quantise(matrix.values, split.train, split.validation, model, on_disk=on_disk)
 
 
 def split_size(matrix: Matrix, split: Split, model: Model) -> int:

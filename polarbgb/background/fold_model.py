@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.background.backends import SUFFIX, HeldOut, load_booster
+from polarbgb.background.backends import SUFFIX, HeldOut, library_version, load_booster
 from polarbgb.background.boosters import Booster, TrainingSet
 from polarbgb.background.folds import Split
 from polarbgb.background.losses import SCHEMA, SHARED
@@ -24,6 +24,11 @@ from polarbgb.config import Model
 from polarbgb.data.count_rates import CountRates
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
+
+_PROBED = 5
+"""Rows whose margins are saved with a model."""
+_ROUNDING = 1e-5
+"""Difference of margins that float32 sums on another device explain, relative to 1 or the margin."""
 
 
 @dataclass(frozen=True)
@@ -158,30 +163,52 @@ def training_frame(models: Sequence[FoldModel], names: Sequence[str]) -> pl.Data
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def save_fold_model(fitted: FoldModel, folder: Path, fold: int, model: Model) -> None:
-    """Write a fold's boosters in their library's own format, and last ``fold<k>.json``: levels and losses.
+def probe_rows(values: NDArray[np.float32], split: Split) -> NDArray[np.float32]:
+    """Return the (rows, features) of a few training rows, spread over them, by which a saved model is recognised."""
+    training = np.flatnonzero(split.train)
+    return values[training[np.linspace(0, len(training) - 1, _PROBED).astype(np.int64)]]
 
-    A model without its ``.json`` was not saved completely.
+
+def save_fold_model(fitted: FoldModel, folder: Path, fold: int, model: Model, *, probe: NDArray[np.float32]) -> None:
+    """Write a fold's boosters in their library's own format, and last ``fold<k>.json``.
+
+    That file holds levels and losses, and the margins of some rows, which a model that is read must reproduce: versions
+    of a library can read the same file differently. A model without its ``.json`` was not saved completely.
+
+    Args:
+        fitted: the model.
+        folder: of the files.
+        fold: number of the fold.
+        model: names the backend.
+        probe: (rows, features) values of those rows; see :func:`probe_rows`.
     """
     for name, booster in zip(_names(len(fitted.per_bin)), fitted.boosters, strict=True):
         with atomic(folder / f"fold{fold}_{name}{SUFFIX[model.backend]}") as temporary:
             booster.save(temporary)
-    losses = [{part: list(loss.items()) for part, loss in booster.losses.items()} for booster in fitted.boosters]
+    content = {
+        "level": fitted.level.tolist(),
+        "losses": [{part: list(loss.items()) for part, loss in booster.losses.items()} for booster in fitted.boosters],
+        "version": library_version(model),
+        "probe": [[None if np.isnan(value) else value for value in row] for row in probe.tolist()],
+        "margins": [booster.margin(probe).tolist() for booster in fitted.boosters],
+    }
     with atomic(folder / f"fold{fold}.json") as temporary:
-        temporary.write_text(json.dumps({"level": fitted.level.tolist(), "losses": losses}))
+        temporary.write_text(json.dumps(content))
 
 
 def load_fold_model(folder: Path, fold: int, model: Model) -> FoldModel:
     """Read what :func:`save_fold_model` wrote.
 
     Raises:
-        UserError: if a file is missing or damaged.
+        UserError: if a file is missing or damaged, or the boosters do not reproduce the margins of the fit.
     """
     path = folder / f"fold{fold}.json"
     try:
         stored = json.loads(path.read_text())
         level = np.array(stored["level"], np.float64)
         losses = [{part: dict(loss) for part, loss in of_booster.items()} for of_booster in stored["losses"]]
+        version, probe = str(stored["version"]), np.array(stored["probe"], np.float32)
+        margins = np.array(stored["margins"], np.float64).reshape(1 + len(level), len(probe))
     except FileNotFoundError as error:
         raise UserError(f"no model {path}: the run folder is incomplete; run 'polarbgb fit' again") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -189,6 +216,19 @@ def load_fold_model(folder: Path, fold: int, model: Model) -> FoldModel:
     boosters = [
         load_booster(folder / f"fold{fold}_{name}{SUFFIX[model.backend]}", model) for name in _names(len(level))
     ]
+    read = np.array([booster.margin(probe) for booster in boosters])
+    wrong = np.abs(read - margins) > _ROUNDING * np.maximum(1.0, np.abs(margins))
+    if wrong.any():
+        differ = f"other margins from it ({read[wrong][0]:.4g} instead of {margins[wrong][0]:.4g})"
+        installed = library_version(model)
+        if installed == version:
+            raise UserError(
+                f"{path}: {installed} reads {differ}: files of two fits are mixed; run 'polarbgb fit' again"
+            )
+        raise UserError(
+            f"{path} was fitted with {version}; {installed}, which is installed, reads {differ}: "
+            f"install {version}, or run 'polarbgb fit' again"
+        )
     for booster, loss in zip(boosters, losses, strict=False):
         booster.losses = loss
     return FoldModel(boosters[0], tuple(boosters[1:]), level, model.objective)

@@ -59,7 +59,7 @@ class LightGBMBooster:
 class LightGBMTrainingSet(TrainingSet):
     """The quantised rows of one fold in memory."""
 
-    def __init__(self, training: Pieces, validation: Pieces, names: tuple[str, ...], model: Model) -> None:
+    def __init__(self, training: Pieces, validation: Pieces, model: Model) -> None:
         import lightgbm
 
         class PieceSequence(lightgbm.Sequence):  # type: ignore[misc] # lightgbm is optional to mypy
@@ -77,7 +77,7 @@ class LightGBMTrainingSet(TrainingSet):
                 return len(self._pieces.rows)
 
         self.rows = training, validation
-        options = {"feature_name": list(names), "params": _dataset_parameters(model)}
+        options = {"feature_name": _names(training.values.shape[1]), "params": _dataset_parameters(model)}
         self._training = lightgbm.Dataset(PieceSequence(training), **options).construct()
         self._validation = lightgbm.Dataset(PieceSequence(validation), reference=self._training, **options).construct()
 
@@ -120,7 +120,6 @@ def train_distributed(
     targets: Targets,
     validation_rows: Pieces,
     *,
-    names: tuple[str, ...],
     model: Model,
 ) -> LightGBMBooster:
     """Grow all trees on all workers of a Dask client, and keep those up to the least loss in this process.
@@ -133,7 +132,6 @@ def train_distributed(
         training: features, labels, weights and base margins of the training rows.
         targets: of the validation rows.
         validation_rows: the validation rows, in this process.
-        names: (features,) column names.
         model: hyperparameters.
     """
     import lightgbm
@@ -142,7 +140,7 @@ def train_distributed(
     regressor = lightgbm.DaskLGBMRegressor(client=client, n_estimators=model.n_estimators, **_parameters(model))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of threads that workers choose, and of names that older ones need
-        regressor.fit(values, label, sample_weight=weight, init_score=base, feature_name=list(names))
+        regressor.fit(values, label, sample_weight=weight, init_score=base, feature_name=_names(values.shape[1]))
     booster = regressor.booster_
     margin, losses = targets.base.astype(np.float64), dict[int, float]()
     for tree in range(booster.current_iteration()):
@@ -179,6 +177,11 @@ def require_cuda() -> None:
             "this lightgbm has no CUDA support or finds no device; use --backend xgboost, or build lightgbm with "
             "'pip install --no-binary lightgbm --config-settings=cmake.define.USE_CUDA=ON lightgbm'"
         ) from error
+
+
+def _names(features: int) -> list[str]:
+    """Return the names of features as XGBoost's default has them; both libraries refuse many names of branches."""
+    return [f"f{i_feature}" for i_feature in range(features)]
 
 
 def _dataset_parameters(model: Model) -> dict[str, Any]:

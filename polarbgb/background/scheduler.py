@@ -170,7 +170,6 @@ class _Cluster:
                 self._client,
                 (self._blocks(values, rows[0]), self._blocks(values, rows[1])),
                 (Pieces(values, rows[0]), Pieces(values, rows[1])),
-                fits.matrix.names,
             )
             model = train_fold(training, fits.count_rates, split, fits.model)
             yield fold, Fit(model, model.predict(HeldOut(values, split.predicted, fits.model)))

@@ -49,17 +49,18 @@ class XGBoostBooster:
         import xgboost
 
         if self._device == "cpu":
-            margin = self._booster.inplace_predict(values, predict_type="margin", validate_features=False)
+            base = np.zeros(len(values), np.float32)
+            margin = self._booster.inplace_predict(
+                values, predict_type="margin", base_margin=base, validate_features=False
+            )
         else:  # rows in host memory reach the device through a DMatrix
-            matrix = values if isinstance(values, xgboost.DMatrix) else xgboost.DMatrix(values)
+            matrix = values if isinstance(values, xgboost.DMatrix) else _matrix(values)
             margin = self._booster.predict(matrix, output_margin=True, validate_features=False)
         return np.asarray(margin, np.float64)
 
     def shap(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the (rows, features + 1) tree SHAP values of the margin."""
-        import xgboost
-
-        shap = self._booster.predict(xgboost.DMatrix(values), pred_contribs=True, validate_features=False)
+        shap = self._booster.predict(_matrix(values), pred_contribs=True, validate_features=False)
         return np.asarray(shap, np.float64)
 
     def save(self, path: Path) -> None:
@@ -70,9 +71,7 @@ class XGBoostBooster:
 class XGBoostTrainingSet(TrainingSet):
     """The quantised rows of one fold in memory, or in temporary files."""
 
-    def __init__(
-        self, training: Pieces, validation: Pieces, names: tuple[str, ...], model: Model, *, on_disk: bool
-    ) -> None:
+    def __init__(self, training: Pieces, validation: Pieces, model: Model, *, on_disk: bool) -> None:
         import xgboost
 
         class PieceIterator(xgboost.DataIter):  # type: ignore[misc] # xgboost has no types, and is slow to import
@@ -86,7 +85,7 @@ class XGBoostTrainingSet(TrainingSet):
                 piece = next(self._left, None)
                 if piece is None:
                     return False
-                input_data(data=piece, feature_names=list(names))
+                input_data(data=piece)
                 return True
 
             def reset(self) -> None:
@@ -142,7 +141,6 @@ def train_distributed(
     validation: tuple[Array, Array, Array, Array],
     targets: Targets,
     *,
-    names: tuple[str, ...],
     model: Model,
 ) -> XGBoostBooster:
     """Grow one booster on all workers of a Dask client.
@@ -152,12 +150,11 @@ def train_distributed(
         training: features, labels, weights and base margins of the training rows.
         validation: the same of the validation rows.
         targets: of the validation rows.
-        names: (features,) column names.
         model: hyperparameters.
     """
     from xgboost import dask
 
-    options: dict[str, Any] = {"max_bin": model.max_bin, "feature_names": list(names)}
+    options: dict[str, Any] = {"max_bin": model.max_bin}
     values, label, weight, base = training
     training_matrix = dask.DaskQuantileDMatrix(client, values, label, weight=weight, base_margin=base, **options)
     values, label, weight, base = validation
@@ -189,9 +186,17 @@ def load(path: Path, model: Model) -> XGBoostBooster:
 
 def on_device(pieces: Pieces) -> list[Any]:
     """Return each piece as XGBoost keeps it on a GPU."""
+    return [_matrix(piece) for piece in pieces]
+
+
+def _matrix(values: NDArray[np.float32]) -> Any:  # noqa: ANN401 - xgboost has no types
+    """Return rows that are predicted from a margin of 0, not from what the library reads as the model's base score.
+
+    XGBoost stores it in another form since 3.1, which earlier versions take for 0.5 without a word.
+    """
     import xgboost
 
-    return [xgboost.DMatrix(piece) for piece in pieces]
+    return xgboost.DMatrix(values, base_margin=np.zeros(len(values), np.float32))
 
 
 def require_cuda() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polarbgb.cli import options
+from polarbgb.cli.command import OnceCommand
 from polarbgb.cli.options import Value
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ def config() -> None:
     """Print a configuration with all defaults, or write one for another detector."""
 
 
-@config.command(epilog=options.examples("polarbgb config show -c configs/rhessi.toml --set trigger.far=1"))
+@config.command(
+    cls=OnceCommand, epilog=options.examples("polarbgb config show -c configs/rhessi.toml --set trigger.far=1")
+)
 @options.add(options.config, options.settings)
 def show(terminal: Terminal, **arguments: Value) -> None:
     """Print a configuration with every default written out, as TOML."""
@@ -29,9 +32,10 @@ def show(terminal: Terminal, **arguments: Value) -> None:
 
 
 @config.command(
+    cls=OnceCommand,
     epilog=options.examples(
         "polarbgb config init mine.toml -i mine.root", "polarbgb config init mine.toml --from rhessi"
-    )
+    ),
 )
 @click.argument("path", type=options.FILE)
 @options.add(

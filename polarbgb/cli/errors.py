@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -18,6 +20,10 @@ class OneLineErrors(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # noqa: ANN401
         """Run the command that was typed."""
+        with _without_display():
+            return self._main(*args, standalone_mode=standalone_mode, **extra)
+
+    def _main(self, *args: Any, standalone_mode: bool, **extra: Any) -> Any:  # noqa: ANN401
         run: Callable[..., Any] = super().main
         if not standalone_mode:
             return run(*args, standalone_mode=False, **extra)
@@ -40,9 +46,28 @@ class OneLineErrors(click.Group):
         raise SystemExit(2)
 
 
-def _on_one_line(message: str) -> str:
+@contextmanager
+def _without_display() -> Iterator[None]:
+    """Let no library, here or in worker processes, look for the backend of a notebook that runs the command."""
+    backend = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "agg"
+    try:
+        yield
+    finally:
+        os.environ.pop("MPLBACKEND")
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
+def printable(text: str) -> str:
     """Write characters that a terminal should not receive, such as escape sequences in a file name, as codes."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _on_one_line(message: str) -> str:
     text = " ".join(message.split())
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text)

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from polarbgb.config import Config
+    from polarbgb.config.types import Paths
     from polarbgb.runs.folder import RunFolder
 
 Command = Callable[..., None]
@@ -58,6 +59,27 @@ class _BinsType(click.ParamType):  # type: ignore[type-arg] # generic in the stu
         return tuple(bins)
 
 
+def input_files(help_text: str, *, required: bool = False) -> Option:
+    """Return the option -i, whose value is a path, several paths, or None."""
+
+    def few(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> Paths | None:
+        del context, option
+        return paths[0] if len(paths) == 1 else paths or None
+
+    return click.option(
+        "-i", "--input", "path", type=FILE, multiple=True, required=required, callback=few, help=help_text
+    )
+
+
+def _once(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Return settings, of which none may be given twice."""
+    keys = [text.partition("=")[0].strip() for text in overrides]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise click.UsageError(f"{key} is set {keys.count(key)} times; set it once")
+    return overrides
+
+
 FILE = click.Path(path_type=Path)
 RUN_FOLDER = _RunFolderType()
 
@@ -70,20 +92,18 @@ config = click.option(
     type=FILE,
     help="Configuration of the instrument.",
 )
-input_file = click.option(
-    "-i",
-    "--input",
-    "path",
-    type=FILE,
-    help="File of data: ROOT, FITS, Parquet or CSV.  [default: that of the configuration]",
+input_file = input_files(
+    "File of data: ROOT, FITS, Parquet or CSV, a pattern or a folder; several are one mission.  "
+    "[default: that of the configuration]"
 )
-moved_input = click.option("-i", "--input", "path", type=FILE, help="The fitted file, if it was moved.")
+moved_input = input_files("The fitted file, if it was moved; several as in fit.")
 run_folder = click.option("-r", "--run", type=RUN_FOLDER, help="Run folder.  [default: outputs/<instrument>]")
 settings = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="A.B=VALUE",
+    callback=lambda context, option, overrides: _once(overrides),
     help="Override a setting of the configuration; may be repeated.",
 )
 bins = click.option(
@@ -143,7 +163,7 @@ def take_config(arguments: dict[str, Value]) -> Config:
 
     path, overrides = arguments.pop("config_path"), arguments.pop("overrides")
     chosen = {key: arguments.pop(option, None) for option, key in _SETTINGS.items()}
-    return load(path, (*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)))
+    return load(path, _once((*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None))))
 
 
 def folder_or_default(run: RunFolder | None, config: Config | None = None) -> RunFolder:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from polarbgb.cli import options
+from polarbgb.cli.command import command
 from polarbgb.cli.options import Value
 from polarbgb.errors import UserError
 
 if TYPE_CHECKING:
     from polarbgb.cli.terminal import Terminal
+    from polarbgb.config.types import Paths
     from polarbgb.runs.folder import RunFolder
 
 
-@click.command(
+@command(
     epilog=options.examples(
         "polarbgb run -c configs/rhessi.toml -i rhessi.root -r outputs/rhessi",
         "polarbgb run --reproduce outputs/rhessi/manifest.json",
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     ),
 )
 def run(
-    terminal: Terminal, *, run: RunFolder | None, path: Path | None, manifest: Path | None, **arguments: Value
+    terminal: Terminal, *, run: RunFolder | None, path: Paths | None, manifest: Path | None, **arguments: Value
 ) -> None:
     """Run all steps on one file, from inspect to report.
 
@@ -64,7 +66,7 @@ def run(
     terminal.close()
 
 
-def _reproduce(terminal: Terminal, manifest: Path, run: RunFolder | None, path: Path | None) -> None:
+def _reproduce(terminal: Terminal, manifest: Path, run: RunFolder | None, path: Paths | None) -> None:
     from polarbgb.workflow.reproduce import reproduce
 
     context = click.get_current_context()
@@ -83,7 +85,7 @@ def _reproduce(terminal: Terminal, manifest: Path, run: RunFolder | None, path: 
     terminal.close()
 
 
-@click.command(epilog=options.examples("polarbgb demo --days 5 -r outputs/demo"))
+@command(epilog=options.examples("polarbgb demo --days 5 -r outputs/demo"))
 @options.add(
     click.option(
         "-r", "--run", "folder", default="outputs/demo", show_default=True, type=options.FILE, help="Run folder."

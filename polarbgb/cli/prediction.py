@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polarbgb.cli import options
+from polarbgb.cli.command import command
 from polarbgb.cli.options import Value
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from polarbgb.runs.folder import RunFolder
 
 
-@click.command(
+@command(
     epilog=options.examples(
         "polarbgb simulate mission.root --days 10 --seed 1",
         "polarbgb simulate storm.root --days 2 --set particles=5 --quirks none",
@@ -58,7 +59,7 @@ def simulate(terminal: Terminal, **arguments: Value) -> None:
     terminal.show(simulate(**arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb inspect -c configs/rhessi.toml -i rhessi.root"))
+@command(epilog=options.examples("polarbgb inspect -c configs/rhessi.toml -i rhessi.root"))
 @options.add(options.config, options.input_file, options.settings)
 def inspect(terminal: Terminal, **arguments: Value) -> None:
     """Show what a file holds, and which rows will be dropped and why."""
@@ -68,7 +69,7 @@ def inspect(terminal: Terminal, **arguments: Value) -> None:
     terminal.show(inspect(config, **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb tune -i mission.root -r outputs/a --trials 30"))
+@command(epilog=options.examples("polarbgb tune -i mission.root -r outputs/a --trials 30"))
 @options.add(
     options.config,
     options.input_file,
@@ -88,7 +89,7 @@ def tune(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> No
     terminal.show(tune(config, options.folder_or_default(run, config), **arguments, track=terminal.track))
 
 
-@click.command(
+@command(
     epilog=options.examples(
         "polarbgb fit -i mission.root -r outputs/a", "polarbgb fit -i mission.root -r outputs/b --set model.seed=1"
     )
@@ -116,12 +117,10 @@ def fit(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> Non
     terminal.show(fit(config, options.folder_or_default(run, config), **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb predict -r outputs/a -i later.root --into outputs/later"))
+@command(epilog=options.examples("polarbgb predict -r outputs/a -i later.root --into outputs/later"))
 @options.add(
     options.run_folder,
-    click.option(
-        "-i", "--input", "path", type=options.FILE, required=True, help="File to predict: ROOT, FITS, Parquet or CSV."
-    ),
+    options.input_files("File to predict: ROOT, FITS, Parquet or CSV; several are one mission.", required=True),
     click.option("--into", type=options.RUN_FOLDER, required=True, help="New run folder for the result."),
     options.prediction_device,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polarbgb.cli import options
+from polarbgb.cli.command import command
 from polarbgb.cli.options import Value
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from polarbgb.runs.folder import RunFolder
 
 
-@click.command(
+@command(
     epilog=options.examples(
         "polarbgb detect -r outputs/a --far 0.3",
         "polarbgb detect -r outputs/a --method published --set intervals.sigma=4",
@@ -48,7 +49,7 @@ def detect(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> 
     terminal.show(detect(options.folder_or_default(run), **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb explain -r outputs/a --rows 10000"))
+@command(epilog=options.examples("polarbgb explain -r outputs/a --rows 10000"))
 @options.add(
     options.run_folder,
     options.moved_input,
@@ -82,7 +83,7 @@ def explain(terminal: Terminal, *, run: RunFolder | None, rows: int | None, all_
     )
 
 
-@click.command(epilog=options.examples("polarbgb evaluate -r outputs/a --inject --stability outputs/b"))
+@command(epilog=options.examples("polarbgb evaluate -r outputs/a --inject --stability outputs/b"))
 @options.add(
     options.run_folder,
     options.moved_input,
@@ -114,7 +115,7 @@ def evaluate(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -
     terminal.show(evaluate(options.folder_or_default(run), **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb plot -r outputs/a --format pdf"))
+@command(epilog=options.examples("polarbgb plot -r outputs/a --format pdf"))
 @options.add(
     options.run_folder,
     click.option(
@@ -133,7 +134,7 @@ def plot(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> No
     terminal.show(plot(options.folder_or_default(run), **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb export -r outputs/a result.root --overwrite"))
+@command(epilog=options.examples("polarbgb export -r outputs/a result.root --overwrite"))
 @click.argument("path", type=options.FILE, required=False)
 @options.add(
     options.run_folder,
@@ -167,7 +168,7 @@ def export(terminal: Terminal, *, run: RunFolder | None, **arguments: Value) -> 
     terminal.show(export(options.folder_or_default(run), **arguments, track=terminal.track))
 
 
-@click.command(epilog=options.examples("polarbgb report -r outputs/a --plots pdf"))
+@command(epilog=options.examples("polarbgb report -r outputs/a --plots pdf"))
 @click.argument("path", type=options.FILE, required=False)
 @options.add(
     options.run_folder,

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from polarbgb.cli.errors import printable
 from polarbgb.reporting.table import Table, counted
 from polarbgb.runs.folder import RunFolder
 from polarbgb.workflow.results.result import Result
@@ -48,23 +49,23 @@ class Terminal:
         self._verbose = verbose
         self._quiet = quiet
         self._as_json = as_json
-        # Paths and names may contain brackets, which must not be read as markup.
-        self._out = Console(quiet=quiet or as_json, highlight=False, markup=False)
-        self._progress = Console(stderr=True, quiet=quiet, markup=False)
+        # Paths and names may contain brackets and colons, which must not be read as markup or emoji.
+        self._out = Console(quiet=quiet or as_json, highlight=False, markup=False, emoji=False)
+        self._progress = Console(stderr=True, quiet=quiet, markup=False, emoji=False)
         self._results: list[tuple[Result, float]] = []
         self._last = time.monotonic()
 
     def track(self, steps: Iterable[T], *, label: str, total: int) -> Iterator[T]:
         """Show a progress bar; see :class:`polarbgb.progress.Track`."""
         columns = (
-            TextColumn("{task.description:<24}"),
+            TextColumn("{task.description:<24}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._progress) as progress:
-            yield from progress.track(steps, total=total, description=label)
+            yield from progress.track(steps, total=total, description=printable(label))
 
     def announce(self, rows: int, seconds: float) -> None:
         """Show how long an explanation will take, before it begins."""
@@ -88,7 +89,7 @@ class Terminal:
         table.add_column("result")
         table.add_column("time", justify="right")
         for result, seconds in self._results:
-            table.add_row(result.command, result.summary(), _duration(seconds))
+            table.add_row(result.command, printable(result.summary()), _duration(seconds))
         table.add_section()
         table.add_row("all", "", _duration(sum(seconds for _, seconds in self._results)))
         self._out.print()
@@ -99,7 +100,7 @@ class Terminal:
     def show(self, result: Result) -> None:
         """Show the result of a command that runs alone."""
         self._tables(result)
-        self._out.print(f"{result.summary()} in {_duration(time.monotonic() - self._last)}", style="bold")
+        self._out.print(f"{printable(result.summary())} in {_duration(time.monotonic() - self._last)}", style="bold")
         self._files([result])
         self._json(result)
 
@@ -119,7 +120,7 @@ class Terminal:
         many = {folder: n for folder, n in in_folder.items() if n > _MOST_FIGURES and not self._verbose}
         for path in files:
             if path.parent not in many:
-                self._out.print(f"  {path}", soft_wrap=True)
+                self._out.print(f"  {printable(str(path))}", soft_wrap=True)
         for folder, number in many.items():
             self._out.print(f"  {folder} ({number} figures)", soft_wrap=True)
 
@@ -135,19 +136,18 @@ def renderables(table: Table, width: int) -> list[RenderableType]:
         table: the table.
         width: characters per line; columns are set closer together where the table would not fit.
     """
-    parts: list[RenderableType] = [table.title] if table.title else []
+    parts: list[RenderableType] = [printable(table.title)] if table.title else []
     if table.rows or table.head:
-        lengths = [max(map(len, column)) for column in zip(*filter(None, (table.head, *table.rows)), strict=True)]
+        head, *rows = ([printable(cell) for cell in row] for row in (table.head, *table.rows))
+        lengths = [max(map(len, column)) for column in zip(*filter(None, (head, *rows)), strict=True)]
         gap = 2 if sum(lengths) + 2 * len(lengths) <= width else 1
         grid = rich_table.Table(box=None, padding=(0, gap, 0, 0), show_header=bool(table.head))
-        for heading, letter in zip(
-            table.head or [""] * len(lengths), table.align.ljust(len(lengths), "l"), strict=True
-        ):
+        for heading, letter in zip(head or [""] * len(lengths), table.align.ljust(len(lengths), "l"), strict=True):
             grid.add_column(heading, justify="right" if letter == "r" else "left")
-        for row in table.rows:
+        for row in rows:
             grid.add_row(*row)
         parts.append(grid)
-    return [*parts, table.note] if table.note else parts
+    return [*parts, printable(table.note)] if table.note else parts
 
 
 def plain(value: object) -> object:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from polarbgb.config.types import Count, Device, Fraction, Name, NotNegative, Positive, Section, Whole, parsed
+from polarbgb.config.types import Columns, Count, Device, Fraction, NotNegative, Positive, Section, Whole, parsed
 from polarbgb.expressions import Expression
 
 
@@ -123,15 +122,13 @@ class Intervals(Section):
     longest: Positive = Field(
         300.0, description="duration of the longest transient searched for, s; guards of rate features must be longer"
     )
-    context: tuple[Name, ...] = Field((), description="columns recorded with each event, at its peak")
+    context: Columns = Field((), description="columns recorded with each event, at its peak")
 
     @model_validator(mode="after")
     def _context_is_free(self) -> Self:
         for name in self.context:
             if self.context.count(name) > 1:
                 raise ValueError(f"context: '{name}' is named twice")
-            if not re.fullmatch(r"\w+", name):
-                raise ValueError(f"context: '{name}' is not a plain name; derive a column from it")
         taken = sorted(set(self.context) & _RESULT_COLUMNS)
         if taken:
             raise ValueError(f"context: '{taken[0]}' is a column of the result; derive one with another name")
@@ -245,7 +242,7 @@ class Explain(Section):
 
     rows: Count = Field(3000, description="size of the stratified sample of rows that is explained")
     shown: Count = Field(15, description="number of features shown in the plots")
-    groups: Mapping[str, tuple[Name, ...]] = Field(
+    groups: Mapping[str, Columns] = Field(
         {},
         description="columns (and automatic features) grouped by their physical meaning; features from the history of "
         "a column belong to its group, features in no group to 'other', and columns that are not features are ignored",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from polarbgb.config.columns import expanded
 from polarbgb.config.times import StoredFormat, StoredReference, StoredScale, TimeFormat, require_meaning
-from polarbgb.config.types import Count, File, Name, NotNegative, Positive, Section, Whole
+from polarbgb.config.types import Columns, Count, File, Name, NotNegative, Positive, Section, Whole
 
 
 class Input(Section):
@@ -73,9 +72,7 @@ class Rates(Section):
         description="rates are averages or weighted means, which can scatter less than Poisson counts; sigma then "
         "follows the scatter",
     )
-    related: tuple[Name, ...] = Field(
-        (), description="other branches made from the same counts, which cannot be features"
-    )
+    related: Columns = Field((), description="other branches made from the same counts, which cannot be features")
     informative: tuple[Whole, ...] = Field(
         (),
         description="indices of the bins in which transients are visible: training-set cleaning uses the sum of their "
@@ -110,12 +107,12 @@ class Rates(Section):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Columns of the rates or counts with slices expanded; their order defines the bins 0, 1, 2 and so on."""
-        return tuple(_expanded(self.values or self.counts))
+        return expanded(self.values or self.counts)
 
     @cached_property
     def error_names(self) -> tuple[str, ...]:
         """Columns of the errors with slices expanded."""
-        return tuple(_expanded(self.errors))
+        return expanded(self.errors)
 
     @cached_property
     def searched(self) -> tuple[int, ...]:
@@ -131,7 +128,7 @@ class Rates(Section):
 class History(Section):
     """Features from the history of columns, named after the column, the operation and the time."""
 
-    columns: tuple[Name, ...] = Field(min_length=1, description="branches or derived columns whose history is used")
+    columns: Columns = Field(min_length=1, description="branches or derived columns whose history is used")
     lags: tuple[Positive, ...] = Field((), description="times, s: the value this long ago")
     differences: tuple[Positive, ...] = Field((), description="times, s: the change over this time")
     means: tuple[Positive, ...] = Field((), description="times, s: the mean over this time")
@@ -149,7 +146,7 @@ class History(Section):
 class Features(Section):
     """The features from which the background is predicted."""
 
-    columns: tuple[Name, ...] = Field((), description="branches or derived columns used as features")
+    columns: Columns = Field((), description="branches or derived columns used as features")
     history: tuple[History, ...] = ()
     passage: tuple[Positive, Positive] = Field(
         (120.0, 2700.0),
@@ -257,17 +254,3 @@ class Folds(Section):
         256, description="number of rows in a block of scheme 'blocks'"
     )
     seed: Whole = Field(0, description="seed of the assignment of folds and of the orbits for early stopping")
-
-
-def _expanded(columns: Sequence[str]) -> Iterator[str]:
-    for column in columns:
-        sliced = re.fullmatch(r"(\w+)\[(\d+):(\d+)\]", column)
-        if sliced is None:
-            if not re.fullmatch(r"\w+(\[\d+\])?", column):
-                raise ValueError(f"'{column}' is not a column: write name, name[3] or name[0:9]")
-            yield column
-            continue
-        name, start, stop = sliced[1], int(sliced[2]), int(sliced[3])
-        if stop <= start:
-            raise ValueError(f"'{column}' holds no element")
-        yield from (f"{name}[{i}]" for i in range(start, stop))

@@ -21,6 +21,7 @@ from polarbgb.config.analysis import (
     Trigger,
     Tune,
 )
+from polarbgb.config.columns import branch_of
 from polarbgb.config.input import Features, Folds, Input, KnownEvents, Orbit, Position, Rates
 from polarbgb.config.types import Name, Positive, Section, parsed
 from polarbgb.errors import ConfigError
@@ -68,6 +69,9 @@ class Config(Section):
             _ = self.classes.measure, self.classes.marks, self.classes.tests
         except ConfigError as error:
             raise ValueError(str(error)) from error
+        pattern = next((c for c in self.branches if c == "*" or (c.startswith("^") and c.endswith("$"))), None)
+        if pattern is not None:  # polars would take all columns that match
+            raise ValueError(f"'{pattern}' cannot be the name of a column: polars takes it for a pattern")
         if not self.name.isprintable() or "/" in self.name or not self.name.strip(". "):
             raise ValueError(f"name = {self.name!r}: the run folder is named after it; use letters, digits and spaces")
         if self.orbit.period < self.input.cadence:
@@ -166,9 +170,5 @@ class Config(Section):
     def _sources(self, column: str) -> frozenset[str]:
         """Return the branches of the file from which a column is made."""
         if column not in self.derivations:
-            return frozenset({_branch(column)})
+            return frozenset({branch_of(column)})
         return frozenset().union(*(self._sources(c) for c in self.derivations[column].columns))
-
-
-def _branch(column: str) -> str:
-    return column.partition("[")[0]

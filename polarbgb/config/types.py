@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from polarbgb.config.columns import expanded
 from polarbgb.errors import ConfigError
 from polarbgb.expressions import Expression, parse
 
@@ -25,6 +27,9 @@ Count = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 Device = Literal["cpu", "cuda"]
 Name = Annotated[str, Field(min_length=1)]
+Columns = Annotated[tuple[Name, ...], AfterValidator(expanded)]
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+"""A file, a pattern such as ``"day*.root"``, a folder, or several of them: together one mission."""
 File = Annotated[Path, AfterValidator(_without_null)]
 
 

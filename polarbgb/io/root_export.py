@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polarbgb.data.segments import predicted_intervals
 from polarbgb.io.columns import without_null
+from polarbgb.io.names import tree_word
 from polarbgb.io.root_output import root_file
 
 MOST_SETS = 1000
@@ -32,13 +33,14 @@ def write_root(
 ) -> dict[str, int]:
     """Write a run's results as TTrees, or as RNTuples.
 
-    The trees, for an input tree ``T``, are ``pred_T`` (one entry per entry of ``T``, so that it can be its friend; of
-    several files, one per entry of their chain in the order of the manifest; NaN and -1 where an entry is not used:
-    ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``, ``pull[bins]``,
-    ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and ``negative_cluster_inter_T`` (one branch per
-    set of bins with two entries: the starts, then the stops of its N intervals); ``events`` (one entry per event); and
-    ``gti`` (``start``, ``stop``). The string ``meta`` holds the provenance as JSON. If there are more than
-    :data:`MOST_SETS` sets of several bins, none of them has a branch, and ``meta`` says so.
+    The trees, for an input tree ``T`` in whichever folder, are ``pred_T`` (one entry per entry of ``T``, so that it can
+    be its friend; of several files, one per entry of their chain in the order of the manifest; NaN and -1 where an
+    entry is not used: ``unix_time``, ``pred_rate[bins]``, and in addition to the published branches ``sigma[bins]``,
+    ``pull[bins]``, ``quality``, ``segment``, ``orbit``, ``fold``); ``cluster_inter_T`` and
+    ``negative_cluster_inter_T`` (one branch per set of bins with two entries: the starts, then the stops of its N
+    intervals); ``events`` (one entry per event); and ``gti`` (``start``, ``stop``). The string ``meta`` holds the
+    provenance as JSON. If there are more than :data:`MOST_SETS` sets of several bins, none of them has a branch, and
+    ``meta`` says so.
 
     Args:
         path: the file; replaced if it exists.
@@ -59,6 +61,7 @@ def write_root(
     Raises:
         UserError: if the file cannot be written.
     """
+    tree = tree_word(tree)
     several = (pl.col("kind") == "pure") & pl.col("name").str.contains("_", literal=True)
     sets = clusters.filter(several)["name"].n_unique()
     if sets > MOST_SETS:  # the file would take hours to write, and more to read

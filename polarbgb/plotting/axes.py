@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -146,6 +147,31 @@ def date_ticks(panel: Axes, *, least: int, most: int) -> None:
     panel.xaxis.set_major_formatter(ticks)
 
 
+def log_scale(panel: Axes, which: str) -> None:
+    """Make the axes ``"x"``, ``"y"`` or both, ``"xy"``, of a panel logarithmic.
+
+    Powers of ten are written as 10², because texts are not parsed as formulas.
+    """
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    class Powers(LogFormatterSciNotation):
+        """Writes with Unicode characters what the default writes as a formula."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            formula = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
+            return re.sub(r"\^\{(.*?)\}", _raised, formula.replace(r"\times", "×"))
+
+    for name in which:
+        axis: Axis = getattr(panel, f"{name}axis")
+        panel.set(**{f"{name}scale": "log"})
+        axis.set_major_formatter(Powers())
+        axis.set_minor_formatter(Powers())
+
+
+def _raised(exponent: re.Match[str]) -> str:
+    return exponent[1].translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def plain_numbers(axis: Axis) -> None:
     """Write 0.1 and 100 on a logarithmic axis instead of powers of ten."""
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
@@ -170,7 +196,7 @@ def rate_scale(panel: Axes, rate: Values, background: Values) -> None:
 
 def logarithmic(panel: Axes, low: float, high: float) -> None:
     """Give a panel a logarithmic vertical axis from ``low`` > 0 to ``high``, with plain numbers."""
-    panel.set_yscale("log")
+    log_scale(panel, "y")
     panel.set_ylim(low / 1.15, 1.15 * high)
     plain_steps(panel.yaxis, low, high)
 

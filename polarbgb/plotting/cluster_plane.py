@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.plotting.axes import plain_numbers
+from polarbgb.plotting.axes import log_scale, plain_numbers
 from polarbgb.plotting.bins import chosen, share
 from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import DEFICIT, EXCESS, LIMIT, MEASURED, grid, legend, notice, page, styled, wrapped
@@ -59,8 +59,7 @@ def cluster_plane(
         panel.tick_params(labelbottom=place + columns >= len(shown))
     for unused in panels[len(shown) :]:
         unused.remove()
-    panels[0].set_xscale("log")
-    panels[0].set_yscale("log")
+    log_scale(panels[0], "xy")
     panels[0].set_xlim(*_ends(excess["duration"]))
     panels[0].set_ylim(*_ends(excess["excess"]))
     plain_numbers(panels[0].xaxis)

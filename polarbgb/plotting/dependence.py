@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.plotting.axes import date_ticks, dates
 from polarbgb.plotting.bins import chosen, share
 from polarbgb.plotting.instrument import Instrument
-from polarbgb.plotting.style import BACKGROUND, MEASURED_FAINT, SERIES, grid, page, styled, wrapped
+from polarbgb.plotting.style import BACKGROUND, MEASURED_FAINT, SERIES, entry, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def attribution_plot(
             where = curve["position"].to_numpy()
             mean = effect(curve["value"].to_numpy(), instrument.objective)
             style = {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % 2]}
-            panel.plot(where if by == "phase" else dates(where), mean, lw=1.1, label=group, **style)
+            panel.plot(where if by == "phase" else dates(where), mean, lw=1.1, label=entry(group), **style)
         panel.set_title(wrapped(titles[i_bin], columns))
     if by == "time":
         date_ticks(panels[0], least=2, most=5)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.plotting.axes import number_range, plain_numbers
+from polarbgb.plotting.axes import log_scale, number_range, plain_numbers
 from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, DEFICIT, EVENT, EXCESS, LIMIT, MEASURED, MEASURED_FAINT, page, styled
 from polarbgb.validation.efficiency import FIXED, FOCUS, METHODS, PUBLISHED, TITLES, Efficiency
@@ -120,8 +120,7 @@ def _map(panel: Axes, bursts: pl.DataFrame, widest: int, edges: Sequence[Array])
             if name == FOCUS or level == 0.5:
                 label = f"{level:.0%}" + (f", {TITLES[name]}" if name != FOCUS else "")
                 panel.plot(length, fit.fluence(length, level), dashes, color=colour, lw=1.1, label=label)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+    log_scale(panel, "xy")
     panel.set_xlim(edges[0][0], edges[0][-1])
     panel.set_ylim(edges[1][0], edges[1][-1])
     panel.set_facecolor(_EMPTY)
@@ -204,7 +203,7 @@ def _shares(panel: Axes, lines: Sequence[_Line], column: str, edges: Array) -> N
             elinewidth=0.7,
         )
         panel.plot([], [], color=line.colour, marker=line.marker, ms=3.5, lw=0.8, label=line.label)
-    panel.set_xscale("log")
+    log_scale(panel, "x")
     panel.set_ylim(-0.03, 1.03)
 
 
@@ -213,8 +212,7 @@ def _against(panel: Axes, injected: Array, recovered: pl.Series) -> None:
     values = recovered.cast(pl.Float64).fill_null(np.nan).to_numpy()
     shown = np.isfinite(values) & (values > 0) & (injected > 0)
     panel.plot(injected[shown], values[shown], ".", ms=2.5, color=BACKGROUND, alpha=0.5, mew=0, rasterized=True)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+    log_scale(panel, "xy")
     if shown.any():
         drawn = np.concatenate([injected[shown], values[shown]])
         ends = np.array([drawn.min() / 1.5, drawn.max() * 1.5])
@@ -237,7 +235,7 @@ def _false_alarms(panel: Axes, result: Efficiency) -> None:
         panel.plot(per_day, share, marker, ms=5, color=colour)
         aside = (0, -12) if name == FOCUS else (0, 5)
         panel.annotate(TITLES[name], (per_day, share), aside, textcoords="offset points", ha="center", fontsize=7)
-    panel.set_xscale("log")
+    log_scale(panel, "x")
     panel.set_xlim(0.1, 1000)
     panel.set_xticks(10.0 ** np.arange(-1, 4))
     panel.set_ylim(-0.03, 1.08)

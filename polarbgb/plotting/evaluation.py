@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polarbgb.background.metrics import Performance, Score
+from polarbgb.plotting.axes import log_scale
 from polarbgb.plotting.bins import spread
 from polarbgb.plotting.instrument import Instrument
-from polarbgb.plotting.style import LIMIT, MEASURED_FAINT, SERIES, page, styled, wrapped
+from polarbgb.plotting.style import LIMIT, MEASURED_FAINT, SERIES, entry, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,8 +39,8 @@ def evaluation_plot(
     above, below = figure.subplots(2, 1, sharex=True)
     for colour, (method, scores) in zip(cycle(SERIES), errors.items()):
         ratio = [score.over_noise for score in scores]
-        above.plot(place, ratio, "o", ms=4.5, color=colour, label=method)
-    above.set_yscale("log")
+        above.plot(place, ratio, "o", ms=4.5, color=colour, label=entry(method))
+    log_scale(above, "y")
     above.axhline(1, color=LIMIT, lw=0.7, ls=(0, (4, 3)))
     above.set_ylabel("deviance / counting noise")
     above.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))

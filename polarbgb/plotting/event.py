@@ -103,7 +103,7 @@ def draw_rate(panel: Axes, near: pl.DataFrame, i_bin: int, start: float, cadence
     drawn = _steps(near, cadence)
     seconds = drawn.edges() - start
     rate, pred, sigma = (drawn.steps(near[name].arr.get(i_bin).to_numpy()) for name in ("rate", "pred", "sigma"))
-    panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label=r"$\pm 1\,\sigma$")
+    panel.fill_between(seconds, pred - sigma, pred + sigma, color=BACKGROUND, alpha=0.3, lw=0, label="±1 σ")
     panel.plot(seconds, rate, color=MEASURED, lw=0.8, label="rate")
     panel.plot(seconds, pred, color=BACKGROUND, lw=1.2, label="background")
     rate_scale(panel, rate, pred)

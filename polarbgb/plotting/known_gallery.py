@@ -56,7 +56,7 @@ def known_gallery(
         _draw_span(panel, event["time"], event["duration"], events)
         draw_rate(panel, rows, i_bin, event["time"], instrument.cadence)
         panel.set_title(wrapped(_title(event, slack), columns), fontsize=7)
-    absent = [_short(event["name"]) for event, rows in near if rows.is_empty()]
+    absent = [event["name"] for event, rows in near if rows.is_empty()]
     note = f"; no data: {', '.join(absent)}" if absent else ""
     figure.supxlabel(wrapped(f"time since the trigger (s){note}", 1), fontsize=8)
     figure.supylabel("rate (Hz)", fontsize=8)
@@ -84,10 +84,6 @@ def _draw_span(panel: Axes, trigger: float, duration: float, events: pl.DataFram
     panel.locator_params(axis="y", nbins=4)
 
 
-def _short(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def _title(event: dict[str, Any], slack: float) -> str:
     """Return the name of a known event, and the event that was found there."""
-    return f"{_short(event['name'])}\n{event['event'] or f'none within {slack:g} s'}"
+    return f"{event['name']}\n{event['event'] or f'none within {slack:g} s'}"

@@ -160,7 +160,7 @@ def _draw_rate(panel: Axes, steps: Steps, rate: Values, pred: Values, sigma: Val
     when = steps.axis.position(drawn.edges())
     if steps.rate_width is None:
         low, high = drawn.steps(pred - sigma), drawn.steps(pred + sigma)
-        panel.fill_between(when, low, high, color=BACKGROUND, alpha=0.35, lw=0, zorder=2.05, label=r"$\pm 1\,\sigma$")
+        panel.fill_between(when, low, high, color=BACKGROUND, alpha=0.35, lw=0, zorder=2.05, label="±1 σ")
     if steps.rate_width != steps.pull_width:
         low, high = drawn.steps(drawn.lowest(pred)), drawn.steps(drawn.highest(pred))
         panel.fill_between(when, low, high, color=BACKGROUND, alpha=0.2, lw=0, label="range")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 
 from polarbgb.plotting.saving import DPI
+from polarbgb.plotting.style import as_written
 
 
 class Picture(Figure):
@@ -14,7 +16,13 @@ class Picture(Figure):
 
     matplotlib displays only figures of :mod:`matplotlib.pyplot` automatically, which keeps a list of them in memory.
     Figures of this class are displayed as well, and are freed when they are no longer used.
+    They need no backend of matplotlib, whichever is set.
     """
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw texts as written, also the labels of ticks, which are made only now."""
+        with as_written():
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         picture = BytesIO()

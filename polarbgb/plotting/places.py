@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polarbgb.config import Position
 from polarbgb.plotting.axes import logarithmic, plain_steps
 from polarbgb.plotting.instrument import Instrument
-from polarbgb.plotting.style import EXCESS, MEASURED_FAINT, SERIES, legend, notice, page, styled
+from polarbgb.plotting.style import EXCESS, MEASURED_FAINT, SERIES, entry, legend, notice, page, styled
 from polarbgb.transients.events import highest_ranked
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def events_by_place(
     best = events.filter(pl.col("significance") > 0)["significance"].to_numpy()
     if len(best):
         logarithmic(panels[0, 0], best.min(), best.max())
-    panels[0, 0].set_ylabel(r"significance ($\sigma$)")
+    panels[0, 0].set_ylabel("significance (σ)")
     panels[1, 0].set_ylabel("events per step")
     panels[1, 0].set_ylim(bottom=0)
     panels[1, -1].legend(loc="upper right")
@@ -193,6 +193,9 @@ def _by_class(events: pl.DataFrame) -> Sequence[tuple[pl.DataFrame, dict[str, An
     classes = events["class"].value_counts().sort("count", "class", descending=[True, False])
     looks = zip(classes.iter_rows(), cycle(SERIES), cycle(_MARKERS))
     return [
-        (events.filter(pl.col("class") == name), {"label": f"{name} ({count})", "color": colour, "marker": marker})
+        (
+            events.filter(pl.col("class") == name),
+            {"label": entry(f"{name} ({count})"), "color": colour, "marker": marker},
+        )
         for (name, count), colour, marker in looks
     ]

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.background.calibration import GaussianFit, modified_gaussian_fit
-from polarbgb.plotting.axes import number
+from polarbgb.plotting.axes import log_scale, number
 from polarbgb.plotting.bins import chosen, share
 from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, EXCESS, LIMIT, MEASURED, grid, notice, page, styled, wrapped
@@ -38,7 +38,7 @@ def pull_histograms(prediction: pl.DataFrame, instrument: Instrument, *, bins: S
     Returns:
         One panel per bin.
     """
-    labels = r"pull, (rate $-$ background) / $\sigma$", f"rows per {_STEP:g} of pull"
+    labels = "pull, (rate − background) / σ", f"rows per {_STEP:g} of pull"
     return _by_bin(prediction, _pull, _draw_pulls, labels, instrument, bins=bins)
 
 
@@ -59,7 +59,7 @@ def residual_histograms(
     Returns:
         One panel per bin.
     """
-    labels = r"rate $-$ background (Hz)", rf"rows per {_STEP:g} $\sigma$"
+    labels = "rate − background (Hz)", f"rows per {_STEP:g} σ"
     return _by_bin(prediction, _residual, _draw_residuals, labels, instrument, bins=bins)
 
 
@@ -123,10 +123,10 @@ def _draw_residuals(panel: Axes, residual: Values, sigma: float) -> None:
     x = fit.mean + np.linspace(-reach, reach, 400)
     if fit.sigma:
         panel.plot(x, _gaussian(x, fit), color=EXCESS, lw=1.0, label="Gaussian of the core")
-    _draw_limits(panel, fit.mean - sigma * unit, fit.mean + sigma * unit, rf"±{sigma:g} $\sigma$")
+    _draw_limits(panel, fit.mean - sigma * unit, fit.mean + sigma * unit, f"±{sigma:g} σ")
     panel.set_xlim(x[0], x[-1])
     panel.locator_params(axis="x", nbins=5)
-    text = f"$\\mu$ {number(fit.mean, 2)} Hz\n$\\sigma$ {number(fit.sigma)} Hz"
+    text = f"μ {number(fit.mean, 2)} Hz\nσ {number(fit.sigma)} Hz"
     panel.text(0.5, 0.05, text, ha="center", fontsize=7, transform=panel.transAxes)
 
 
@@ -134,7 +134,7 @@ def _draw_steps(panel: Axes, values: Values, edges: Values) -> None:
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     panel.stairs(counts, edges, color=MEASURED, lw=1.0, label="observed")
     panel.set_ylim(0.5, 4 * max(10.0, float(counts.max())))
-    panel.set_yscale("log")
+    log_scale(panel, "y")
 
 
 def _gaussian(x: NDArray[np.float64], fit: GaussianFit) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
+from polarbgb.plotting.style import as_written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +61,7 @@ def save(figure: Figure, path: Path) -> Path:
         _rasterise_dense(figure)
     with (
         atomic(path) as temporary,
+        as_written(),
         rc_context({"pdf.fonttype": 42, "svg.hashsalt": "polarbgb"}),
         _settled(figure, DPI if suffix == "png" else _POINTS),
     ):

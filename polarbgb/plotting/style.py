@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -27,7 +31,10 @@ LIMIT = "#000000"
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Colours of the lines of a series, in this order."""
 
+_AS_WRITTEN: Any = {"text.parse_math": False, "text.usetex": False}
+
 _STYLE: dict[str, Any] = {
+    **_AS_WRITTEN,
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "axes.labelsize": 8.0,
@@ -51,12 +58,40 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        _import_matplotlib()
         from matplotlib import style
 
         with style.context(["default", _STYLE]):
             return draw(*args, **kwargs)
 
     return in_style
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, also where the environment names a backend that does not exist: figures need none."""
+    backend = os.environ.get("MPLBACKEND")
+    if backend is None or "matplotlib" in sys.modules:
+        return
+    del os.environ["MPLBACKEND"]
+    try:
+        import matplotlib
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    with suppress(ValueError):
+        matplotlib.rcParams["backend"] = backend
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Draw names from files and configurations, such as ``5$ to 6$ keV``, as they are, not as formulas.
+
+    Characters that no font has are drawn as boxes, without a warning for each of them.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(_AS_WRITTEN), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
 
 
 def page(height: float, width: float = PAGE) -> Figure:
@@ -81,6 +116,11 @@ def legend(figure: Figure, panels: Iterable[Axes], *, columns: int = 6, title: s
     if artists:
         ncols = min(columns, len(artists))
         figure.legend(list(artists.values()), list(artists), loc="outside upper center", ncols=ncols, title=title)
+
+
+def entry(name: str) -> str:
+    """Return the label of a legend's entry for a name; matplotlib hides labels that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def wrapped(title: str, columns: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from polarbgb.background.losses import SHARED, TRAINING, VALIDATION
-from polarbgb.plotting.axes import plain_numbers
+from polarbgb.plotting.axes import log_scale, plain_numbers
 from polarbgb.plotting.bins import chosen, share
 from polarbgb.plotting.instrument import Instrument
 from polarbgb.plotting.style import BACKGROUND, EXCESS, MEASURED_FAINT, grid, legend, notice, page, styled, wrapped
@@ -56,8 +56,7 @@ def loss_curves(training: pl.DataFrame, instrument: Instrument, *, bins: Sequenc
         for part in _LOOKS:
             for _, curve in training.filter(bin=name, part=part).group_by("fold", maintain_order=True):
                 _draw(panel, curve["trees"].to_numpy(), curve["loss"].to_numpy(), part)
-        panel.set_xscale("log")
-        panel.set_yscale("log")
+        log_scale(panel, "xy")
         plain_numbers(panel.xaxis)
         panel.set_title(wrapped(title, columns))
     figure.supxlabel(f"trees{share(shown, len(titles))}", fontsize=8)

@@ -270,7 +270,8 @@
     const document = await panels("dependence");
     chosen.curves.forEach((one, number) => {
       document.get_model_by_name(`dependence-${number}`).data = columns(one);
-      document.get_model_by_name(`dependence-${number}-axis`).axis_label = chosen.feature;
+      const axis = document.get_model_by_name(`dependence-${number}-axis`);
+      axis.axis_label = new axis.axis_label.constructor({ text: chosen.feature });  // a text, not a formula
     });
   }
 

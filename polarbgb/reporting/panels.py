@@ -106,7 +106,7 @@ def dependence(titles: Sequence[str], unit: str) -> str:
     Returns:
         The panels as JSON; their sources are called ``dependence-<number>`` (value, low, median, high).
     """
-    from bokeh.models import ColumnDataSource
+    from bokeh.models import ColumnDataSource, PlainText
 
     panels = []
     for place, title in enumerate(titles):
@@ -117,6 +117,7 @@ def dependence(titles: Sequence[str], unit: str) -> str:
         panel.varea("value", "low", "high", source=source, color=BACKGROUND, alpha=0.25)
         panel.line("value", "median", source=source, color=BACKGROUND, width=2)
         panel.yaxis.axis_label = unit
+        panel.xaxis.axis_label = PlainText(text="")
         panel.xaxis.name = f"dependence-{place}-axis"
         panels.append(panel)
     return _placed("dependence", panels)
@@ -135,11 +136,12 @@ def _placed(name: str, panels: Sequence[LayoutDOM]) -> str:
 
 
 def _plain_panel(height: int, title: str | None, **settings: Any) -> Figure:  # noqa: ANN401
+    from bokeh.models import PlainText, Title
     from bokeh.plotting import figure
 
     panel = figure(
         height=height,
-        title=title or None,
+        title=Title(text=PlainText(text=title)) if title else None,  # as text alone, $$ would begin a formula
         sizing_mode="stretch_width",
         background_fill_color=None,
         border_fill_color=PAPER,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from polarbgb.background.local_baseline import baseline_factor
 from polarbgb.background.model_error import calibrate_prediction, noise_conditions
 from polarbgb.background.prediction import AUXILIARY, prediction_frame
+from polarbgb.background.transfer import Pulls
 from polarbgb.config import Config
 from polarbgb.data.dataset import Entries
 from polarbgb.plotting.registry import drawings
@@ -29,12 +30,17 @@ class CalibratedBackground:
     Attributes:
         frame: from :func:`polarbgb.background.prediction.prediction_frame`.
         prediction: (usable, bins) background rate, Hz, with the local baseline if one is configured.
-        widths: (bins,) widths of the raw pulls.
+        pulls: of the usable rows.
     """
 
     frame: pl.DataFrame
     prediction: NDArray[np.float64]
-    widths: tuple[float, ...]
+    pulls: Pulls
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """(bins,) widths of the raw pulls."""
+        return tuple(self.pulls.width.tolist())
 
 
 def calibrate_background(
@@ -84,7 +90,11 @@ def calibrate_background(
         auxiliary=prepared.matrix.among(AUXILIARY),
         context=config.intervals.context,
     )
-    return CalibratedBackground(frame, prediction, tuple(result.width.tolist()))
+    known = np.isfinite(count_rates.rate)
+    observed, predicted = (np.where(known, rate, 0.0).sum(axis=0) for rate in (count_rates.rate, prediction))
+    with np.errstate(invalid="ignore"):  # of a bin without any rate
+        excess = observed / predicted - 1
+    return CalibratedBackground(frame, prediction, Pulls(result.width, result.mean, excess))
 
 
 def write_prediction(draft: Draft, entries: Entries, frame: pl.DataFrame, config: Config, track: Track) -> None:

@@ -18,11 +18,12 @@ from polarbgb.background.reference import read_reference
 from polarbgb.background.regimes import regimes
 from polarbgb.background.simple_models import climatology, fold_means, ground_track, polynomial, same_ground
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates
 from polarbgb.data.dataset import Dataset
 from polarbgb.errors import UserError
 from polarbgb.features.passages import near_passage, passages
-from polarbgb.io.input.files import Paths, input_digest, input_files
+from polarbgb.io.input.files import input_digest, input_files
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
 from polarbgb.progress import Track, silent, watched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from polarbgb.attribution.dependence import attribution, dependence
 from polarbgb.attribution.groups import feature_groups, in_groups
-from polarbgb.attribution.shap_export import SUFFIXES, shap_frame, write_shap
+from polarbgb.attribution.shap_export import SUFFIXES, branch_names, shap_frame, write_shap
 from polarbgb.attribution.shap_values import Explanation, estimate_seconds, explain_rows, mean_share, stratified_sample
 from polarbgb.attribution.slopes import estimate_slopes, mean_slopes
 from polarbgb.attribution.stability import AttributionStability, compare_attributions, fold_shares, shares
 from polarbgb.background.checkpoints import Checkpoints
 from polarbgb.background.fold_model import FoldModel
 from polarbgb.config import Config, Device
+from polarbgb.config.types import Paths
 from polarbgb.data.segments import orbit_phase
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix
-from polarbgb.io.input.files import Paths, input_files, shown
+from polarbgb.io.input.files import input_files, shown
+from polarbgb.io.names import tree_word
 from polarbgb.memory import room_for
 from polarbgb.plotting.registry import drawings
 from polarbgb.plotting.run_tables import RunTables
@@ -233,6 +235,7 @@ def _explain(
         rows=len(sample),
         events=events,
         residue=shap.features.residue,
+        renamed=_renamed(export, names),
         files=(*files, *exported),
     )
 
@@ -265,10 +268,12 @@ def _explained(fit: _Fit, sample: NDArray[np.int64], checkpoints: Checkpoints, t
 
 
 def _peaks(run: RunFolder, fit: _Fit) -> pl.DataFrame | None:
-    """Return ``id`` and the ``row`` of the matrix of the peak of the highest-ranked events; None without a search."""
+    """Return ``id`` and the ``row`` of the matrix of the peak of the highest-ranked events; None if there are none."""
     if run.stage("detect") is None:
         return None
     events = highest_ranked(run.read_frame("events.parquet"), _EVENTS)
+    if events.is_empty():
+        return None
     row = np.searchsorted(fit.frame["unix_time"].to_numpy(), events["t_peak"].to_numpy())
     return events.select("id", pl.Series("row", row))
 
@@ -351,6 +356,13 @@ def _fold_table(by_fold: dict[int, NDArray[np.float64]], names: tuple[str, ...],
     )
 
 
+def _renamed(export: Path | None, names: Sequence[str]) -> dict[str, str]:
+    """Return the branches of a ROOT file that do not have the name of their feature."""
+    if export is None or export.suffix != ".root":
+        return {}
+    return {name: branch for name, branch in zip(names, branch_names(names), strict=True) if branch != f"shap_{name}"}
+
+
 def _export(path: Path, explanation: Explanation, fit: _Fit, tree: str) -> Path:
     """Write the SHAP values to a file for other programs."""
     config = fit.config
@@ -360,6 +372,6 @@ def _export(path: Path, explanation: Explanation, fit: _Fit, tree: str) -> Path:
         fit.identified(explanation.rows),
         fit.matrix.names,
         bins=config.rates.names,
-        tree=f"shap_{tree}",
+        tree=f"shap_{tree_word(tree)}",
         unit="Hz" if config.model.objective == "squared" else "log Hz",
     )

@@ -14,8 +14,10 @@ from polarbgb.config import Config
 from polarbgb.config.text import portable
 from polarbgb.data.segments import predicted_intervals
 from polarbgb.errors import UserError
+from polarbgb.io.columns import COLUMNS
 from polarbgb.io.fits import write_fits
 from polarbgb.io.gcn import write_gcn
+from polarbgb.io.names import LINE, WORD, replaced
 from polarbgb.io.provenance import digest
 from polarbgb.io.root_export import write_root
 from polarbgb.io.tables import write_csv, write_ecsv, write_parquet
@@ -52,6 +54,7 @@ class ExportResult:
         format: its format.
         rows: number of rows by tree, extension or table; ``tables`` in JSON.
         events: number of events of the run.
+        renamed: names of columns in the file, by those that its format cannot hold.
     """
 
     command: ClassVar[str] = "export"
@@ -60,6 +63,7 @@ class ExportResult:
     format: Format
     rows: dict[str, int] = field(metadata={"json": "tables"})
     events: int
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -79,7 +83,8 @@ class ExportResult:
         """Return the number of rows of every table."""
         del verbose
         rows = tuple((name, f"{rows:,}") for name, rows in self.rows.items())
-        return [Table(head=("table", "entries"), rows=rows, align="lr")]
+        renamed = Table(head=("column", f"as {self.format} can hold it"), rows=tuple(self.renamed.items()))
+        return [Table(head=("table", "entries"), rows=rows, align="lr"), *([renamed] if self.renamed else [])]
 
 
 def export(
@@ -127,47 +132,66 @@ def export(
         config = run.config_of("detect")
         events = run.read_frame("events.parquet")
         with watched(track, f"write {path.name}"):
-            tables = _write(run, path, format, table or "events", events=events, config=config)
-    return ExportResult(path, format, tables, len(events))
+            tables, renamed = _write(run, path, format, table or "events", events=events, config=config)
+    return ExportResult(path, format, tables, len(events), renamed)
 
 
 def _write(
     run: RunFolder, path: Path, form: Format, table: TableName, *, events: pl.DataFrame, config: Config
-) -> dict[str, int]:
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Write the file, and return the number of rows of its tables and the columns that are renamed."""
     provenance = _provenance(run, config)
+    if form == "gcn":
+        return {"notices": write_gcn(path, events, instrument=config.name, titles=config.rates.titles)}, {}
+    frame = _table(run, table) if form in _OF_ONE_TABLE else events.lazy()
+    renamed = _renamed(frame.collect_schema(), form, table)
+    frame = frame.rename(renamed)
     match form:
         case "root" | "rntuple":
-            return write_root(
+            rows = write_root(
                 path,
                 run.read_frame("prediction.parquet"),
                 run.read_frame("entries.parquet"),
                 run.read_frame("clusters.parquet"),
-                events,
+                frame.collect(),
                 tree=run.require("fit", "predict")["input"]["tree"],
-                provenance=_whole_provenance(run, config),
+                provenance={**_whole_provenance(run, config), "renamed": renamed},
                 ntuples=form == "rntuple",
             )
+            return rows, renamed
         case "fits":
-            return write_fits(
+            rows = write_fits(
                 path,
                 run.scan_frame("prediction.parquet"),
-                events,
+                frame.collect(),
                 instrument=config.name,
                 rates=config.rates,
                 cadence=config.input.cadence,
                 provenance=provenance,
             )
-        case "gcn":
-            return {"notices": write_gcn(path, events, instrument=config.name, titles=config.rates.titles)}
-    frame = _table(run, table)
-    match form:
+            return rows, renamed
         case "csv":
             write_csv(path, frame)
         case "ecsv":
             write_ecsv(path, frame.collect(), table, provenance)
         case "parquet":
             write_parquet(path, frame, provenance)
-    return {table: frame.select(pl.len()).collect().item()}
+    return {table: frame.select(pl.len()).collect().item()}, renamed
+
+
+def _renamed(schema: pl.Schema, form: Format, table: TableName) -> dict[str, str]:
+    """Return the names under which columns are written whose own names the format cannot hold."""
+    names = sorted(schema.names(), key=lambda name: name not in COLUMNS[table])  # columns of results keep their names
+    match form:
+        case "root" | "rntuple" | "fits":
+            return replaced(names, WORD)
+        case "csv" | "ecsv":
+            # In CSV, the array counts becomes the columns counts_0, counts_1 and so on.
+            arrays = {name: dtype.size for name, dtype in schema.items() if isinstance(dtype, pl.Array)}
+            spread = [f"{name}_{i_bin}" for name, size in arrays.items() for i_bin in range(size)]
+            return replaced(names, LINE, taken=spread if form == "csv" else ())
+        case _:
+            return {}
 
 
 def _default(format: Format, table: TableName | None) -> str:  # noqa: A002

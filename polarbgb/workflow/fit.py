@@ -13,15 +13,16 @@ import numpy as np
 from polarbgb.background.backends import require_device
 from polarbgb.background.calibration import scatter_over_error
 from polarbgb.background.cross_fit import Scheduler, cross_fit
-from polarbgb.background.fold_model import FoldModel, load_fold_model, save_fold_model, training_frame
+from polarbgb.background.fold_model import FoldModel, load_fold_model, probe_rows, save_fold_model, training_frame
 from polarbgb.background.folds import BLOCK_PARTS, Folds, make_folds
 from polarbgb.background.metrics import Score, score
 from polarbgb.background.scheduler import open_scheduler
 from polarbgb.config import Config, Device, Model
+from polarbgb.config.types import Paths
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
 from polarbgb.features.contract import FeatureContract
-from polarbgb.io.input.files import Paths, input_digest
+from polarbgb.io.input.files import input_digest
 from polarbgb.progress import Track, silent, watched
 from polarbgb.runs.folder import RunFolder
 from polarbgb.runs.stages import LOCAL
@@ -110,8 +111,9 @@ def _fit(
     trees = [[booster.trees for booster in fold_model.boosters] for fold_model in crossed.models]
     draft.write_config(config)
     draft.write_json(LOCAL, prepared.source.local())
-    for fold, fold_model in enumerate(crossed.models):
-        save_fold_model(fold_model, draft / "models", fold, model)
+    for fold, (fold_model, split) in enumerate(zip(crossed.models, folds.splits, strict=True)):
+        probe = probe_rows(prepared.matrix.values, split)
+        save_fold_model(fold_model, draft / "models", fold, model, probe=probe)
     draft.write_json("models/features.json", FeatureContract.of(prepared.matrix).as_dict())
     draft.write_frame("training.parquet", training_frame(crossed.models, config.rates.names))
     draft.write_json("metrics.json", {"scores": [bin_score.as_dict() for bin_score in scores]})

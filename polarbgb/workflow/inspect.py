@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.data.segments import good_time_intervals
 from polarbgb.features.matrix import absent_names, feature_names
 from polarbgb.io.input import Branch, branches_of, list_branches, tree_name
-from polarbgb.io.input.files import Paths, shown
+from polarbgb.io.input.files import shown
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number

@@ -163,7 +163,7 @@ class Run:
         table.add_row("run", str(self.folder.path))
         for what, told in self._facts():
             table.add_row(what, told)
-        console = Console(record=True, file=StringIO(), width=100, markup=False, highlight=False)
+        console = Console(record=True, file=StringIO(), width=100, markup=False, emoji=False, highlight=False)
         console.print(table)
         return console
 

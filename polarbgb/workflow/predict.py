@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 
 from polarbgb.background.fold_model import predict_mean
+from polarbgb.background.transfer import Mismatch, mismatches
 from polarbgb.config import Device
+from polarbgb.config.types import Paths
 from polarbgb.data.quality import Quality
 from polarbgb.errors import UserError
-from polarbgb.io.input.files import Paths, shown
+from polarbgb.io.input.files import shown
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
 from polarbgb.runs.folder import RunFolder
@@ -39,6 +41,7 @@ class PredictResult:
         outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
         drift: one row per feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
         widths: (bins,) width of the raw pulls on this file.
+        unlike: bins whose pulls are unlike those of the fit.
         files: the files that were written.
     """
 
@@ -50,24 +53,40 @@ class PredictResult:
     outside: int
     drift: pl.DataFrame
     widths: tuple[float, ...]
+    unlike: tuple[Mismatch, ...]
     files: tuple[Path, ...]
 
     def summary(self) -> str:
-        """Return the number of rows, and the share beyond the training."""
+        """Return the number of rows, the share beyond the training, and the bin that is least like the fit."""
         beyond = f", {self.outside / self.rows:.1%} of them beyond the training" if self.outside else ""
-        return f"{counted(self.rows, 'row')} predicted{beyond}"
+        if not self.unlike:
+            return f"{counted(self.rows, 'row')} predicted{beyond}"
+        worst = max(self.unlike, key=lambda one: abs(np.log(one.scatter / one.fitted)))
+        return (
+            f"{counted(self.rows, 'row')} predicted{beyond}; WARNING: {counted(len(self.unlike), 'bin')} of "
+            f"{len(self.widths)} unlike the fit: pulls of {worst.bin} scatter by {worst.scatter:.2f}, "
+            f"{worst.fitted:.2f} in the fit ({worst.cause})"
+        )
 
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the widths of the pulls, and the features that leave the range of the training."""
         pulls = "pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths)
-        widths = Table(note="\n".join((*self.remarks, pulls)))
+        first = [Table(note="\n".join((*self.remarks, pulls)))]
+        if self.unlike:
+            rows = tuple((one.bin, f"{one.scatter:.2f}", f"{one.fitted:.2f}", one.cause) for one in self.unlike)
+            title = "WARNING: events in these bins are not to be relied on, because the models do not describe them"
+            first += [
+                Table(
+                    title=title, head=("bin", "scatter of pulls", "in the fit", "likely cause"), rows=rows, align="lrrl"
+                )
+            ]
         if not self.outside:
-            return [widths]
+            return first
         shown = self.drift if verbose else self.drift.head(_SHOWN)
         omitted = len(self.drift) - len(shown)
         limits = ("trained_low", "trained_high", "low", "high")
         return [
-            widths,
+            *first,
             Table(
                 title=f"{counted(self.outside, 'row')} ({self.outside / self.rows:.1%}) lie beyond what the models "
                 "were trained on: trees do not extrapolate, so do not rely on these rows (bit 11 of their quality)",
@@ -141,6 +160,9 @@ def predict(
             draft.write_json(FITTED_RANKING, read_detector(models, RANKING).as_dict())
         write_prediction(draft, prepared.dataset.entries, calibrated_background.frame, config, track)
         outside = int(drift.rows.sum())
+        unlike = mismatches(
+            calibrated_background.pulls, fitted["widths"], config.rates.names, beyond=float(drift.rows.mean())
+        )
         files = draft.publish(
             started,
             **prepared.provenance(config),
@@ -152,6 +174,7 @@ def predict(
             device={"asked": device, "got": devices(fold_models)},
             outside=outside,
             widths=calibrated_background.widths,
+            unlike=[asdict(mismatch) for mismatch in unlike],
         )
-    remarks = prepared.remarks(config)
-    return PredictResult(run, len(prediction), remarks, outside, drift.table, calibrated_background.widths, files)
+    widths, remarks = calibrated_background.widths, prepared.remarks(config)
+    return PredictResult(run, len(prediction), remarks, outside, drift.table, widths, unlike, files)

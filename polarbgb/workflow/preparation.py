@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates
 from polarbgb.data.dataset import Dataset, unused
 from polarbgb.data.epochs import doubtful_dates
@@ -20,7 +21,7 @@ from polarbgb.data.known_events import known_events, known_events_outside
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import Matrix, build_matrix, feature_names
 from polarbgb.io.input import tree_name
-from polarbgb.io.input.files import Paths, input_digest, shown
+from polarbgb.io.input.files import input_digest, shown
 from polarbgb.io.provenance import digest, seeds, versions
 from polarbgb.memory import room_for
 from polarbgb.progress import Track, silent, watched

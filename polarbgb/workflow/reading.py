@@ -12,12 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polarbgb.config import Config, TimeFormat
+from polarbgb.config.types import Paths
 from polarbgb.data.dataset import Dataset, RowRules, clean
 from polarbgb.data.time_format import from_fits_keywords, to_unix
 from polarbgb.data.time_problem import read_times
 from polarbgb.errors import InputError
 from polarbgb.io.input import good_times, read_columns, time_keywords
-from polarbgb.io.input.files import Paths, input_files, shown
+from polarbgb.io.input.files import input_files, shown
 from polarbgb.progress import Track, silent, watched
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from polarbgb.config import Config, shipped, validate
+from polarbgb.config.types import Paths
 from polarbgb.errors import InputError, UserError
-from polarbgb.io.input.files import Paths, input_digest, input_files, shown
+from polarbgb.io.input.files import input_digest, input_files, shown
 from polarbgb.io.provenance import versions
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted

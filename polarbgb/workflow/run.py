@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from polarbgb.background.backends import require_device
 from polarbgb.config import Config
-from polarbgb.io.input.files import Paths
+from polarbgb.config.types import Paths
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table
 from polarbgb.runs.folder import RunFolder

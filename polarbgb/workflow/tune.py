@@ -14,9 +14,9 @@ from polarbgb.background.backends import require_device
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.background.tune import Tuning, tune_model
 from polarbgb.config import Config
+from polarbgb.config.types import Paths
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
-from polarbgb.io.input.files import Paths
 from polarbgb.io.provenance import digest
 from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table, counted, number

@@ -63,7 +63,7 @@ def train(backend, slopes, seed):
         backend=backend, threads=1, n_estimators=15, n_estimators_per_bin=15, min_child_weight=1, reg_lambda=0
     )
     rows = np.ones(600, bool)
-    training = quantise(values, rows, rows, NAMES, model)
+    training = quantise(values, rows, rows, model)
     return train_fold(training, CountRates(rate, rate**0, rate**0), Split(rows, rows, rows), model)
 
 

@@ -101,7 +101,7 @@ def test_trees_grown_on_a_linear_rate_have_its_slopes(backend):
         learning_rate=0.2,
     )
     rows = np.ones(6000, bool)
-    training = quantise(values, rows, rows, NAMES[:2], model)
+    training = quantise(values, rows, rows, model)
     fitted = train_fold(training, CountRates(rate, rate**0, rate**0), Split(rows, rows, rows), model)
     inner = Matrix(rng.uniform(1, 9, size=(800, 2)).astype(np.float32), NAMES[:2])
     found = slopes_of(inner, [fitted])

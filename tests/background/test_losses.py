@@ -37,7 +37,7 @@ def trained(backend, objective, sample, trees=TREES, patience=1000):
     start = np.average(rate[grow], weights=weight[grow])
     base = np.full(ROWS, start if objective == "squared" else np.log(start), "f4")
     targets = [Targets(rate[rows].astype("f4"), weight[rows].astype("f4"), base[rows]) for rows in (grow, ~grow)]
-    booster = quantise(values, grow, ~grow, ("a", "b", "c"), model).train(*targets, model)
+    booster = quantise(values, grow, ~grow, model).train(*targets, model)
     return booster, model, float(base[0])
 
 

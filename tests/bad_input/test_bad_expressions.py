@@ -16,11 +16,11 @@ ESCAPES = {
     "open('escaped', 'w')": "unknown function 'open'",
     "print(glat)": "unknown function 'print'",
     "getattr(glat, 'real')": "unknown function 'getattr'",
-    "glat.__class__": "'glat.__class__' is not allowed here",
-    "glat.real": "'glat.real' is not allowed here",
+    "(glat).__class__": "'glat.__class__' is not allowed here",
+    "(glat).real": "'glat.real' is not allowed here",
     "().__class__.__bases__[0].__subclasses__()": "is not allowed here",
-    "glat.map_elements(abs)": "is not allowed here",
-    "abs.__globals__": "is not allowed here",
+    "glat.map_elements(abs)": "unknown function 'glat.map_elements'",
+    "(abs).__globals__": "is not allowed here",
     "(lambda: glat)()": "is not allowed here",
     "lambda x: x": "is not allowed here",
     "[glat for glat in hv]": "is not allowed here",
@@ -46,7 +46,6 @@ ESCAPES = {
     "glat << 2": "is not allowed here",
     "glat is hv": "only < <= > >= == != can compare",
     "glat in hv": "only < <= > >= == != can compare",
-    "glat[0][0]": "an element is written name[number]",
     "glat['0']": "an element is written name[number]",
     "glat[hv]": "an element is written name[number]",
     "glat[:]": "an element is written name[number]",
@@ -85,8 +84,6 @@ ESCAPES = {
     "(" * 30 + "hv" + "<hv)" * 30: "too complex",
     "min(" * 30 + "hv" + ",hv)" * 30: "too complex",
     "where(" * 40 + "hv" + ",hv,hv)" * 40: "too complex",
-    "hv" + "[0]" * 600: "expression",
-    "hv" + ".x" * 900: "expression",
     "glat\x00": "null",
 }
 
@@ -108,7 +105,7 @@ def test_what_is_no_arithmetic_is_refused_by_the_name_of_its_key(desk, refused, 
 
 @pytest.mark.parametrize("place", [("rates", "exposure"), ("classes", "hardness"), ("classes", "rules", "burst"),
                                    ("classes", "flags", "odd")], ids=".".join)  # fmt: skip
-@pytest.mark.parametrize("text", ["__import__('os')", "glat.real", "9" * 400, "hv" + "%hv" * 40, "glat >"])
+@pytest.mark.parametrize("text", ["__import__('os')", "(glat).real", "9" * 400, "hv" + "%hv" * 40, "glat >"])
 def test_expressions_elsewhere_are_refused_too(desk, refused, place, text):
     (desk / "toy.toml").unlink()
     (desk / "toy.toml").write_text(toy.toml(toy.configured((place, text))))

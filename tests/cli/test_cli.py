@@ -190,6 +190,12 @@ WRONG = {
     "too late": (["detect", "-r", "{run}", "--set", "model.max_depth=3"], "can change after the fit"),
     "mission in the way": (["simulate", "{mission}"], "add --overwrite"),
     "no days": (["simulate", "new.root", "--days", "-1"], "-1 days"),
+    "configuration twice": (["fit", "-c", "a.toml", "--config", "b.toml"], "-c / --config is given 2 times"),
+    "rate twice": (["detect", "-r", "{run}", "--far", "1", "--far=2"], "--far is given 2 times; give it once"),
+    "days twice": (["simulate", "new.root", "--days", "1", "--days", "1"], "--days is given 2 times"),
+    "shown twice": (["config", "show", "-c", "a", "-c", "b", "-c", "c"], "is given 3 times"),
+    "setting twice": (["fit", "--set", "model.seed=1", "--set", "model.seed=2"], "model.seed is set 2 times"),
+    "setting and option": (["fit", "--device", "cpu", "--set", "model.device=cpu"], "model.device is set 2 times"),
     "demo in a file": (["demo", "-r", "{at}/file"], "{at}/file"),
 }
 
@@ -205,6 +211,42 @@ def test_an_error_of_the_user_is_one_line(typed, case, unsuitable, mission, fini
     for name in left:  # the proof that the folder can be written; it claims nothing
         assert json.loads((tmp_path / name).read_text())["stages"] == {}
     assert {folder: files(folder) for folder in kept} == kept
+
+
+def test_flags_and_lists_can_be_repeated(typed):
+    shown = typed("config", "show", "-q", "--quiet", "--set", "trigger.far=3", "--set", "model.seed=4")
+    assert (shown.exit_code, shown.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "path"), [([], None), (["-i", "a"], Path("a")), (["-i", "a", "--input", "b"], (Path("a"), Path("b")))]
+)
+@pytest.mark.parametrize("verb", ["inspect", "tune", "fit", "run", "predict", "explain", "evaluate"])
+def test_one_input_is_a_path_and_several_are_a_list(typed, monkeypatch, verb, words, path):
+    given = []
+    monkeypatch.setattr(f"polarbgb.workflow.{verb}.{verb}", lambda *_, path, **__: given.append(path))
+    monkeypatch.setattr("polarbgb.cli.terminal.Terminal.show", lambda *_: None)
+    monkeypatch.setattr("polarbgb.cli.terminal.Terminal.close", lambda *_: None)
+    into = ["--into", "b"] if verb == "predict" else []
+    result = typed(verb, *words, *into)
+    if verb == "predict" and not words:
+        assert_one_line(result, "Missing option '-i'")
+    else:
+        assert (result.exit_code, given) == (0, [path]), result.output
+
+
+@pytest.mark.parametrize("backend", [None, "nonsense", "module://matplotlib_inline.backend_inline"])
+def test_commands_do_not_see_the_backend_of_a_notebook(typed, monkeypatch, backend):
+    seen = []
+    monkeypatch.setattr("polarbgb.workflow.plot.plot", lambda *_, **__: seen.append(os.environ["MPLBACKEND"]))
+    monkeypatch.setattr("polarbgb.cli.terminal.Terminal.show", lambda *_: None)
+    if backend is None:
+        monkeypatch.delenv("MPLBACKEND", raising=False)
+    else:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    assert typed("plot", "-r", "run").exit_code == 0
+    assert seen == ["agg"]
+    assert os.environ.get("MPLBACKEND") == backend
 
 
 def test_a_real_process_ends_with_2_and_one_line(tmp_path):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -26,6 +27,26 @@ def test_every_result_has_a_summary_and_its_files(results, command):
     assert "\n" not in result.summary()
     assert all(isinstance(table, Table) for table in result.tables(verbose=True))
     assert all(Path(path).exists() for path in result.files)
+
+
+@pytest.mark.parametrize(
+    "text", ["[bold]x[/bold]", "[/nothing]", "a :warning: b", "{z}", "\x1b[31mred\x1b[0m", "temp[0]"]
+)
+def test_names_are_shown_as_they_are_written(text, capsys):
+    result = SimpleNamespace(
+        command="show", files=(Path(text.replace("/", "")),), summary=lambda: text,
+        tables=lambda verbose: [Table(title=text, head=(text,), rows=((text,),), note=text)],
+    )  # fmt: skip
+    terminal = Terminal()
+    list(terminal.track([1], label=text, total=1))
+    terminal.show(result)
+    terminal.on_result(result)
+    terminal.close()
+    out, err = capsys.readouterr()
+    wanted = text.replace("\x1b", "\\x1b")
+    assert out.count(wanted) >= 10
+    assert "\x1b" not in out
+    assert wanted in err
 
 
 def test_numbers_are_those_of_the_results(results):

@@ -188,7 +188,7 @@ def test_a_zoom_shows_every_row_with_a_sigma_on_either_side(instrument):
     figure = drawn(light_curve(prediction, instrument, most=len(prediction), title="closer"))
     usable = prediction.filter(pl.col("segment") >= 0)
     assert line(figure.axes[0], "rate").get_ydata()[::3] == pytest.approx(usable["rate"].arr.get(0).to_numpy())
-    (band,) = (one for one in figure.axes[0].collections if "sigma" in one.get_label())
+    (band,) = (one for one in figure.axes[0].collections if "σ" in one.get_label())
     heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
     pred, sigma = usable["pred"].arr.get(0), usable["sigma"].arr.get(0)
     assert (heights.min(), heights.max()) == pytest.approx(((pred - sigma).min(), (pred + sigma).max()))
@@ -297,8 +297,8 @@ def test_a_known_event_is_shown_100_s_on_either_side_with_what_was_found(instrum
     figure = drawn(known_gallery(prediction, found(), summary(), instrument, slack=5.0))
     assert figure.legends[0].get_title().get_text() == "known events, hard"  # significance 9 there, 4 in the other
     first, second = figure.axes
-    assert first.get_title() == "GRB A\nnone within 5 s"
-    assert second.get_title() == "GRB B\nEV1"
+    assert first.get_title() == "GRB_A\nnone within 5 s"
+    assert second.get_title() == "GRB_B\nEV1"
     for panel, trigger, duration in ((first, 500, 0), (second, 2950, 20)):
         assert panel.get_xlim() == (-100, duration + 100)
         assert ("end of the duration" in [one.get_label() for one in panel.lines]) == (duration > 0)
@@ -314,7 +314,7 @@ def test_known_events_without_data_are_named(instrument):
     events = found().clear()
     figure = drawn(known_gallery(made(gap=(300, 700)), events, summary((None, None)), instrument))
     assert len(figure.axes) == 1
-    assert figure.get_supxlabel() == "time since the trigger (s); no data: GRB A"
+    assert figure.get_supxlabel() == "time since the trigger (s); no data: GRB_A"
     for none in (made(gap=(0, 3000)), made(rows=1)):
         assert said(drawn(known_gallery(none, events, summary((None, None)), instrument)))[0].startswith(
             "TOY: no data within"

@@ -274,3 +274,8 @@ def test_a_file_in_the_way_is_refused_before_the_work(undrawn, mission, tmp_path
         polarbgb.explain(undrawn, rows=40, export=mission, overwrite=True)
     polarbgb.explain(undrawn, rows=40, export=there, overwrite=True)
     assert "shap_nf1rate" in uproot.open(there)
+
+
+def test_a_search_without_events_leaves_no_event_to_explain(undrawn):
+    undrawn.write_frame("events.parquet", undrawn.read_frame("events.parquet").head(0))
+    assert polarbgb.explain(undrawn, rows=30).events == 0

@@ -1,6 +1,7 @@
 """Another file is predicted by the mean of the fitted models, or refused."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -54,7 +55,7 @@ def test_it_is_the_mean_of_the_models(finished, other, tmp_path):
         held = ["shared", *(f"bin{b}" for b in range(6))]
         models = [xgboost.Booster(model_file=finished / f"models/fold{fold}_{name}.ubj") for name in held]
         level = json.loads((finished / f"models/fold{fold}.json").read_text())["level"]
-        matrix = xgboost.DMatrix(values, feature_names=names)
+        matrix = xgboost.DMatrix(values)
         shared, *per_bin = [model.predict(matrix) for model in models]  # relative rates: the trees' exponential
         splits.append(np.column_stack([shared * own for own in per_bin]) * level)
     near = np.isclose(frame["pred"].to_numpy()[same], np.mean(splits, axis=0), rtol=1e-5)
@@ -91,7 +92,7 @@ def test_rows_outside_the_training_are_counted(finished, other, tmp_path):
     text = shown(hot)
     assert "temperature" in text
     assert f"{hot.rows:,} rows (100.0%) lie beyond what the models were trained on" in text
-    assert hot.summary() == f"{hot.rows:,} rows predicted, 100.0% of them beyond the training"
+    assert hot.summary().startswith(f"{hot.rows:,} rows predicted, 100.0% of them beyond the training")
 
 
 def test_a_file_without_a_feature_is_refused(finished, other, tmp_path):
@@ -181,3 +182,25 @@ def test_a_damaged_ranking_is_told_and_nothing_is_written(copied, other, tmp_pat
     with pytest.raises(UserError, match=r"ranking\.json"):
         polarbgb.predict(copied, RunFolder(tmp_path / "b"), path=other)
     assert not (tmp_path / "b/manifest.json").exists()
+
+
+def test_a_file_that_the_models_do_not_describe_is_said_so_loudly(finished, other, tmp_path):
+    """Rates of the last bin are 1.3 times the others' file, with their counting errors."""
+    with uproot.open(other) as file:
+        columns = file["nf1rate"].arrays(library="np")
+    for name, factor in (("rate", 1.3), ("rate_err", np.sqrt(1.3))):
+        columns[name][:, 5] *= factor
+    with root_file(tmp_path / "brighter.root") as file:
+        file.tree("nf1rate", columns)
+    like = polarbgb.predict(finished, tmp_path / "a", path=other)
+    unlike = polarbgb.predict(finished, tmp_path / "b", path=tmp_path / "brighter.root")
+    name = finished.config().rates.names[5]
+    (found,) = (one for one in unlike.unlike if one.bin == name)
+    assert found.fitted == finished.stage("fit")["widths"][5]
+    assert found.scatter > 2 * max(like.widths[5], found.fitted)
+    assert re.search(r"the rate is \d+% above the prediction", found.cause)
+    assert [one for one in unlike.unlike if one.bin != name] == [one for one in like.unlike if one.bin != name]
+    assert f"WARNING: {len(unlike.unlike)} bin" in unlike.summary()
+    assert f"pulls of {name} scatter by" in unlike.summary()
+    assert found.cause in shown(unlike)
+    assert unlike.run.stage("predict")["unlike"][-1]["bin"] == name

@@ -6,13 +6,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TypeAlias
 
+from polarbgb.config.types import Paths
 from polarbgb.errors import InputError
 from polarbgb.io.provenance import file_digest
-
-Paths: TypeAlias = str | Path | Sequence[str | Path]
-"""A file, a pattern such as ``"day*.root"``, a folder, or several of them."""
 
 
 def input_files(paths: Paths) -> tuple[Path, ...]:

@@ -33,6 +33,7 @@ class ExplainResult:
         rows: rows explained.
         events: events whose background is explained.
         residue: largest relative difference between a margin and base + SHAP values.
+        renamed: branches of an exported ROOT file, by features whose names ROOT cannot hold.
         files: the files that were written.
     """
 
@@ -46,6 +47,7 @@ class ExplainResult:
     rows: int
     events: int
     residue: float
+    renamed: dict[str, str]
     files: tuple[Path, ...]
 
     def summary(self) -> str:
@@ -70,6 +72,7 @@ class ExplainResult:
             _importances(self.groups, columns, title="the same for groups of features"),
             *_agreement("agreement of the folds' models", self.folds, verbose=verbose),
             *_agreement("agreement with the other run", self.stability, verbose=True),
+            *([Table(head=("feature", "branch"), rows=tuple(self.renamed.items()))] if self.renamed else []),
         ]
 
 
