@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +14,13 @@ from polarbgb.attribution.shap_values import mean_share
 from polarbgb.plotting.axes import number
 from polarbgb.plotting.bins import chosen, share
 from polarbgb.plotting.instrument import Instrument
-from polarbgb.plotting.style import BACKGROUND, EXCESS, MEASURED, MEASURED_FAINT, grid, page, styled, wrapped
+from polarbgb.plotting.style import BACKGROUND, MEASURED, grid, page, styled, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
-
-_CELLS = 100
-"""Cells of the range of SHAP values in which dots are stacked."""
-_FULL = 6
-"""Dots on one side of the middle from which a stack has its full height."""
-_MISSING, _BETWEEN = "#777777", "#B79BAF"
-"""Colour of a missing value, and of one between low and high."""
 
 
 @styled
@@ -76,7 +71,7 @@ def shap_bars(
 
 
 @styled
-def shap_beeswarm(  # noqa: PLR0917 - values, base, data and names are those of one explanation
+def shap_beeswarm(  # noqa: PLR0917 - in the order of shap's own Explanation
     values: Values,
     base: Values | float,
     data: NDArray[Any],
@@ -100,13 +95,13 @@ def shap_beeswarm(  # noqa: PLR0917 - values, base, data and names are those of 
     Returns:
         One row per feature, the most important one on top.
     """
+    # Unlike max_display, this choice leaves out shap's row "sum of others", which is coloured by only one of them.
     shown = np.argsort(-np.abs(values).mean(axis=0), kind="stable")[:most]
     figure = page(0.3 * len(shown) + 1.0)
     panel = figure.add_subplot()
     _swarm(panel, values[:, shown], data[:, shown], [names[feature] for feature in shown])
     panel.tick_params(axis="both", labelsize=8)
     panel.tick_params(axis="y", length=0)
-    panel.tick_params(axis="x", top=False)
     panel.set_xlabel(f"SHAP value ({_unit(objective)})", fontsize=8)
     panel.set_title(f"{title}: base {number(_base_rate(base, objective), 4)} Hz")
     return figure
@@ -122,49 +117,55 @@ def _base_rate(base: Values | float, objective: str) -> float:
 
 
 def _swarm(panel: Axes, values: Values, data: NDArray[Any], names: list[str]) -> None:
-    """Draw one row of dots per feature, and a bar that explains their colours."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.colors import Normalize
 
-    colours = LinearSegmentedColormap.from_list("low to high", [BACKGROUND, _BETWEEN, EXCESS])
-    size, edges = 6, "none"
-    for place, (shap, value) in enumerate(zip(values.T, data.T, strict=True)):
-        height = len(names) - 1 - place + stacked(shap)
-        missing = np.isnan(value)
-        panel.scatter(shap[missing], height[missing], s=size, color=_MISSING, edgecolors=edges)
-        low, high = _colour_range(value[~missing])
-        shade = {"c": value[~missing], "vmin": low, "vmax": high, "cmap": colours}
-        panel.scatter(shap[~missing], height[~missing], s=size, edgecolors=edges, **shade)
-        panel.axhline(place, color=MEASURED_FAINT, lw=0.4, ls=(0, (1, 5)), zorder=-1)
-    panel.axvline(0, color=MEASURED_FAINT, lw=0.6, zorder=-1)
-    panel.set_yticks(range(len(names)), names[::-1])
-    panel.set_ylim(-0.6, len(names) - 0.4)
-    for side in ("left", "right", "top"):
-        panel.spines[side].set_visible(False)
-    bar = panel.figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=panel, aspect=40, pad=0.02)
+    shap = _shap()
+    explanation = shap.Explanation(values, data=data, feature_names=names)
+    with _repeatable(), warnings.catch_warnings():
+        # A feature that is missing in every row has no range of colours; shap draws it grey.
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        shap.plots.beeswarm(
+            explanation, max_display=len(names), ax=panel, plot_size=None, color_bar=False, show=False, s=6
+        )
+    _colour_near_constants(panel)
+    colours = ScalarMappable(Normalize(0, 1), shap.plots.colors.red_blue)
+    bar = panel.figure.colorbar(colours, ax=panel, aspect=40, pad=0.02)
     bar.set_ticks([0, 1], labels=["low", "high"])
     bar.ax.tick_params(length=0)
     bar.set_label("value of the feature (grey: missing)", labelpad=-8)
     bar.outline.set_visible(False)
 
 
-def stacked(shap: Values) -> Values:
-    """Return (rows,) heights at which dots of similar SHAP values lie beside each other, from -0.4 to 0.4.
-
-    The dots of each hundredth of the range are stacked alternately above and below the middle.
-    """
-    cell = np.rint(_CELLS * (shap - shap.min()) / (np.ptp(shap) or 1.0))
-    order = np.argsort(cell, kind="stable")
-    _, first, cells = np.unique(cell[order], return_index=True, return_inverse=True)
-    layer = np.arange(len(shap)) - first[cells]
-    height = np.empty(len(shap))
-    height[order] = np.ceil(layer / 2) * np.where(layer % 2, 1.0, -1.0)
-    return 0.4 * height / max(float(np.abs(height).max(initial=0.0)), _FULL)
+def _colour_near_constants(panel: Axes) -> None:
+    """Restore the colours of a feature that hardly varies and is sometimes missing, which shap draws grey."""
+    for dots in panel.collections:
+        value = dots.get_array()
+        if value is not None and value.size and np.isnan(dots.norm.vmin or 0.0):
+            dots.set_clim(value.min(), value.max())
 
 
-def _colour_range(value: NDArray[Any]) -> tuple[float, float]:
-    """Return the 5 % and 95 % quantiles of a feature, which outliers do not stretch, or its limits if these agree."""
-    if not len(value):
-        return 0.0, 1.0
-    low, high = np.quantile(value, [0.05, 0.95])
-    return (float(low), float(high)) if low < high else (float(value.min()), float(value.max()))
+def _shap() -> Any:  # noqa: ANN401 - shap has no types
+    import matplotlib
+    from matplotlib import pyplot
+
+    with warnings.catch_warnings():
+        # While it is imported, shap edits matplotlib's colour maps in a deprecated way.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
+    try:  # shap draws by pyplot, which needs a backend that exists, whatever MPLBACKEND says
+        pyplot.switch_backend(matplotlib.get_backend())
+    except (ImportError, ValueError):
+        pyplot.switch_backend("agg")
+    return shap
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Let shap scatter its dots reproducibly, and restore the state of numpy's global generator afterwards."""
+    state = np.random.get_state()  # noqa: NPY002 - shap draws from this one
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
