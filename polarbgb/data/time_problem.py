@@ -318,8 +318,8 @@ def _rows_per_value(series: _Series, width: float) -> str:
             "store it with the fraction, in 64-bit floats"
         )
     return (
-        f"with {series.sharing:.2g} rows each: too coarse for rows of {series.cadence:g} s; store it with the fraction, "
-        "in 64-bit floats"
+        f"with {series.sharing:.2g} rows each: too coarse for rows of {series.cadence:g} s; store it with the "
+        "fraction, in 64-bit floats"
     )
 
 
