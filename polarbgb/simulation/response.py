@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from polarbgb.simulation.rates import CATEGORIES, THRESHOLDS, per_rate_in
 
@@ -50,7 +51,7 @@ def shares(spectrum: Array) -> Array:
     Returns:
         (categories,) shares for a rate of 1 in bin 0.
     """
-    counts = np.trapezoid(spectrum[:, None] * _response(), ENERGIES, axis=0)
+    counts = trapezoid(spectrum[:, None] * _response(), ENERGIES, axis=0)
     return per_rate_in(0, np.asarray(counts))
 
 

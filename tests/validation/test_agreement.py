@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.validation.agreement import agreement, measure_agreement
@@ -21,6 +21,7 @@ def lists(draw):
     return events([(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2], strict=False)])
 
 
+@settings(deadline=None)
 @given(lists(), lists(), st.sets(st.integers(0, 60)))
 def test_rows_and_events_are_counted_as_sets_count_them(one, other, gone):
     time = [float(t) for t in range(61) if t not in gone]
