@@ -19,6 +19,7 @@ from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
 from polarbgb.workflow.preparation import remarks
+from polarbgb.workflow.prospects import prospects
 from polarbgb.workflow.reading import read_dataset, source_files
 
 _GAP_CLASSES = (
@@ -55,7 +56,8 @@ class InspectResult:
         features: names of the features that a model would see.
         absent: what the configuration does not say, and the features that it would add automatically.
         rates: by rate column: 5 %, 50 % and 95 % quantile and maximum, Hz.
-        remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
+        remarks: on what is not used as it stands, on doubtful dates, on known events outside the data, and on what will
+            fail or will not be seen.
     """
 
     command: ClassVar[str] = "inspect"
@@ -183,7 +185,7 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates=dict(zip(config.rates.names, quantiles, strict=True)),
-        remarks=remarks(config, entries.facts(), dataset.time),
+        remarks=(*remarks(config, entries.facts(), dataset.time), *prospects(dataset, config)),
     )
 
 
