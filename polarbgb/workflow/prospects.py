@@ -32,8 +32,8 @@ def prospects(dataset: Dataset, config: Config) -> Iterator[str]:
     orbits = len(np.unique(dataset.orbit))
     if orbits < FEWEST_ORBITS:
         yield (
-            f"{counted(orbits, 'orbit')}: fewer than the {FEWEST_ORBITS} from which a ranking of events can be learned; "
-            "they will be ranked by significance"
+            f"{counted(orbits, 'orbit')}: fewer than the {FEWEST_ORBITS} from which a ranking of events can be "
+            "learned; they will be ranked by significance"
         )
     shortest, longest = config.features.passage
     if not len(passages(dataset.time, shortest, longest)):
