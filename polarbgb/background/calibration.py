@@ -11,7 +11,7 @@ from polarbgb.data.count_rates import CountRates
 
 _CLIP = 3.0
 _MOST_ROUNDS = 1000
-_FEWEST_COUNTS, _FEWEST_PAIRS = 10.0, 500
+_FEWEST_COUNTS, _FEWEST_PAIRS = 25.0, 500
 
 GAUSSIAN_WIDTH = 0.98483
 """Result of the modified Gaussian fit for a Gaussian of width 1, whose tails beyond 3 sigma are clipped."""
@@ -117,7 +117,10 @@ def calibrate(rate: NDArray[np.float64], prediction: NDArray[np.float64], error:
 
 
 def scatter_over_error(
-    count_rates: CountRates, segment: NDArray[np.integer], rows: NDArray[np.bool_]
+    count_rates: CountRates,
+    prediction: NDArray[np.float64],
+    segment: NDArray[np.integer],
+    rows: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return the (bins,) scatter of rates from one row to the next, in units of their stated errors.
 
@@ -126,19 +129,21 @@ def scatter_over_error(
 
     Args:
         count_rates: rates and errors.
+        prediction: (rows, bins) background rate, Hz.
         segment: (rows,) number of the unbroken stretch, not decreasing.
         rows: (rows,) rows that are used.
 
     Returns:
-        NaN in a bin with fewer than 500 pairs of rows whose stated errors are those of at least 10 counts: errors of
-        fewer counts, estimated from the counts themselves, say little about the scatter.
+        NaN in a bin with fewer than 500 pairs of rows in which at least 25 counts are expected: errors of fewer counts,
+        estimated from the counts themselves, say little about the scatter.
     """
     pairs = np.flatnonzero(rows[:-1] & rows[1:] & (segment[:-1] == segment[1:]))
     scatter = np.full(count_rates.rate.shape[1], np.nan)
     for i_bin in range(len(scatter)):
         rate, error = count_rates.rate[:, i_bin], count_rates.error[:, i_bin]
-        counts = np.nan_to_num(rate / error) ** 2
-        enough = pairs[np.minimum(counts[pairs], counts[pairs + 1]) >= _FEWEST_COUNTS]
+        # Not the observed counts: a choice by these would cut off their downward fluctuations.
+        expected = prediction[:, i_bin] * count_rates.exposure[:, i_bin]
+        enough = pairs[np.minimum(expected[pairs], expected[pairs + 1]) >= _FEWEST_COUNTS]
         if len(enough) >= _FEWEST_PAIRS:
             steps = (rate[enough + 1] - rate[enough]) / np.hypot(error[enough], error[enough + 1])
             scatter[i_bin] = modified_gaussian_fit(steps).sigma / GAUSSIAN_WIDTH

@@ -20,6 +20,9 @@ _FEWEST = 500
 _MOST = 20_000
 """Rows of a cell that are used: its width is then accurate to 0.5 %."""
 
+_FEW_COUNTS = 5.0
+"""Expected counts of a row below which it does not count for the width of the raw pulls."""
+
 _ROUNDS = 8
 
 _LEAST = 0.1
@@ -176,7 +179,8 @@ def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: 
         error: from :func:`fit_model_error`.
 
     Returns:
-        Sigma and pulls; width and mean are those of the pulls in units of counting noise alone.
+        Sigma and pulls; width and mean are those of the pulls in units of counting noise alone, where at least 5 counts
+        are expected; NaN with fewer than 500 such rows.
     """
     sigma, pull = np.empty_like(prediction), np.empty_like(prediction)
     fits = []
@@ -186,8 +190,11 @@ def calibrate_by_regime(rate: Array, prediction: Array, counting: Array, error: 
         residual = rate[:, i_bin] - expected
         sigma[:, i_bin] = np.hypot(factor * noise, share * expected)
         pull[:, i_bin] = residual / sigma[:, i_bin]
-        fits.append(core_of(residual / noise))
-    width, mean = np.array([fit.sigma or 1.0 for fit in fits]), np.array([fit.mean for fit in fits])
+        # The core of few counts, which are whole numbers, has no width that could be compared with a Gaussian.
+        enough = (expected / noise) ** 2 >= _FEW_COUNTS
+        fits.append(core_of(np.where(enough, residual / noise, np.nan)))
+    width = np.array([fit.sigma if fit.inside >= _FEWEST else np.nan for fit in fits])
+    mean = np.array([fit.mean for fit in fits])
     return Calibrated(sigma=sigma, pull=pull, width=width, mean=mean)
 
 

@@ -53,7 +53,9 @@ class Mismatch:
     cause: str
 
 
-def mismatches(pulls: Pulls, fitted: Sequence[float], bins: Sequence[str], *, beyond: float) -> tuple[Mismatch, ...]:
+def mismatches(
+    pulls: Pulls, fitted: Sequence[float | None], bins: Sequence[str], *, beyond: float
+) -> tuple[Mismatch, ...]:
     """Return the bins whose pulls scatter about 0 by more than :data:`WIDE` or less than :data:`NARROW` of the fit.
 
     Widths are compared with those of the fit, not with 1: rates that are weighted means scatter less in both files.
@@ -61,7 +63,7 @@ def mismatches(pulls: Pulls, fitted: Sequence[float], bins: Sequence[str], *, be
 
     Args:
         pulls: of the file that was predicted.
-        fitted: (bins,) width of the raw pulls in the fit.
+        fitted: (bins,) width of the raw pulls in the fit; None where too few counts were expected.
         bins: (bins,) names.
         beyond: share of the rows with a feature outside the range of the training.
     """
@@ -69,7 +71,9 @@ def mismatches(pulls: Pulls, fitted: Sequence[float], bins: Sequence[str], *, be
     width = np.asarray(fitted, np.float64)
     narrow, wide = scatter < NARROW * np.minimum(1.0, width), scatter > WIDE * width
     return tuple(
-        Mismatch(bins[i_bin], float(scatter[i_bin]), fitted[i_bin], _cause(pulls, i_bin, beyond, bool(narrow[i_bin])))
+        Mismatch(
+            bins[i_bin], float(scatter[i_bin]), float(width[i_bin]), _cause(pulls, i_bin, beyond, bool(narrow[i_bin]))
+        )
         for i_bin in np.flatnonzero(narrow | wide).tolist()
     )
 

@@ -58,12 +58,14 @@ def quality_table(prediction: pl.DataFrame, source: Mapping[str, Any]) -> Table:
     return _table(["", "", "share"], rows)
 
 
-def score_table(scores: Sequence[Mapping[str, Any]], widths: Sequence[float], titles: Sequence[str]) -> Table | None:
+def score_table(
+    scores: Sequence[Mapping[str, Any]], widths: Sequence[float | None], titles: Sequence[str]
+) -> Table | None:
     """Return the error of every bin by part of the rows; None if nothing was scored.
 
     Args:
         scores: scores of ``metrics.json``: all bins of each part of the rows.
-        widths: (bins,) widths of the raw pulls.
+        widths: (bins,) widths of the raw pulls; None where too few counts are expected.
         titles: (bins,) titles of the bins.
     """
     if not scores:
@@ -77,7 +79,7 @@ def score_table(scores: Sequence[Mapping[str, Any]], widths: Sequence[float], ti
             number(score["constant"] / score["noise"]),
             number(score["weighted_error"]),
             f"{score['bias']:+.3f}",
-            f"{widths[place % len(widths)]:.3f}",
+            "-" if (width := widths[place % len(widths)]) is None else f"{width:.3f}",
         ]
         for place, score in enumerate(scores)
     ]

@@ -38,9 +38,9 @@ class CalibratedBackground:
     pulls: Pulls
 
     @property
-    def widths(self) -> tuple[float, ...]:
-        """(bins,) widths of the raw pulls."""
-        return tuple(self.pulls.width.tolist())
+    def widths(self) -> tuple[float | None, ...]:
+        """(bins,) widths of the raw pulls; None where too few counts are expected."""
+        return tuple(width if np.isfinite(width) else None for width in self.pulls.width.tolist())
 
 
 def calibrate_background(

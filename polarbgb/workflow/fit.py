@@ -106,8 +106,9 @@ def _fit(
     )
     with watched(track, "calibrate"):
         calibrated_background = calibrate_background(prepared, crossed.prediction, folds.fold, config)
-    scatter = tuple(scatter_over_error(count_rates, dataset.segment, ~dataset.known).tolist())
-    scores = _scores(prepared, calibrated_background.prediction, folds, config)
+    background = calibrated_background.prediction
+    scatter = tuple(scatter_over_error(count_rates, background, dataset.segment, ~dataset.known).tolist())
+    scores = _scores(prepared, background, folds, config)
     trees = [[booster.trees for booster in fold_model.boosters] for fold_model in crossed.models]
     draft.write_config(config)
     draft.write_json(LOCAL, prepared.source.local())

@@ -40,7 +40,7 @@ class PredictResult:
         remarks: on what is not used as it stands, on doubtful dates, and on known events outside the data.
         outside: rows with a feature outside the range that the models were trained on; ``quality`` marks them.
         drift: one row per feature that leaves that range: ``table`` of :class:`polarbgb.features.contract.Drift`.
-        widths: (bins,) width of the raw pulls on this file.
+        widths: (bins,) width of the raw pulls on this file; None where too few counts are expected.
         unlike: bins whose pulls are unlike those of the fit.
         files: the files that were written.
     """
@@ -52,7 +52,7 @@ class PredictResult:
     remarks: tuple[str, ...]
     outside: int
     drift: pl.DataFrame
-    widths: tuple[float, ...]
+    widths: tuple[float | None, ...]
     unlike: tuple[Mismatch, ...]
     files: tuple[Path, ...]
 
@@ -70,7 +70,7 @@ class PredictResult:
 
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the widths of the pulls, and the features that leave the range of the training."""
-        pulls = "pull widths: " + ", ".join(f"{width:.3f}" for width in self.widths)
+        pulls = "pull widths: " + ", ".join("-" if width is None else f"{width:.3f}" for width in self.widths)
         first = [Table(note="\n".join((*self.remarks, pulls)))]
         if self.unlike:
             rows = tuple((one.bin, f"{one.scatter:.2f}", f"{one.fitted:.2f}", one.cause) for one in self.unlike)

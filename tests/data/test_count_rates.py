@@ -96,6 +96,6 @@ def test_stated_errors_are_compared_with_the_scatter_from_row_to_row(factor):
     counts[100:120] *= 20
     error = np.sqrt(np.maximum(counts, 1)) / factor
     segment = np.repeat([0, 1], 20_000)
-    found = scatter_over_error(CountRates(counts, error, counts**0), segment, np.ones(40_000, bool))
+    found = scatter_over_error(CountRates(counts, error, counts**0), expected, segment, np.ones(40_000, bool))
     assert found[0] == pytest.approx(factor, rel=0.02)
     assert np.isnan(found[1])

@@ -35,7 +35,7 @@ class FitResult:
         folds: number of models.
         parameters: where the hyperparameters came from, in words.
         scores: one per part of the rows and bin, the bins of a part one after the other.
-        widths: (bins,) width of the raw pulls by the modified Gaussian fit, by which sigma was scaled.
+        widths: (bins,) width of the raw pulls by the modified Gaussian fit; None where too few counts are expected.
         scatter: (bins,) scatter of rates from row to row over their stated errors; NaN where it is not known.
         weighted_means: whether the configuration says that rates may scatter less than their errors.
         rounds: of the training-set cleaning.
@@ -53,7 +53,7 @@ class FitResult:
     folds: int
     parameters: str
     scores: tuple[Score, ...]
-    widths: tuple[float, ...]
+    widths: tuple[float | None, ...]
     scatter: tuple[float, ...]
     weighted_means: bool
     rounds: tuple[Round, ...]
@@ -120,7 +120,7 @@ class FitResult:
                     (
                         score.bin,
                         *(number(error, 4) for error in (score.deviance, score.noise, score.constant)),
-                        f"{width:.3f}",
+                        "-" if width is None else f"{width:.3f}",
                         f"{trees:.0f}",
                     )
                     for score, width, trees in zip(scores, self.widths, self.trees[1:], strict=True)
