@@ -21,6 +21,9 @@ ABSURD = 1e30
 _MOST_NEGATIVE = 0.05
 """Share of negative rates above which a background was subtracted."""
 
+_FEWEST_NEGATIVE = 10
+"""Fewer negative rates are faults."""
+
 _CERTAINLY_OFF = 30.0
 """Counts expected at a tenth of the mean rate without one being observed: the bin was off (Poisson: 1e-13)."""
 
@@ -109,7 +112,7 @@ def count_rates(
     values = frame.select(rates.names).to_numpy().astype(np.float64)
     invalid = ~(np.abs(values) < ABSURD)
     negative = ~invalid & (values < 0)
-    _refuse_subtracted(negative, ~invalid, rates, where)
+    _refuse_subtracted(values, negative, rates, where)
     unusable = invalid | negative
     values[unusable] = np.nan
     errors = np.full(values.shape, np.nan)
@@ -150,10 +153,13 @@ def _live_time(rate: Array, error: Array, cadence: float) -> Array:
     return live
 
 
-def _refuse_subtracted(negative: NDArray[np.bool_], valid: NDArray[np.bool_], rates: Rates, where: str) -> None:
+def _refuse_subtracted(values: Array, negative: NDArray[np.bool_], rates: Rates, where: str) -> None:
     for i_bin, name in enumerate(rates.names):
-        share = negative[:, i_bin].sum() / max(int(valid[:, i_bin].sum()), 1)
-        if share > _MOST_NEGATIVE:
+        below, number = np.unique(values[negative[:, i_bin], i_bin], return_counts=True)
+        if len(below) and below[number.argmax()] % 1 == 0:
+            number[number.argmax()] = 0  # the commonest whole number may mark what is missing, as -1 or -999
+        share = number.sum() / max(len(values), 1)
+        if share > _MOST_NEGATIVE and number.sum() >= _FEWEST_NEGATIVE:
             raise InputError(
                 f"{where}: '{name}' is negative in {share:.0%} of the rows, as if a background had been subtracted; "
                 "counts are needed: give the rates from before the subtraction (rates.values)"

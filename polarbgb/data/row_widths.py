@@ -52,7 +52,7 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
     distance = np.diff(time)
     near = distance[distance <= _GAP * cadence]
     usual = _weighted_median(near) if len(near) else float(distance.min())
-    if not 0.5 * cadence <= usual <= 1.5 * cadence:
+    if not 0.5 * cadence <= usual < 1.5 * cadence:  # from 1.5 cadences on, every row would be a segment
         raise InputError(
             f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
         )

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from polarbgb.config import load, shipped, validate
-from polarbgb.data.quality import clean
+from polarbgb.data.dataset import clean
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import absent_names, build_matrix, feature_columns, feature_names, implied_names
 from polarbgb.features.passages import PASSAGE_NAMES
