@@ -183,12 +183,12 @@ def short_rows():
         "unix_time": time, "rate_0": counts[:, 0] / live, "rate_1": np.where(counts[:, 1], counts[:, 1] / live, NAN),
         "err_0": np.sqrt(counts[:, 0]) / live, "err_1": np.sqrt(counts[:, 1]) / live,
         "glat": [0, 1, 2, 3, 4, 5, 6, 7, 8], "crabarf": np.full(9, 2.0),
-    }, counts, live  # fmt: skip
+    }, counts  # fmt: skip
 
 
 @pytest.mark.parametrize("stored", [range(9), [6, 7, 8, 0, 1, 2, 3, 4, 5], [3, 4, 5, 6, 7, 8, 0, 1, 2]])
 def test_short_entries_are_combined_their_counts_and_live_times_added(stored):
-    columns, counts, live = short_rows()
+    columns, counts = short_rows()
     stored = list(stored)
     dataset = clean(frame_of(9, **columns)[stored], configured(input={"tree": "t", "cadence": 4.0}))
     assert dataset.time.tolist() == [1000, 1004, 1008, 1012, 1016, 1020]
@@ -211,7 +211,7 @@ def test_short_entries_are_combined_their_counts_and_live_times_added(stored):
 
 
 def test_all_entries_of_a_combined_row_are_marked():
-    columns, _, _ = short_rows()
+    columns, _ = short_rows()
     dataset = clean(frame_of(9, **columns), configured(input={"tree": "t", "cadence": 4.0}))
     marked = dataset.marked(np.array([False, True, False, False, False, True]), Quality.KEPT_OUT)
     assert np.flatnonzero(marked.entries.quality & Quality.KEPT_OUT).tolist() == [1, 2, 3, 4, 8]

@@ -32,6 +32,18 @@ def test_gaps_do_not_make_another_cadence():
         require(some, 1.0, 1.0)
 
 
+@pytest.mark.parametrize("gap", [3, 20, 90, 500])
+def test_gaps_that_outlast_the_data_do_not_either(gap):
+    """Half a minute of data, as of a satellite that looks at a source between occultations, and a gap, many times."""
+    time = (np.arange(30) + (30 + gap) * np.arange(40)[:, None]).ravel()
+    require(time, 0.9, 1.0)
+
+
+def test_rows_of_which_many_are_missing_have_their_cadence():
+    rng = np.random.default_rng(0)
+    require(np.flatnonzero(rng.random(5000) < 0.6), 0.9, 1.0)
+
+
 def test_the_usual_length_is_that_of_most_of_the_time_and_not_of_most_rows():
     # 600 short rows take 10 minutes of an hour and a half.
     time = np.concatenate([np.arange(0, 2400, 8.0), 2400 + np.arange(600.0), np.arange(3000, 6000, 8.0)])
