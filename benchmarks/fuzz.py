@@ -39,8 +39,8 @@ import toy
 from polarbgb.background.folds import make_folds
 from polarbgb.config import load
 from polarbgb.data.count_rates import count_rates
+from polarbgb.data.dataset import clean
 from polarbgb.data.known_events import read_known
-from polarbgb.data.quality import clean
 from polarbgb.errors import UserError
 from polarbgb.expressions import FUNCTIONS, parse
 from polarbgb.features.matrix import build_matrix

@@ -29,7 +29,7 @@ from polarbgb.background.cross_fit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.config import Baseline, Config
 from polarbgb.data.count_rates import count_rates
-from polarbgb.data.quality import clean
+from polarbgb.data.dataset import clean
 from polarbgb.features.matrix import build_matrix
 from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set

@@ -97,7 +97,7 @@ def test_what_is_sent_along_needs_no_network_and_tells_nobodys_folders(copied, m
 def test_without_its_places_a_run_is_read_as_before(copied, mission):
     (copied / "local.json").unlink()
     run = RunFolder(copied.path)
-    assert run.source() == Path("nf1rate.root")
+    assert run.sources() == (Path("nf1rate.root"),)
     assert polarbgb.export(run).events == run.stage("detect")["events"]
     with pytest.raises(polarbgb.UserError, match=r"no file nf1rate\.root|nf1rate\.root"):
         polarbgb.explain(run)

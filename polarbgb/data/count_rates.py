@@ -21,6 +21,9 @@ ABSURD = 1e30
 _MOST_NEGATIVE = 0.05
 """Share of negative rates above which a background was subtracted."""
 
+_FEWEST_NEGATIVE = 10
+"""Fewer negative rates are faults."""
+
 _CERTAINLY_OFF = 30.0
 """Counts expected at a tenth of the mean rate without one being observed: the bin was off (Poisson: 1e-13)."""
 
@@ -143,8 +146,11 @@ def _counted(column: pl.Series, name: str, where: str) -> Array:
     values = column.to_numpy().astype(np.float64)
     values[~(np.abs(values) < ABSURD)] = np.nan
     negative = values < 0
-    share = negative.sum() / max(int(np.isfinite(values).sum()), 1)
-    if share > _MOST_NEGATIVE:
+    below, number = np.unique(values[negative], return_counts=True)
+    if len(below) and below[number.argmax()] % 1 == 0:
+        number[number.argmax()] = 0  # the commonest whole number may mark what is missing, as -1 or -999
+    share = number.sum() / max(len(values), 1)
+    if share > _MOST_NEGATIVE and number.sum() >= _FEWEST_NEGATIVE:
         raise InputError(
             f"{where}: '{name}' is negative in {share:.0%} of the rows, as if a background had been subtracted; "
             "counts are needed: give the rates from before the subtraction (rates.values)"

@@ -52,7 +52,7 @@ def mark_filtered(quality: NDArray[np.uint32], frame: pl.DataFrame, filters: Map
     """Set the bits of the filters that do not hold, in place."""
     for i_filter, expression in enumerate(filters.values()):
         # with_columns: a filter that reads no column, such as 1 > 0, fills one.
-        passed = frame.with_columns(expression.truth().alias("passed"))["passed"].to_numpy()
+        passed = frame.with_columns(expression.truth().fill_null(False).alias("passed"))["passed"].to_numpy()
         mark(quality, ~passed, 1 << (_FIRST_FILTER_BIT + i_filter))
 
 

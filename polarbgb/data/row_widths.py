@@ -15,9 +15,6 @@ _SHORT, _LONG = 0.75, 1.25
 _MOST_LONG = 0.01
 """Share of rows that may be longer than the cadence: a clock may stumble."""
 
-_GAP = 100
-"""Distance of rows, in cadences, that is a gap."""
-
 _DEAD = 1.02
 """Live time over the width of a row above which the two contradict each other."""
 
@@ -50,9 +47,8 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
     if len(time) < 2:
         return
     distance = np.diff(time)
-    near = distance[distance <= _GAP * cadence]
-    usual = _weighted_median(near) if len(near) else float(distance.min())
-    if not 0.5 * cadence <= usual <= 1.5 * cadence:
+    usual = _usual(distance, cadence)
+    if not 0.5 * cadence <= usual < 1.5 * cadence:
         raise InputError(
             f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
         )
@@ -71,11 +67,13 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
         )
 
 
-def _weighted_median(distance: Array) -> float:
-    """Return the distance of rows at which half of the time is reached."""
-    ordered = np.sort(distance)
-    passed = np.cumsum(ordered)
-    return float(ordered[np.searchsorted(passed, passed[-1] / 2)])
+def _usual(distance: Array, cadence: float) -> float:
+    """Return the length of the rows that cover most of the time, s; if most rows have no next one, their distance."""
+    near = np.sort(distance[distance < 1.5 * cadence])
+    if 2 * len(near) < len(distance):
+        return float(np.median(distance))
+    passed = np.cumsum(near)
+    return float(near[np.searchsorted(passed, passed[-1] / 2)])
 
 
 def combined_rows(time: Array, live: Array, cadence: float) -> NDArray[np.int64]:

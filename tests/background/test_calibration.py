@@ -138,3 +138,16 @@ def test_a_core_without_scatter_keeps_its_errors_beside_an_outlier():
     found = calibrate(rate, np.full((100, 1), 100.0), np.full((100, 1), 7.0))
     assert found.width[0] == 1.0
     assert found.pull[0] == pytest.approx(0.1)
+
+
+def test_pulls_of_a_bin_are_those_of_its_measured_rows():
+    rng = np.random.default_rng(0)
+    rate, prediction, error = rng.normal(100, 10, (4000, 2)), np.full((4000, 2), 100.0), np.full((4000, 2), 5.0)
+    masked = rng.random((4000, 2)) < 0.4
+    found = calibrate(np.where(masked, np.nan, rate), prediction, np.where(masked, np.inf, error))
+    for i_bin in range(2):
+        rows = ~masked[:, i_bin]
+        alone = calibrate(*(values[rows, i_bin : i_bin + 1] for values in (rate, prediction, error)))
+        np.testing.assert_array_equal(found.pull[rows, i_bin], alone.pull[:, 0])
+        np.testing.assert_array_equal(found.sigma[rows, i_bin], alone.sigma[:, 0])
+        assert np.isnan(found.pull[~rows, i_bin]).all()

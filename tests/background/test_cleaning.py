@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.cleaning import Round, non_recurrent, rows_above, rows_beyond, with_margin
-from polarbgb.background.training_set import block_starts, in_blocks, summed_rate
+from polarbgb.background.training_set import block_starts, summed_rate
 from polarbgb.config import validate
 from polarbgb.data.count_rates import CountRates
 from polarbgb.features.matrix import Matrix
@@ -150,12 +150,33 @@ def test_the_summed_rate_is_that_of_the_counts_of_all_chosen_bins():
     data = CountRates(counts / exposure, np.sqrt(counts) / exposure, exposure)
     summed = summed_rate(data, (0, 2, 3))
     chosen = counts[:, [0, 2, 3]].sum(axis=1)
-    np.testing.assert_allclose(summed.exposure[:, 0], exposure[:, [0, 2, 3]].mean(axis=1))
+    share = (counts.sum(axis=0) / exposure.sum(axis=0))[[0, 2, 3]]  # bins that count more weigh more
+    np.testing.assert_allclose(summed.exposure[:, 0], exposure[:, [0, 2, 3]] @ (share / share.sum()))
     np.testing.assert_allclose((summed.rate * summed.exposure)[:, 0], chosen)
     np.testing.assert_allclose((summed.error * summed.exposure)[:, 0], np.sqrt(chosen))
     alone = summed_rate(data, (1,))
     for name in ("rate", "error", "exposure"):
         np.testing.assert_allclose(getattr(alone, name)[:, 0], getattr(data, name)[:, 1])
+
+
+def test_a_masked_bin_takes_its_share_of_counts_and_exposure_with_it():
+    """The rate stays: three bins of 80, 15 and 5 Hz sum to 100 Hz wherever one of them is off."""
+    rng = np.random.default_rng(5)
+    rate, exposure = np.array([80.0, 15.0, 5.0]), np.full((60_000, 3), 2.0)
+    exposure[rng.random(exposure.shape) < 0.3] = 0
+    counts = rng.poisson(rate * exposure).astype(float)
+    summed = summed_rate(CountRates.of_sums(counts, counts, exposure), (0, 1, 2))
+    masks = (exposure > 0) @ [1, 2, 4]
+    np.testing.assert_array_equal(summed.measured[:, 0], masks > 0)
+    for mask in range(1, 8):
+        rows = masks == mask
+        live = summed.exposure[rows, 0].sum()
+        assert summed.counts[rows, 0].sum() / live == pytest.approx(100, rel=4 / np.sqrt(100 * live) + 0.01)
+        share = rate[[mask >> i & 1 == 1 for i in range(3)]].sum() / 100
+        assert live / rows.sum() == pytest.approx(2 * share, rel=0.01)
+    np.testing.assert_allclose(summed.counts[:, 0], counts.sum(axis=1))
+    used = masks > 0
+    np.testing.assert_allclose((summed.error[used] * summed.exposure[used])[:, 0] ** 2, counts[used].sum(axis=1))
 
 
 def toy_mission(*, share=0.0, deficit=False, spikes=False, burst=None, seed=0):
@@ -182,7 +203,7 @@ def toy_mission(*, share=0.0, deficit=False, spikes=False, burst=None, seed=0):
     exposure = np.full(counts.shape, CADENCE)
     count_rates = CountRates(counts / exposure, np.sqrt(np.maximum(counts, 1)) / exposure, exposure)
     dataset = SimpleNamespace(
-        usable_time=1e9 + time, known=np.zeros(len(time), bool), segment=np.zeros(len(time), np.int32), orbit=orbit
+        time=1e9 + time, known=np.zeros(len(time), bool), segment=np.zeros(len(time), np.int32), orbit=orbit
     )
     matrix = Matrix(
         np.column_stack([np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)]).astype(np.float32), ("c", "s")
@@ -309,7 +330,7 @@ def test_the_rate_of_a_block_is_that_of_its_counts():
     rng = np.random.default_rng(6)
     counts, exposure = rng.poisson(50.0, (7, 2)), rng.uniform(0.5, 1.0, (7, 2))
     data = CountRates(counts / exposure, np.sqrt(counts) / exposure, exposure)
-    found = in_blocks(data, np.array([0, 3]))
+    found = data.combined(np.array([0, 3]))
     together = np.array([counts[:3].sum(axis=0), counts[3:].sum(axis=0)])
     live = np.array([exposure[:3].sum(axis=0), exposure[3:].sum(axis=0)])
     np.testing.assert_allclose(found.exposure, live)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.background.metrics import deviance, noise_deviance, score
+from polarbgb.background.calibration import modified_gaussian_fit
+from polarbgb.background.metrics import deviance, noise_deviance, performance, score
 from polarbgb.data.count_rates import CountRates
 
 
@@ -87,3 +88,60 @@ def test_no_method_gains_by_predicting_too_little_where_counts_are_few():
     assert low.weighted_error < true.weighted_error
     assert true.deviance < min(low.deviance, high.deviance)
     assert true.deviance == pytest.approx(true.constant, rel=1e-3)
+
+
+@pytest.fixture
+def half_masked():
+    """Counts of two bins of which a third is masked, bin by bin; a prediction, pulls, segments and orbits."""
+    rng = np.random.default_rng(7)
+    rows = 3000
+    live = rng.uniform(0.5, 1, (rows, 2)) * (rng.random((rows, 2)) > 1 / 3)
+    counts = rng.poisson(30 * live).astype(float)
+    prediction = rng.uniform(28, 32, (rows, 2))
+    rates = CountRates.of_sums(counts, np.maximum(counts, 1), live)
+    pull = np.where(live > 0, (rates.rate - prediction) / 6, np.nan)
+    return rates, prediction, pull, np.arange(rows) // 700, np.arange(rows) // 500
+
+
+def test_a_masked_bin_is_scored_as_if_those_rows_were_not_there(half_masked):
+    rates, prediction, *_ = half_masked
+    used = np.arange(len(prediction)) % 5 > 0
+    scores = score(rates, prediction, used, ("a", "b"), "part")
+    for i_bin, one in enumerate(scores):
+        rows = np.flatnonzero(used & rates.measured[:, i_bin])
+        (alone,) = score(
+            rates.of(rows, [i_bin]), prediction[rows, i_bin : i_bin + 1], np.ones(len(rows), bool), ("a",), ""
+        )
+        for name in ("rows", "deviance", "noise", "constant", "weighted_error", "bias", "mean_square_pull"):
+            assert getattr(one, name) == pytest.approx(getattr(alone, name), rel=1e-12), name
+
+
+def test_a_masked_bin_performs_as_if_those_rows_were_not_there(half_masked):
+    rates, prediction, pull, segment, orbit = half_masked
+    used = np.arange(len(prediction)) % 5 > 0
+    found = performance(rates, prediction, pull, segment=segment, orbit=orbit, rows=used, names=("a", "b"), part="part")
+    for i_bin, one in enumerate(found):
+        rows = np.flatnonzero(used & rates.measured[:, i_bin])
+        rate, predicted, pulls = rates.rate[rows, i_bin], prediction[rows, i_bin], pull[rows, i_bin]
+        assert one.absolute_error == pytest.approx(np.abs(rate - predicted).mean())
+        assert one.relative_bias == pytest.approx((rate - predicted).mean() / rate.mean())
+        core = modified_gaussian_fit(pulls)
+        assert (one.pull_mean, one.pull_width) == (core.mean, core.sigma)
+        means = [pulls[orbit[rows] == o].mean() for o in np.unique(orbit[rows])]
+        assert one.orbit_rms == pytest.approx(np.sqrt(np.mean(np.square(means))))
+        place = {row: n for n, row in enumerate(rows)}
+        pairs = [(place[r], place[r + 1]) for r in rows if r + 1 in place and segment[r] == segment[r + 1]]
+        first, second = np.array(pairs).T
+        centred = pulls - pulls.mean()
+        assert one.autocorrelation[0] == pytest.approx((centred[first] * centred[second]).mean() / pulls.var())
+
+
+def test_a_bin_that_is_masked_throughout_has_no_performance(half_masked):
+    rates, prediction, pull, segment, orbit = half_masked
+    dead = rates.without(np.broadcast_to([False, True], prediction.shape))
+    used = np.ones(len(prediction), bool)
+    scores = score(dead, prediction, used, ("a", "b"), "part")
+    assert scores[1].rows == 0
+    assert np.isnan(scores[1].deviance)
+    found = performance(dead, prediction, pull, segment=segment, orbit=orbit, rows=used, names=("a", "b"), part="part")
+    assert [one.score.bin for one in found] == ["a"]

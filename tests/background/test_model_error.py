@@ -96,3 +96,33 @@ def test_few_rows_are_calibrated_all_the_same(rows, bins, fair):
     )
     assert np.isfinite(found.sigma).all()
     assert (found.sigma >= 1 - 1e-9).all()
+
+
+def test_masked_bins_are_calibrated_as_if_those_rows_were_not_there():
+    prediction, counting, residual = (np.hstack([one[:20_000], one[20_000:40_000]]) for one in scattered(0.03))
+    masked = np.random.default_rng(0).random(prediction.shape) < 0.3
+    rate = np.where(masked, np.nan, prediction + residual)
+    cell, group = noise_cells(prediction, np.zeros(20_000, bool), None), np.arange(20_000) // 10 % 3
+    every = np.ones(20_000, bool)
+    noise = np.where(masked, np.inf, counting)
+    error = fit_model_error(rate, prediction, noise, cell=cell, group=group, fair=every)
+    found = calibrate_by_regime(rate, prediction, noise, error)
+    for i_bin in range(2):
+        rows = np.flatnonzero(~masked[:, i_bin])
+        alone = tuple(one[rows, i_bin : i_bin + 1] for one in (rate, prediction, counting))
+        own = fit_model_error(*alone, cell=cell[rows, i_bin : i_bin + 1], group=group[rows], fair=every[rows])
+        wanted = calibrate_by_regime(*alone, own)
+        np.testing.assert_allclose(found.sigma[rows, i_bin], wanted.sigma[:, 0])
+        np.testing.assert_allclose(found.pull[rows, i_bin], wanted.pull[:, 0])
+        assert found.width[i_bin] == pytest.approx(wanted.width[0])
+        assert found.mean[i_bin] == pytest.approx(wanted.mean[0])
+
+
+def test_a_bin_that_is_masked_throughout_is_calibrated_to_nothing():
+    prediction, counting = np.full((800, 1), 9.0), np.full((800, 1), np.inf)
+    cell, every = np.zeros((800, 1), int), np.ones(800, bool)
+    rate = np.full((800, 1), np.nan)
+    error = fit_model_error(rate, prediction, counting, cell=cell, group=np.arange(800) % 3, fair=every)
+    found = calibrate_by_regime(rate, prediction, counting, error)
+    assert not np.isfinite(found.pull).any()
+    assert np.isfinite(found.width).all()

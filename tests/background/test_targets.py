@@ -186,3 +186,63 @@ def test_gamma_targets_have_their_minimum_at_the_mean_ratio():
 
     found = minimize(loss, [3.0], tol=1e-12, method="Nelder-Mead").x
     assert np.exp(found[0]) == pytest.approx(np.mean(count_rates.rate[:, 0] / shape), rel=1e-5)
+
+
+@pytest.fixture
+def masked():
+    """Counts of three bins of different levels, a third of them masked, and no bin left in some rows."""
+    rng = np.random.default_rng(3)
+    live = rng.uniform(0.5, 1, (600, 3)) * (rng.random((600, 3)) > 1 / 3)
+    counts = rng.poisson([40, 8, 0.7] * live).astype(float)
+    assert ((live > 0).sum(axis=1) == 0).any()
+    return CountRates.of_sums(counts, np.maximum(counts, 1), live)
+
+
+@pytest.mark.parametrize("objective", ["poisson", "gamma", "squared"])
+def test_levels_are_those_of_the_rows_in_which_a_bin_is_measured(masked, objective):
+    used = np.arange(600) % 4 > 0
+    found = levels(masked, used, objective)
+    for i_bin in range(3):
+        rows = np.flatnonzero(used & masked.measured[:, i_bin])
+        alone = levels(masked.of(rows, [i_bin]), np.ones(len(rows), bool), objective)
+        assert found[i_bin] == pytest.approx(alone[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("objective", ["poisson", "gamma", "squared"])
+def test_a_row_in_which_the_bin_is_masked_has_no_weight_and_the_others_theirs(masked, objective):
+    targets = all_rows(masked, objective, bins=(1,))
+    rows = np.flatnonzero(masked.measured[:, 1])
+    alone = all_rows(masked.of(rows, [1]), objective)
+    assert not targets.weight[~masked.measured[:, 1]].any()
+    assert np.isfinite(targets.label).all()
+    for name in ("label", "weight", "base"):
+        np.testing.assert_allclose(getattr(targets, name)[rows], getattr(alone, name), rtol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["poisson", "gamma", "squared"])
+def test_what_bins_have_in_common_comes_from_the_measured_ones(masked, objective):
+    targets = all_rows(masked, objective, bins=(0, 1, 2))
+    level = levels(masked, np.ones(600, bool), objective)
+    weight = {
+        "poisson": lambda row, i: masked.exposure[row, i] * level[i],
+        "gamma": lambda row, i: 1.0,
+        "squared": lambda row, i: (level[i] / masked.error[row, i]) ** 2,
+    }[objective]
+    total = np.zeros(600)
+    for row in range(600):
+        bins = [i for i in range(3) if masked.measured[row, i]]
+        total[row] = sum(weight(row, i) for i in bins)
+        if bins:
+            label = sum(weight(row, i) * masked.rate[row, i] / level[i] for i in bins) / total[row]
+            label = label if objective == "squared" else max(label, 1e-6)
+            assert targets.label[row] == pytest.approx(label, rel=1e-5)
+    np.testing.assert_allclose(targets.weight, total * (targets.weight.sum() / total.sum()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["poisson", "gamma", "squared"])
+def test_a_bin_that_is_masked_throughout_has_harmless_targets(masked, objective):
+    dead = masked.without(np.broadcast_to([False, True, False], (600, 3)))
+    targets = all_rows(dead, objective, bins=(1,))
+    for values in (targets.label, targets.weight, targets.base):
+        assert np.isfinite(values).all()
+    assert (targets.weight > 0).any()

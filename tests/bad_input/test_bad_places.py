@@ -12,7 +12,7 @@ import pytest
 import toy
 
 from polarbgb.config import load
-from polarbgb.workflow.preparation import input_path
+from polarbgb.workflow.preparation import source_files
 
 GOOD = [
     "my file.root", "ü.root", "фон.root", "背景.root", "a:b.root", "a[1].root", "a*?.root", "#a.root", "a;1.root",
@@ -199,4 +199,4 @@ def test_a_folder_may_have_any_name_in_the_configuration(desk):
     (desk / "odd.toml").write_text(text)
     (desk / "a b/ü").mkdir(parents=True)
     (desk / "rows.root").rename(desk / "a b/rows.root")
-    assert input_path(load(desk / "odd.toml"), None) == Path("a b/ü/../rows.root")
+    assert source_files(load(desk / "odd.toml"), None) == ((desk / "a b/rows.root").resolve(),)

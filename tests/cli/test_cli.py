@@ -146,13 +146,14 @@ def unsuitable(tmp_path_factory, mission):
     (folder / "misspelt.toml").write_text(polar.replace("embargo", "embrago"))
     (folder / "no.toml").write_text("= = =\n")
     (folder / "file").write_text("x")
+    (folder / "folder").mkdir()
     return folder
 
 
 WRONG = {
     "no file": (["fit", "-i", "{at}/nowhere.root"], "no file"),
     "no default file": (["fit"], "polarbgb simulate data/nf1rate.root --days 10"),
-    "folder": (["inspect", "-i", "{at}"], "is a folder, not a file"),
+    "folder": (["inspect", "-i", "{at}/folder"], "is a folder without files"),
     "not ROOT": (["tune", "-i", "{at}/text.root"], "is not a ROOT file"),
     "cut short": (["fit", "-i", "{at}/cut.root"], "cut short"),
     "wrong tree": (["fit", "-i", "{mission}", "--set", "input.tree=nf1rat"], "did you mean 'nf1rate'?"),

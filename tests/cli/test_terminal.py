@@ -111,6 +111,7 @@ def fit_result(scatter, **changes):
     result = FitResult(
         run=RunFolder("run"),
         rows=1,
+        notes=(),
         features=1,
         folds=1,
         parameters="defaults",

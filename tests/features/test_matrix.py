@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from polarbgb.config import load, shipped, validate
-from polarbgb.data.quality import clean
+from polarbgb.data.dataset import clean
 from polarbgb.errors import UserError
 from polarbgb.features.matrix import absent_names, build_matrix, feature_columns, feature_names, implied_names
 from polarbgb.features.passages import PASSAGE_NAMES
@@ -94,11 +94,11 @@ def test_the_polar_features_are_named_for_what_they_are():
 
 def test_the_past_ends_at_gaps_and_at_dropped_rows():
     frame = frame_of([0, 1, 2, 3, 10, 11, 12, 13, 14, 15]).with_columns(
-        pl.Series("rate[0]", [400.0] * 6 + [math.nan] + [400.0] * 3)
+        pl.Series("rate[0]", [400.0] * 6 + [math.nan] + [400.0] * 3)  # the only bin
     )
     config = configured(columns=["glat"], history=[{"columns": ["glat"], "lags": [1], "means": [2]}])
     dataset = clean(frame, row_rules(config))
-    assert dataset.row.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert dataset.entries.first_of_rows().tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     matrix = matrix_of(frame, config)
     glat, nan = frame["glat"].to_numpy(), np.nan
     lag = [nan, *glat[0:3], nan, glat[4], nan, *glat[7:9]]

@@ -50,18 +50,17 @@ def make_prediction(rows=1000, bins=2, gaps=(), pulls=None, seed=0):
     pull = rng.normal(size=(rows, bins))
     for row, value in (pulls or {}).items():
         pull[row] = value
-    segment = np.full(rows, -1, np.int32)
-    segment[usable] = np.cumsum(np.diff(np.flatnonzero(usable), prepend=-1) > 1)
+    row = np.flatnonzero(usable)
 
     def array(values):
-        blanked = np.where(usable[:, None], values, np.nan).astype(np.float32)
-        return pl.Series(blanked, dtype=pl.Array(pl.Float32, bins))
+        return pl.Series(values[row].astype(np.float32), dtype=pl.Array(pl.Float32, bins))
 
     return pl.DataFrame(
         {
-            "row": np.arange(rows),
-            "unix_time": T0 + np.arange(rows),
-            "segment": segment,
+            "row": np.arange(len(row)),
+            "unix_time": T0 + row,
+            "width": np.ones(len(row), np.float32),
+            "segment": np.cumsum(np.diff(row, prepend=-1) > 1).astype(np.int32),
             "rate": array(pred + pull * sigma),
             "pred": array(pred),
             "sigma": array(sigma),
@@ -287,8 +286,35 @@ def test_one_row_is_drawn(draw):
 
 @pytest.mark.parametrize("draw", [light_curve, pull_histograms])
 def test_rows_without_numbers_leave_the_panels_empty(draw):
-    nothing = make_prediction(rows=5, gaps=[(0, 4)]).with_columns(segment=pl.lit(0, pl.Int32))
-    assert drawn(draw(nothing, make_instrument())).axes
+    for bins in ([0], [0, 1]):
+        assert drawn(draw(without_numbers(make_prediction(rows=5), np.ones(5, bool), bins), make_instrument())).axes
+
+
+def without_numbers(prediction, rows, bins):
+    """Mask some bins of some rows: they have a prediction, and no rate, sigma or pull."""
+    mask = rows[:, None] & np.isin(np.arange(prediction["pred"].dtype.shape[0]), bins)
+    return prediction.with_columns(
+        pl.Series(name, np.where(mask, np.float32(np.nan), prediction[name].to_numpy()), prediction[name].dtype)
+        for name in ("rate", "sigma", "pull")
+    )
+
+
+@pytest.mark.parametrize("rows", [600, 30_000])
+def test_masked_rows_are_gaps_of_their_bin_alone(rows):
+    prediction = make_prediction(rows=rows, pulls={rows // 2: 30.0})
+    masked = np.arange(rows) % 1000 < 100
+    spoiled = without_numbers(prediction, masked, [0])
+    figure, whole = (drawn(light_curve(one, make_instrument())) for one in (spoiled, prediction))
+    # The other bin is drawn as before, to the same limits.
+    for panel, other in zip(figure.axes[2:], whole.axes[2:], strict=True):
+        assert panel.get_ylim() == other.get_ylim()
+        np.testing.assert_array_equal(panel.lines[0].get_ydata(), other.lines[0].get_ydata())
+    assert figure.axes[0].get_yscale() == whole.axes[0].get_yscale()
+    assert np.isfinite(figure.axes[0].get_ylim()).all()
+    shown, every = (np.isfinite(line(one.axes[0], "rate").get_ydata()).mean() for one in (figure, whole))
+    assert shown < every
+    counted = [panel.patches[0].get_data()[0].sum() for panel in pull_histograms(spoiled, make_instrument()).axes]
+    assert counted == [rows - masked.sum(), rows]
 
 
 @pytest.mark.parametrize("largest", [3.0, 12.0, 23.0, 90.0, 3000.0])
@@ -333,7 +359,7 @@ def test_pull_histograms_count_every_usable_row_once():
     assert counts.sum() == 4990
     assert (edges[0], edges[-1], counts[-1]) == (-8, 8, 1)
     said = panel.texts[0].get_text().splitlines()
-    pull = prediction.filter(pl.col("segment") >= 0)["pull"].arr.get(0)
+    pull = prediction["pull"].arr.get(0)
     assert said[:3] == ["> 5: 2", "< -5: 1", f"std {pull.std():.2f}"]
     assert said[3] in {"68 %: ±0.98", "68 %: ±0.99", "68 %: ±1.00", "68 %: ±1.01", "68 %: ±1.02"}
 
@@ -372,7 +398,7 @@ def test_an_event_is_drawn_in_its_best_bin_with_its_surroundings():
     assert panel.get_xlim() == (-90, 120)
     span = panel.patches[0]
     assert (span.get_x(), span.get_width()) == (0, 30)
-    near = prediction.slice(410, 210).filter(pl.col("segment") >= 0)
+    near = prediction.filter(pl.col("unix_time").is_between(T0 + 410, T0 + 620, closed="left"))
     for label, name in (("rate", "rate"), ("background", "pred")):
         curve = line(panel, label)
         assert curve.get_ydata()[::3] == pytest.approx(near[name].arr.get(1).to_numpy())

@@ -67,17 +67,15 @@ def made(rows=3000, gap=(1400, 1800), scatter=None, seed=0):
         {
             "row": row,
             "unix_time": T0 + row,
-            "segment": np.where(usable, np.where(row >= gap[1], 1, 0), -1).astype("i4"),
-            "orbit": np.where(usable, row // 1000, -1).astype("i4"),
-            **{
-                name: pl.Series(np.where(usable[:, None], values, np.nan).astype("f4"), dtype=NUMBERS)
-                for name, values in arrays.items()
-            },
-            "north": np.where(usable, 40 * np.sin(row / 160), np.nan),
-            "east": np.where(usable, row / 4 % 360, np.nan),
-            "field_strength": np.where(usable, 30_000 + 3 * row, np.nan).astype("f4"),
+            "width": np.ones(rows, "f4"),
+            "segment": (row >= gap[1]).astype("i4"),
+            "orbit": (row // 1000).astype("i4"),
+            **{name: pl.Series(values.astype("f4"), dtype=NUMBERS) for name, values in arrays.items()},
+            "north": 40 * np.sin(row / 160),
+            "east": row / 4 % 360,
+            "field_strength": (30_000 + 3 * row).astype("f4"),
         }
-    )
+    ).filter(usable)
 
 
 def found(starts=(480.0, 2900.0), duration=40.0):

@@ -176,8 +176,8 @@ def fitted(run, config):
     """Leave a fit that holds nothing but its configuration."""
     draft = run.draft("fit")
     draft.write_config(config)
-    draft.write_json("local.json", {"input": str(config.input.path)})
-    draft.publish(0.0, input={"file": config.input.path.name})
+    draft.write_json("local.json", {"input": [str(path) for path in config.input.path]})
+    draft.publish(0.0, input={"files": [{"file": path.name} for path in config.input.path]})
 
 
 def assert_same(run, back, config):
@@ -194,7 +194,7 @@ def test_any_configuration_comes_back_equal(run, tmp_path):
     (tmp_path / "list.csv").write_text("name,unix_time\nGRB,1\n")
     raw = {
         "name": 'Ünlike "quoted" \\ name',
-        "input": {"path": "/data/a b.root", "tree": "t", "time": "t0", "cadence": 0.1},
+        "input": {"path": ["/data/a b.root", "/data/c.root"], "tree": "t", "time": "t0", "cadence": 0.1},
         "rates": {"values": ["r[0:2]"], "errors": ["e[0:2]"], "exposure": "live*2", "labels": ["a'b", 'c"d']},
         "derived": {"b": "glat + 1e-17", "a": "b*2"},
         "filters": {"two words": "(glat > 3\n or glat < 2)", "x.y": "a != 1"},

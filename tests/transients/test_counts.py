@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from polarbgb.transients.counts import counts_of, mirrored, with_added
+from polarbgb.transients.events import describe_events
 
 EXACT_BELOW = 20.0
 """Expected counts below which the reflection is exact."""
@@ -132,9 +133,9 @@ def test_counts_are_rate_times_live_time_of_the_usable_rows(make_settings, make_
     live = rng.uniform(0.5, 1.0, (50, 2))
     prediction = make_prediction(rng.normal(size=(50, 2)), usable=usable, exposure=live, orbit=np.arange(50) // 9)
     counts = counts_of(prediction, make_settings(bins=2, trigger={"sums": [[0, 1]]}))
-    np.testing.assert_array_equal(counts.row, np.flatnonzero(usable))
+    np.testing.assert_array_equal(counts.time, 1.5e9 + np.flatnonzero(usable))
     np.testing.assert_allclose(counts.expected, 100.0 * live[usable], rtol=1e-6)
-    np.testing.assert_allclose(counts.observed, prediction["rate"].to_numpy()[usable] * live[usable], rtol=1e-6)
+    np.testing.assert_allclose(counts.observed, prediction["rate"].to_numpy() * live[usable], rtol=1e-6)
     np.testing.assert_allclose(counts.noise, 10.0 * live[usable], rtol=1e-6)
     np.testing.assert_array_equal(counts.orbit, np.flatnonzero(usable) // 9)
     assert counts.n_bins == 2
@@ -155,12 +156,13 @@ def test_a_prediction_below_zero_is_searched_as_very_few_counts(make_settings, m
     np.testing.assert_array_equal(counts.expected[pred > 0], 100.0)
 
 
-def test_of_a_bin_that_expects_nothing_a_millionth_of_a_count_is_expected(make_settings, make_prediction):
+def test_of_a_bin_that_expects_nothing_two_millionths_of_a_count_are_expected(make_settings, make_prediction):
     pred = np.tile([100.0, 0.0], (50, 1))
     counts = counts_of(
         make_prediction(np.zeros((50, 2)), pred=pred, orbit=np.zeros(50, np.int32)), make_settings(bins=2)
     )
-    assert counts.expected[0].tolist() == [100.0, 1e-6]
+    assert counts.expected[0].tolist() == [100.0, 2e-6]
+    assert counts.measured.all()
 
 
 def test_counts_carry_what_the_prediction_notes_of_the_place(make_settings, make_prediction):
@@ -216,3 +218,54 @@ def test_sums_of_series_and_borders_are_those_of_a_loop(make_counts):
     for row in range(80):
         inside = np.flatnonzero(counts.segment == counts.segment[row])
         assert (first[row], after[row]) == (inside[0], inside[-1] + 1)
+
+
+def with_masked_bin(make_observed, rows=600, bins=3, seed=0):
+    """A prediction in which bin 1 is masked for a while, and the same with its counts that nobody saw."""
+    rng = np.random.default_rng(seed)
+    live = np.ones((rows, bins))
+    live[200:260, 1] = 0
+    expected = np.full((rows, bins), 50.0)
+    observed = rng.poisson(expected).astype(float)
+    return make_observed(observed, expected, exposure=live), observed, live > 0
+
+
+def test_a_masked_bin_adds_no_counts_and_the_others_theirs(make_settings, make_observed):
+    prediction, observed, measured = with_masked_bin(make_observed)
+    counts = counts_of(prediction, make_settings(bins=3))
+    np.testing.assert_array_equal(counts.measured, measured)
+    np.testing.assert_allclose(counts.observed, np.where(measured, observed, 0.0), rtol=1e-5)
+    np.testing.assert_allclose(counts.expected[measured], 50.0)
+    assert (counts.expected[~measured] < 1e-5).all()
+    assert (counts.expected > 0).all()
+    assert np.isfinite(counts.noise).all()
+    assert (counts.noise > 0).all()
+
+
+def test_a_masked_bin_stays_empty_in_the_reflection_and_under_a_transient(make_config, make_settings, make_observed):
+    prediction, _, measured = with_masked_bin(make_observed)
+    counts = counts_of(prediction, make_settings(bins=3))
+    assert not mirrored(counts, seed=0).observed[~measured].any()
+    added = with_added(counts, [(slice(195, 265), np.full((70, 3), 40.0))], make_config(bins=3).intervals)
+    difference = added.observed - counts.observed
+    np.testing.assert_allclose(difference[195:265], np.where(measured[195:265], 40.0, 0.0))
+
+
+def test_an_event_is_described_by_its_measured_bins(make_settings, make_observed):
+    rng = np.random.default_rng(1)
+    live, expected = np.ones((400, 2)), np.full((400, 2), 100.0)
+    live[100:120, 0] = 0
+    observed = rng.poisson(expected).astype(float)
+    observed[100:120] += 50
+    prediction = make_observed(observed, expected, exposure=live)
+    settings = make_settings(bins=2)
+    event = describe_events(prediction, np.array([98]), np.array([125]), settings).row(0, named=True)
+    inside = (np.arange(400) >= 98) & (np.arange(400) < 126)
+    for i_bin in range(2):
+        rows = inside & (live[:, i_bin] > 0)
+        assert event["counts"][i_bin] == pytest.approx(observed[rows, i_bin].sum(), rel=1e-5)
+        assert event["background"][i_bin] == pytest.approx(100 * rows.sum(), rel=1e-5)
+    dead = make_observed(observed, expected, exposure=np.tile([0.0, 1.0], (400, 1)))
+    event = describe_events(dead, np.array([98]), np.array([125]), settings).row(0, named=True)
+    assert event["counts"][0] == event["background"][0] == event["significance_bin"][0] == 0
+    assert event["significance_bin"][1] > 10

@@ -147,7 +147,7 @@ def test_a_stored_detector_ranks_another_file(trained, predicted, settings):
 
 
 def test_a_detector_is_read_as_it_was_stored():
-    detector = Detector(Ranking(("a", "b"), ("text",) * 5), Control(np.array([1.0, 2.0]), 3.0), 17)
+    detector = Detector(Ranking(("a", "b"), ("text",) * 5, 3.5), Control(np.array([1.0, 2.0]), 3.0), 17)
     again = Detector.from_dict(detector.as_dict())
     assert again.ranking == detector.ranking
     assert again.control.ranking.tolist() == [1.0, 2.0]
@@ -166,7 +166,7 @@ def test_the_control_holds_no_transient(make_counts, settings):
         )
         noise = measure_noise(counts, settings.trigger)
         found = search(counts, noise, settings.trigger, threads=1)
-        by_significance = Ranking(tuple(found.features), ())
+        by_significance = Ranking(tuple(found.features), (), counts.days)
         control = measure_control(counts, noise, by_significance, settings.trigger, threads=1)
         assert (np.diff(control.ranking) >= 0).all()
         assert control.days == counts.days
@@ -186,7 +186,9 @@ def test_with_few_orbits_nothing_is_injected_and_the_significance_ranks(make_cou
     monkeypatch.setattr("polarbgb.transients.detector.draw", None)  # it would fail
     detector = learn_detector(site, noise, found, settings)
     assert (detector.injected, detector.ranking.learned) == (0, False)
-    np.testing.assert_allclose(
-        detector.ranking.score(found.features, found.orbit), found.candidates.significance, rtol=1e-6
-    )
+    # At the scale of 10 s the noise is known from thousands of rows, at that of 200 s from 250 windows.
+    assert detector.ranking.days == counts.days
+    score, significance = detector.ranking.score(found.features, found.orbit), found.candidates.significance
+    assert (score <= significance + 1e-6).all()
+    np.testing.assert_allclose(score, significance, rtol=0.1)
     assert detector.control.days == counts.days

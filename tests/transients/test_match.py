@@ -144,7 +144,7 @@ def test_the_summary_tells_found_missed_uncovered_and_out_of_range(make_predicti
     time = T0 + np.concatenate([np.arange(100.0), np.arange(200.0, 300.0)])
     prediction = make_prediction(np.zeros((200, 1)), time)
     known = known_at(early=-6, first=-5, found=52, missed=70, edge=105, gap=106, reopens=195, last=305, late=306)
-    summary = known_summary(prediction, events_at((45, 50)), known, cadence=1.0, slack=5.0)
+    summary = known_summary(prediction, events_at((45, 50)), known, slack=5.0)
     assert summary.select("name", pl.col("time") - T0, "covered", "event", "dt").rows() == [
         ("first", -5.0, True, None, None),
         ("found", 52.0, True, "EV0", -7.0),
@@ -160,7 +160,7 @@ def test_the_duration_counts_for_what_is_covered_and_found(make_prediction):
     time = T0 + np.concatenate([np.arange(100.0), np.arange(200.0, 300.0)])
     prediction = make_prediction(np.zeros((200, 1)), time)
     known = known_at(20.0, early=-26, ends=-25, found=30, gap=110, reopens=175, last=305, late=306)
-    summary = known_summary(prediction, events_at((46, 60)), known, cadence=1.0, slack=5.0)
+    summary = known_summary(prediction, events_at((46, 60)), known, slack=5.0)
     assert summary.select("name", pl.col("time") - T0, "duration", "covered", "event", "dt").rows() == [
         ("ends", -25.0, 20.0, True, None, None),
         ("found", 30.0, 20.0, True, "EV0", 16.0),
@@ -173,14 +173,14 @@ def test_the_duration_counts_for_what_is_covered_and_found(make_prediction):
 def test_without_slack_or_duration_only_what_data_hold_is_covered(make_prediction):
     known = known_at(inside=5.5, edge=10, after=10.5)
     prediction = make_prediction(np.zeros((10, 1)))
-    summary = known_summary(prediction, events_at((4, 5)), known, cadence=1.0, slack=0.0)
+    summary = known_summary(prediction, events_at((4, 5)), known, slack=0.0)
     assert summary.select("name", "covered", "event").rows() == [("inside", True, None), ("edge", True, None)]
 
 
 def test_known_events_of_the_same_name_are_kept_apart_in_the_summary(make_prediction):
     known = pl.DataFrame({"name": ["flare", "flare"], "time": [T0 + 10, T0 + 50], "duration": [0.0, 0.0]})
     prediction = make_prediction(np.zeros((100, 1)))
-    summary = known_summary(prediction, events_at((49, 52)), known, cadence=1.0, slack=5.0)
+    summary = known_summary(prediction, events_at((49, 52)), known, slack=5.0)
     assert summary["event"].to_list() == [None, "EV0"]
     assert summary["dt"].to_list() == [None, -1.0]
 
@@ -189,7 +189,7 @@ def test_known_events_of_the_same_name_are_kept_apart_in_the_summary(make_predic
 @pytest.mark.parametrize("intervals", [(), ((1, 2),)])
 def test_a_summary_without_rows_keeps_its_types(make_prediction, rows, intervals):
     prediction = make_prediction(np.zeros((rows, 1)))
-    summary = known_summary(prediction, events_at(*intervals), known_at(), cadence=1.0, slack=0.0)
+    summary = known_summary(prediction, events_at(*intervals), known_at(), slack=0.0)
     assert summary.is_empty()
     assert summary.schema == {
         "name": pl.String,
@@ -199,7 +199,7 @@ def test_a_summary_without_rows_keeps_its_types(make_prediction, rows, intervals
         "event": pl.String,
         "dt": pl.Float64,
     }
-    with_known = known_summary(prediction, events_at(*intervals), known_at(a=20), cadence=1.0, slack=0.0)
+    with_known = known_summary(prediction, events_at(*intervals), known_at(a=20), slack=0.0)
     assert with_known.schema == summary.schema
     assert len(with_known) == (rows > 0)
 
@@ -210,19 +210,18 @@ def test_what_was_found_is_covered_and_agrees_with_the_events(make_prediction, s
     rng = np.random.default_rng(seed)
     time = T0 + np.cumsum(rng.choice([1.0, 1.2, 30.0], size=60))
     prediction = make_prediction(np.zeros((60, 1)), time, rng.random(60) < 0.8)
-    starts = np.sort(rng.choice(np.flatnonzero(prediction["segment"] >= 0), 5, replace=False))
-    start = time[starts]
+    start = prediction["unix_time"].to_numpy()[np.sort(rng.choice(len(prediction), 5, replace=False))]
     events = pl.DataFrame({"name": list("abcde"), "t_start": start, "t_stop": start + 1.0})
     triggers = np.sort(rng.uniform(time[0] - 20, time[-1] + 20, 15))
     durations = rng.choice([0.0, 3.0, 40.0], 15)
     known = pl.DataFrame({"name": [f"GRB{n}" for n in range(15)], "time": triggers, "duration": durations})
-    summary = known_summary(prediction, events, known, cadence=1.0, slack=4.0)
+    summary = known_summary(prediction, events, known, slack=4.0)
     found = summary.filter(pl.col("event").is_not_null())
     assert found["covered"].all()
     names, dt = match_known(start, start + 1.0, known, 4.0)
     expected = {one: (name, delta) for one, name, delta in zip("abcde", names, dt, strict=True) if name}
     assert {row["event"]: (row["name"], row["dt"]) for row in found.rows(named=True)} == expected
-    rows = prediction.filter(pl.col("segment") >= 0)["unix_time"].to_numpy()
+    rows, width = prediction["unix_time"].to_numpy(), prediction["width"].to_numpy()
     for row in summary.rows(named=True):
-        gap = np.maximum(np.maximum(rows - row["time"] - row["duration"], row["time"] - rows - 1.0), 0).min()
+        gap = np.maximum(np.maximum(rows - row["time"] - row["duration"], row["time"] - rows - width), 0).min()
         assert row["covered"] == (gap <= 4.0)

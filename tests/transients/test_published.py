@@ -157,18 +157,37 @@ def test_a_pull_of_just_sigma_is_not_flagged(make_config, make_prediction):
     assert len(find_clusters(prediction, make_config(bins=1, sigma=4.9).intervals)) == 6
 
 
-@pytest.mark.parametrize(("step", "clusters"), [(1.999, 1), (2.0, 2)])
-def test_a_step_of_two_cadences_parts_a_run(make_config, make_prediction, step, clusters):
+@pytest.mark.parametrize(("step", "clusters"), [(1.0, 1), (1.499, 1), (1.5, 2), (2.0, 2)])
+def test_a_step_of_one_and_a_half_cadences_parts_a_run(make_config, make_prediction, step, clusters):
     prediction = make_prediction([[9.0], [9.0]], time=[1.5e9, 1.5e9 + step])
     assert len(find_clusters(prediction, make_config(bins=1).intervals).filter(kind="bin")) == clusters
 
 
-def test_a_dropped_row_parts_a_run_and_row_numbers_stay_those_of_the_file(make_config, make_prediction):
+def test_a_dropped_row_parts_a_run_and_rows_are_numbers_of_the_prediction(make_config, make_prediction):
     prediction = make_prediction(np.full((7, 1), 9.0), usable=[False, True, True, False, True, True, True])
     found = find_clusters(prediction, make_config(bins=1).intervals).filter(kind="bin")
-    assert found.select("first", "last", "rows").rows() == [(1, 2, 2), (4, 6, 3)]
-    without = find_clusters(prediction.filter(pl.col("segment") >= 0), make_config(bins=1).intervals)
-    assert without.filter(kind="bin").equals(found)
+    assert found.select("first", "last", "rows").rows() == [(0, 1, 2), (2, 4, 3)]
+    assert prediction["entry"][found["first"].to_list()].to_list() == [1, 4]
+
+
+def test_a_masked_bin_is_in_no_cluster_and_the_others_are(make_config, make_prediction):
+    live = np.ones((9, 2))
+    live[3:5, 0] = 0
+    found = find_clusters(make_prediction(np.full((9, 2), 9.0), exposure=live), make_config(bins=2).intervals)
+    bins = found.filter(kind="bin").select("name", "first", "last").rows()
+    assert bins == [("0", 0, 2), ("0", 5, 8), ("1", 0, 8)]
+    pure = found.filter(kind="pure").select("name", "first", "last").rows()
+    assert sorted(pure) == [("0_1", 0, 2), ("0_1", 5, 8), ("1", 3, 4)]
+
+
+def test_the_excess_of_a_cluster_is_that_of_measured_counts(make_config, make_prediction):
+    live = np.ones((9, 2))
+    live[4, 0] = 0
+    prediction = make_prediction(np.full((9, 2), 9.0), exposure=live)
+    clusters = find_clusters(prediction, make_config(bins=2).intervals)
+    found = cluster_excess(prediction, clusters, 1.0)
+    # A pull of 9 is 90 counts of a row.
+    assert found.select("bin", "duration", "excess").rows() == [(0, 4.0, 360.0), (0, 4.0, 360.0), (1, 9.0, 810.0)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import lightgbm
 import numpy as np
 import pytest
+from scipy import stats
 
 from polarbgb.transients.ranking import (
     FEWEST_CANDIDATES,
@@ -12,18 +13,24 @@ from polarbgb.transients.ranking import (
     Ranking,
     enough_to_learn,
     fold_of_orbit,
+    gaussian_equivalent,
     train_ranking,
 )
 
 ORBITS = 60
-NAMES = ("significance", "distance_2s", "excess_near", "variability", "place")
+NAMES = ("significance", "significance_2s", "significance_3600s", "distance_2s", "excess_near", "variability", "place")
+DAYS = 0.375
 
 
 def toy(rng, number, *, injected, orbits=ORBITS):
     """Draw candidates: transients are brighter and lie in less variable data; ``place`` has no meaning."""
     shift = 2.0 if injected else 0.0
+    significance = 5 + shift + rng.exponential(1.0, number)
+    at_2s = rng.random(number) < 0.5  # the scale at which a candidate is most significant
     features = {
-        "significance": 5 + shift + rng.exponential(1.0, number),
+        "significance": significance,
+        "significance_2s": np.where(at_2s, significance, 3.0),
+        "significance_3600s": np.where(at_2s, 3.0, significance),
         "distance_2s": 4 + shift + rng.normal(size=number),
         "excess_near": rng.normal(size=number) + shift,
         "variability": rng.exponential(1.0 if injected else 3.0, number),
@@ -41,14 +48,14 @@ def sets(seed=0, orbits=ORBITS):
 
 @pytest.fixture(scope="module")
 def ranking():
-    return train_ranking(*sets(), seed=1, threads=1)
+    return train_ranking(*sets(), days=DAYS, seed=1, threads=1)
 
 
 @pytest.fixture(scope="module")
 def misled():
     """Return a ranking that was trained on faint transients and bright noise."""
     own, _, injected = sets(3)
-    return train_ranking(injected, injected, own, seed=0, threads=1)
+    return train_ranking(injected, injected, own, days=DAYS, seed=0, threads=1)
 
 
 def test_orbits_are_dealt_out_in_threes():
@@ -71,12 +78,12 @@ def test_transients_rank_above_noise_in_orbits_that_were_not_seen(ranking):
 def test_nothing_is_learned_from_equal_candidates():
     rng = np.random.default_rng(5)
     alike = [toy(rng, 600, injected=False) for _ in range(3)]
-    ranking = train_ranking(*alike, seed=1, threads=1)
+    ranking = train_ranking(*alike, days=DAYS, seed=1, threads=1)
     noise, signal = (ranking.score(*one) for one in (alike[0], alike[2]))
     assert np.mean(signal[:, None] > noise) == pytest.approx(0.5, abs=0.07)
 
 
-@pytest.mark.parametrize("name", ["significance", "distance_2s", "excess_near"])
+@pytest.mark.parametrize("name", ["significance", "significance_2s", "distance_2s", "excess_near"])
 def test_all_else_equal_a_brighter_excess_never_ranks_lower(ranking, misled, name):
     features, orbit = toy(np.random.default_rng(4), 10, injected=False)
     brightness = np.linspace(-5.0, 20.0, 60)
@@ -101,7 +108,7 @@ def test_a_fold_is_ranked_by_trees_that_never_saw_it(ranking):
     for features, orbit in changed:
         for values in features.values():
             values[fold_of_orbit(orbit) == fold] *= -3.0
-    after = train_ranking(*changed, seed=1, threads=1)
+    after = train_ranking(*changed, days=DAYS, seed=1, threads=1)
     assert after.models[fold] == ranking.models[fold]
     assert all(after.models[other] != ranking.models[other] for other in range(N_FOLDS) if other != fold)
     # Each fold is scored by its model.
@@ -137,13 +144,13 @@ def test_shap_values_and_their_base_add_up_to_the_ranking(ranking, held_out):
 
 
 def test_the_seed_makes_the_same_trees_to_the_byte(ranking):
-    assert train_ranking(*sets(), seed=1, threads=1) == ranking
-    assert train_ranking(*sets(), seed=2, threads=1).models != ranking.models
+    assert train_ranking(*sets(), days=DAYS, seed=1, threads=1) == ranking
+    assert train_ranking(*sets(), days=DAYS, seed=2, threads=1).models != ranking.models
 
 
 def test_the_order_of_the_features_makes_no_difference(ranking):
     turned = [({name: features[name] for name in reversed(NAMES)}, orbit) for features, orbit in sets()]
-    assert train_ranking(*turned, seed=1, threads=1) == ranking
+    assert train_ranking(*turned, days=DAYS, seed=1, threads=1) == ranking
 
 
 def test_a_feature_that_a_file_does_not_have_is_not_known(ranking):
@@ -178,15 +185,32 @@ def an_empty_fold(observed, mirrored, injected):
     return observed, mirrored, ({name: values[keep] for name, values in injected[0].items()}, injected[1][keep])
 
 
+def student_score(deviation, degrees):
+    """Return the Gaussian significance of the same probability, from the distributions themselves."""
+    return stats.norm.isf(stats.t.sf(deviation.astype(float), degrees))
+
+
+@pytest.mark.parametrize("degrees", [4, 9, 50, 1000, 1e6])
+def test_a_deviation_in_units_of_a_measured_noise_follows_student(degrees):
+    deviation = np.linspace(0.0, 30.0, 61)
+    wanted = student_score(deviation, degrees)
+    near = wanted < 30
+    np.testing.assert_allclose(gaussian_equivalent(deviation, degrees)[near], wanted[near], atol=0.05, rtol=0.01)
+
+
 @pytest.mark.parametrize("spoil", [few_candidates, few_orbits, an_empty_fold])
 def test_with_too_little_to_learn_from_the_significance_ranks(spoil):
     spoiled = spoil(*sets())
     assert enough_to_learn(*sets())
     assert not enough_to_learn(*spoiled)
-    ranking = train_ranking(*spoiled, seed=1, threads=1)
+    ranking = train_ranking(*spoiled, days=DAYS, seed=1, threads=1)
     assert not ranking.learned
     features, orbit = spoiled[0]
-    np.testing.assert_array_equal(ranking.score(features, orbit), features["significance"].astype(float))
+    # Nine hours hold 16,200 windows of 2 s, but 9 of an hour.
+    wanted = np.maximum(
+        student_score(features["significance_2s"], 16_200), student_score(features["significance_3600s"], 9)
+    )
+    np.testing.assert_allclose(ranking.score(features, orbit), wanted, atol=0.06)
     assert not ranking.explain(features, orbit).any()
     assert ranking.explain(features, orbit).shape == (len(orbit), len(NAMES))
     assert Ranking.from_dict(ranking.as_dict()) == ranking

@@ -205,3 +205,23 @@ def test_a_bin_that_expects_next_to_nothing_is_searched(make_settings, make_pred
     prediction = make_prediction(np.zeros((200, 2)), pred=pred, orbit=np.zeros(200, np.int32))
     settings = make_settings(bins=2)
     assert np.isfinite(search(counts_of(prediction, settings), settings.trigger)["significance"].to_numpy()).all()
+
+
+def test_a_masked_bin_is_not_searched_and_its_return_is_no_excess(make_settings, make_observed):
+    """Off for a while, in a file where a burst lies in the other bins meanwhile."""
+    rng = np.random.default_rng(4)
+    expected = np.full((4000, 3), 60.0)
+    observed, live = rng.poisson(expected).astype(float), np.ones((4000, 3))
+    live[1000:2000, 0] = 0
+    observed[1500:1510] += 80
+    settings = make_settings(bins=3, trigger={"sums": [[0, 1, 2]]})
+    counts = counts_of(make_observed(observed, expected, exposure=live), settings)
+    ones = {scale: np.ones(len(counts.series)) for scale in settings.trigger.scales}
+    found = find_windows(counts, ones, settings.trigger, threads=1)
+    bright = found.significance > 8
+    assert {counts.series[i] for i in found.series[bright]} == {(1,), (2,), (0, 1, 2)}
+    assert ((found.first[bright] <= 1510) & (found.after[bright] >= 1500)).all()
+    in_masked = found.series == 0
+    assert not (
+        (found.after[in_masked] > 1000) & (found.first[in_masked] < 2000) & (found.significance[in_masked] > 6)
+    ).any()

@@ -12,7 +12,7 @@ from polarbgb.config import load, validate
 from polarbgb.errors import UserError
 from polarbgb.io.input import Branch, list_branches, read_columns
 from polarbgb.io.input import columns as read
-from polarbgb.workflow.preparation import input_path, read_input
+from polarbgb.workflow.reading import read_input, source_files
 
 ROWS = 1000
 RHESSI = Path(__file__).parents[3].parent / "shared" / "data" / "rhessi_20110404.root"
@@ -317,12 +317,12 @@ def test_the_default_input_is_told_how_to_come_by(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load(CONFIGS / "polar.toml")
     with pytest.raises(UserError, match=r"no file data/nf1rate\.root; .* polarbgb simulate data/nf1rate\.root --days"):
-        input_path(config, None)
+        source_files(config, None)
     with pytest.raises(UserError, match=r"^no file other\.root$"):
-        input_path(config, Path("other.root"))
+        source_files(config, Path("other.root"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "nf1rate.root").touch()
-    assert input_path(config, None) == Path("data/nf1rate.root")
+    assert source_files(config, None) == ((tmp_path / "data" / "nf1rate.root").resolve(),)
 
 
 @pytest.mark.skipif(not RHESSI.exists(), reason=f"the real day of RHESSI data is not at {RHESSI}")
