@@ -3,11 +3,15 @@
 import shutil
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
 
 import polarbgb
 from polarbgb.io.atomic import atomic
 from polarbgb.runs.folder import RunFolder
+
+hypothesis.settings.register_profile("undisturbed", deadline=None)  # machines may be busy
+hypothesis.settings.load_profile("undisturbed")
 
 pytest_plugins = ["fixtures.counts", "fixtures.tables"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from polarbgb.config import Trigger
 from polarbgb.progress import Track, silent, watched
 from polarbgb.transients.candidates import Candidates, describe_candidates, disjoint, group_windows
 from polarbgb.transients.counts import Counts, mirrored, with_added
-from polarbgb.transients.false_alarms import Control
+from polarbgb.transients.false_alarms import Control, bulk_excess
 from polarbgb.transients.injection import InjectionSite, broad_population, draw
 from polarbgb.transients.noise import Noise
 from polarbgb.transients.ranking import Features, Ranking, enough_to_learn, train_ranking
@@ -106,28 +106,44 @@ def learn_detector(
         with watched(track, "Ranking"):
             ranking = train_ranking(*sets, (features, orbit), days=counts.days, seed=trigger.seed, threads=threads)
         injected = len(orbit)
-    return Detector(ranking, _control(counts, reflected, ranking, trigger, held_out=True), injected)
+    control = _control(counts, sample, reflected, ranking, trigger, held_out=True)
+    return Detector(ranking, control, injected)
 
 
-def measure_control(counts: Counts, noise: Noise, ranking: Ranking, settings: Trigger, *, threads: int = 0) -> Control:
+def measure_control(
+    counts: Counts, noise: Noise, sample: CandidateSample, ranking: Ranking, settings: Trigger, *, threads: int = 0
+) -> Control:
     """Search mirrored counts of a file that the ranking was not trained on, and rank their candidates.
 
     Args:
         counts: as observed.
         noise: noise of the counts.
+        sample: candidates of the counts.
         ranking: ranking statistic.
         settings: of the search.
         threads: number of threads; 0 for all cores.
     """
     reflected = search(mirrored(counts, seed=settings.seed), noise, settings, threads=threads)
-    return _control(counts, reflected, ranking, settings, held_out=False)
+    return _control(counts, sample, reflected, ranking, settings, held_out=False)
 
 
 def _control(
-    counts: Counts, reflected: CandidateSample, ranking: Ranking, settings: Trigger, *, held_out: bool
+    counts: Counts,
+    sample: CandidateSample,
+    reflected: CandidateSample,
+    ranking: Ranking,
+    settings: Trigger,
+    *,
+    held_out: bool,
 ) -> Control:
-    score = ranking.score(reflected.features, reflected.orbit, held_out=held_out)
-    return Control(np.sort(score[disjoint(reflected.candidates, score, counts, settings)]), counts.days)
+    observed, mirrored_ones = (
+        score[disjoint(found.candidates, score, counts, settings)]
+        for found in (sample, reflected)
+        for score in [ranking.score(found.features, found.orbit, held_out=held_out)]
+    )
+    control = Control(np.sort(mirrored_ones), counts.days)
+    # Without a ranking, in short files, flares may be much of the bulk.
+    return replace(control, excess=bulk_excess(observed, control)) if ranking.learned else control
 
 
 def _inject_and_search(

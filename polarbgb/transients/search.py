@@ -111,7 +111,7 @@ def find_transients(
     counts, trigger, threads = counts_of(prediction, settings), settings.trigger, settings.threads
     noise = measure_noise(counts, trigger)
     sample = search(counts, noise, trigger, threads=threads, track=track)
-    control = measure_control(counts, noise, detector.ranking, trigger, threads=threads)
+    control = measure_control(counts, noise, sample, detector.ranking, trigger, threads=threads)
     pooled = Detector(detector.ranking, detector.control.pooled(control), detector.injected)
     return _listed(prediction, counts, sample, pooled, settings, held_out=False)
 

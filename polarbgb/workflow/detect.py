@@ -89,7 +89,7 @@ def _detect(
     else:
         search = find_transients(prediction, settings, detector=fitted_detector(run), track=track)
         events, days = search.events, search.days
-        ranking, least_far = ranked_by(search.detector), 1 / search.detector.control.days
+        ranking, least_far = ranked_by(search.detector), search.detector.control.least_far
         draft.write_frame("candidates.parquet", search.candidates)
         draft.write_frame("event_ranking.parquet", search.contributions)
         draft.write_json(RANKING, search.detector.as_dict())

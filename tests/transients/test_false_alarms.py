@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarbgb.transients.false_alarms import Control, probability
+from polarbgb.transients.false_alarms import Control, bulk_excess, probability
 
 VALUES = st.lists(st.integers(-20, 40).map(lambda tenths: tenths / 2), max_size=40)
 DAYS = st.sampled_from([0.5, 3.0, 100.0])
@@ -120,3 +120,30 @@ def test_the_longer_the_control_the_surer_what_nothing_in_it_reaches():
 def test_no_candidates_have_no_probability():
     assert probability(np.zeros(0), control_of([]), 0.0).shape == (0,)
     assert probability(np.array([1.0]), control_of([], 1.0), 1.0).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("excess", [1.0, 1.4, 2.0])
+def test_the_excess_of_false_candidates_is_measured_in_the_bulk(excess):
+    """Exponential rankings of which the observed ones are more; a few true ones lie far above all."""
+    rng = np.random.default_rng(3)
+    days = 20.0
+    mirrored = Control(np.sort(rng.exponential(1.0, round(400 * days))), days)
+    observed = np.concatenate([rng.exponential(1.0, round(excess * 400 * days)), np.full(round(2 * days), 30.0)])
+    assert bulk_excess(observed, mirrored) == pytest.approx(excess, abs=0.08)
+
+
+def test_the_excess_multiplies_the_rate_its_error_and_its_limit():
+    plain, scaled = control_of([1.0, 2.0, 3.0], 4.0), Control(np.array([1.0, 2.0, 3.0]), 4.0, excess=1.5)
+    ranking = np.array([0.5, 2.5, 9.0])
+    np.testing.assert_allclose(scaled.far(ranking), 1.5 * plain.far(ranking))
+    np.testing.assert_allclose(scaled.far_error(ranking), 1.5 * plain.far_error(ranking))
+    assert scaled.least_far == pytest.approx(1.5 / 4.0)
+    # 0.7 a day allow one candidate of the control in 4 days, as 1.5 * 1 / 4 < 0.7 < 1.5 * 2 / 4.
+    assert scaled.selected(np.array([1.5, 2.5, 3.5]), 0.7).tolist() == [False, True, True]
+    assert Control.from_dict(scaled.as_dict()).excess == 1.5
+
+
+def test_few_candidates_have_no_excess_and_deficits_are_none():
+    assert bulk_excess(np.array([5.0, 6.0]), control_of([1.0], 0.01)) == pytest.approx(52 / 51, abs=0.02)
+    assert bulk_excess(np.array([]), control_of([1.0, 2.0], 1.0)) == 1.0
+    assert bulk_excess(np.array([1.0]), control_of([], 1.0)) == 1.0
