@@ -222,4 +222,6 @@ def test_a_masked_bin_is_not_searched_and_its_return_is_no_excess(make_settings,
     assert {counts.series[i] for i in found.series[bright]} == {(1,), (2,), (0, 1, 2)}
     assert ((found.first[bright] <= 1510) & (found.after[bright] >= 1500)).all()
     in_masked = found.series == 0
-    assert not ((found.after[in_masked] > 1000) & (found.first[in_masked] < 2000) & (found.significance[in_masked] > 6)).any()
+    assert not (
+        (found.after[in_masked] > 1000) & (found.first[in_masked] < 2000) & (found.significance[in_masked] > 6)
+    ).any()
