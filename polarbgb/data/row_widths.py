@@ -105,7 +105,7 @@ def widths(time: Array, first: NDArray[np.int64], cadence: float) -> Array:
         first: (rows,) first entry of each row.
         cadence: nominal length of a row, s.
     """
-    last = np.append(first[1:], len(time)) - 1
+    last = np.append(first[1:], len(time))[: len(first)] - 1
     end = time[last] + np.where(last > first, time[last] - time[last - 1], cadence)
     distance = np.diff(time[first], append=np.inf)
     return np.where(distance < 1.5 * cadence, distance, end - time[first])
