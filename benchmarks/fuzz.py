@@ -38,7 +38,6 @@ import toy
 
 from polarbgb.background.folds import make_folds
 from polarbgb.config import load
-from polarbgb.data.count_rates import count_rates
 from polarbgb.data.dataset import clean
 from polarbgb.data.known_events import read_known
 from polarbgb.errors import UserError
@@ -350,7 +349,6 @@ def try_config(changes: list[tuple[list[int], str, Any]], spoiling: tuple[float,
             config = load(path)
             frame = read_columns(_good(), toy.TREE, config.branches, exact=config.branches)
             dataset = clean(frame, row_rules(config))
-            count_rates(dataset, config.rates, config.input.cadence)
             build_matrix(dataset, config.features, config.position, config.input.cadence)
             make_folds(dataset.time, dataset.known, config.folds, config.orbit, config.model)
     except UserError as error:

@@ -155,7 +155,7 @@ def train_fold(
     torch.manual_seed(settings.seed)
     features = standardised(values, train)
     unseen, features = features[torch.from_numpy(held)], features[torch.from_numpy(train)]
-    rate = torch.from_numpy(count_rates.rate[train].astype(np.float32))
+    rate = torch.from_numpy(np.nan_to_num(count_rates.rate[train]).astype(np.float32))
     weight = torch.from_numpy((1.0 / count_rates.error[train] ** 2).astype(np.float32))
     model = network(features.shape[1], rate.shape[1])
     adam = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -238,7 +238,7 @@ def main(
     except UserError as error:
         raise click.ClickException(str(error)) from error
     blocks = scheme == "blocks"
-    scored = np.zeros(len(dataset.row), bool)
+    scored = np.zeros(len(dataset), bool)
     last, best = np.full((2, *count_rates.rate.shape), np.nan)
     fits = []
     for number, split in enumerate(folds.splits[:count]):
@@ -253,7 +253,7 @@ def main(
     label = "test" if blocks else f"held-out {scheme}"
     names = config.rates.names
     result = {
-        "input": str(prepared.path),
+        "input": str(path),
         "features": prepared.matrix.names,
         "scheme": scheme,
         "threads": threads,
@@ -270,8 +270,9 @@ def main(
         "best": [one.as_dict() for one in score(count_rates, best, scored, names, label)],
     }
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    entry = dataset.entries.first_of_rows()[scored]
     for epoch, prediction in (("last", last), ("best", best)):
-        write_reference(out.with_name(f"{out.stem}_{epoch}.parquet"), dataset.row[scored], prediction[scored])
+        write_reference(out.with_name(f"{out.stem}_{epoch}.parquet"), entry, prediction[scored])
     click.echo(f"{'bin':10s} {'last':>10s} {'best':>10s} {'pull^2':>10s}  (WMSE in Hz^2)")
     for end, top in zip(result["last"], result["best"], strict=True):
         errors = (end["weighted_error"], top["weighted_error"], top["mean_square_pull"])

@@ -32,7 +32,7 @@ from polarbgb.transients import windows as search
 from polarbgb.transients.counts import counts_of
 from polarbgb.transients.focus import Series, Windows, windows
 from polarbgb.transients.noise import measure_noise
-from polarbgb.workflow.preparation import read_dataset
+from polarbgb.workflow.reading import read_dataset
 from polarbgb.workflow.search_settings import search_settings
 
 MISSION = 72.0

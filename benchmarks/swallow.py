@@ -28,12 +28,11 @@ from polarbgb.background.backends import HeldOut
 from polarbgb.background.cross_fit import CrossFit, cross_fit
 from polarbgb.background.folds import Folds, make_folds
 from polarbgb.config import Baseline, Config
-from polarbgb.data.count_rates import count_rates
 from polarbgb.data.dataset import clean
 from polarbgb.features.matrix import build_matrix
 from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set
-from polarbgb.workflow.preparation import Prepared
+from polarbgb.workflow.preparation import Prepared, Source
 from polarbgb.workflow.reading import read_input, row_rules
 
 KINDS = {
@@ -84,7 +83,7 @@ def draw(prepared: Prepared, rng: np.random.Generator) -> list[Injection]:
         ]
         if len(starts):
             first = rng.choice(starts)
-            drawn.append(Injection(wanted.pop(0), dataset.row[first : first + length]))
+            drawn.append(Injection(wanted.pop(0), dataset.entries.first_of_rows()[first : first + length]))
     return drawn
 
 
@@ -117,7 +116,7 @@ def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     """Return the frame with its features, as ``prepare`` does with a file."""
     dataset = clean(frame, row_rules(config))
     matrix = build_matrix(dataset, config.features, config.position, config.input.cadence)
-    return Prepared(path, "", dataset, matrix, count_rates(dataset, config.rates, config.input.cadence))
+    return Prepared(Source((path,), "", [], [len(frame)]), dataset, matrix)
 
 
 def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:
@@ -145,11 +144,9 @@ def swallowed(
     injections: list[Injection],
 ) -> dict[str, tuple[float, float]]:
     """Return the share of the injected counts that the prediction follows, mean over bins, and its error, by kind."""
-    place = np.full(len(prepared.dataset.time), -1)
-    place[prepared.dataset.row] = np.arange(len(prepared.dataset.row))
     shares: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for one in injections:
-        rows = place[one.entries]
+        rows = prepared.dataset.entries.row[one.entries]
         lifted = ((after - before)[rows] * prepared.count_rates.exposure[rows]).sum(axis=0)
         shares[one.kind].append(float(np.mean(lifted / added[one.entries].sum(axis=0))))
     return {

@@ -56,9 +56,14 @@ class Score:
         """Return the deviance in units of that of pure counting noise."""
         return self.deviance / self.noise
 
-    def as_dict(self) -> dict[str, str | int | float]:
-        """Return the plain values."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain values; None for the errors of a bin without rows."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}  # noqa: PLR0124 - NaN
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return what :meth:`as_dict` was made from."""
+        return cls(**{field.name: _or_nan(plain[field.name]) for field in fields(cls)})
 
 
 def score(
@@ -144,15 +149,23 @@ class Performance:
 
     def as_dict(self) -> dict[str, object]:
         """Return the plain values, including those of the score."""
-        plain: dict[str, object] = asdict(self)
-        del plain["score"]
-        return {**self.score.as_dict(), **plain}
+        own = {name: value for name, value in asdict(self).items() if name != "score"}
+        return {**self.score.as_dict(), **{name: None if value != value else value for name, value in own.items()}}  # noqa: PLR0124 - NaN
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Return what :meth:`as_dict` was made from."""
-        of_score = {field.name: plain[field.name] for field in fields(Score)}
-        return cls(Score(**of_score), **{name: value for name, value in plain.items() if name not in of_score})
+        names = {field.name for field in fields(Score)}
+        own = {name: value if name in _OPTIONAL else _or_nan(value) for name, value in plain.items()}
+        return cls(Score.from_dict(plain), **{name: value for name, value in own.items() if name not in names})
+
+
+_OPTIONAL = ("relative_bias", "autocorrelation")
+"""Measures that may not exist."""
+
+
+def _or_nan(value: Any) -> Any:  # noqa: ANN401 - of any type
+    return np.nan if value is None else value
 
 
 def performance(
@@ -179,12 +192,14 @@ def performance(
         part: name of these rows.
 
     Returns:
-        One result per bin that has a usable value in these rows.
+        One result per bin, NaN if it has no usable value in these rows; empty if no row is used.
     """
     result = []
     for i_bin, bin_score in enumerate(score(count_rates, prediction, rows, names, part)):
         used = rows & (count_rates.exposure[:, i_bin] > 0)
         if not used.any():
+            nothing = (None,) * len(LAGS)
+            result.append(Performance(bin_score, np.nan, None, np.nan, np.nan, nothing, np.nan))
             continue
         _, i_orbit = np.unique(orbit[used], return_inverse=True)
         rows_of_orbit = np.bincount(i_orbit)

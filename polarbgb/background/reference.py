@@ -58,6 +58,8 @@ def _from_parquet(path: Path, entries: int, bins: int) -> NDArray[np.float64]:
         frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: damaged or cut short, cannot be read") from error
+    if "entry" in frame.columns:  # prediction.parquet of another run, whose rows are numbered in time order
+        frame = frame.drop("row", strict=False).rename({"entry": "row"})
     for name in ("row", "pred"):
         if name not in frame.columns:
             raise UserError(f"{path}: no column '{name}'; a reference has 'row' (entry of the input) and 'pred' (Hz)")

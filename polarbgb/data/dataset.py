@@ -16,7 +16,7 @@ from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, of
 from polarbgb.data.known_events import known_events
 from polarbgb.data.order import time_order
 from polarbgb.data.quality import DROPPED, Quality, blank_missing, count_reasons, mark, mark_filtered
-from polarbgb.data.row_widths import combined_rows, require_widths, spacing
+from polarbgb.data.row_widths import combined_rows, require_widths, widths
 from polarbgb.data.segments import orbit_numbers, segment_ids
 from polarbgb.data.time_problem import read_times
 from polarbgb.errors import InputError
@@ -107,7 +107,7 @@ class Dataset:
 
     Attributes:
         time: (rows,) start, unix s, increasing.
-        width: (rows,) length, s: the time to the next row, or the cadence before a gap.
+        width: (rows,) length, s: the time to the next row; before a gap the cadence, or that of its entries.
         segment: (rows,) number of the segment, an unbroken stretch of rows.
         orbit: (rows,) number of the orbit.
         known: (rows,) true within the configured distance of a known event.
@@ -250,7 +250,7 @@ def clean(
     known = _near_known_events(start, rules.known_events)
     dataset = Dataset(
         time=start,
-        width=_widths(time[entry], first, rules.cadence),
+        width=widths(time[entry], first, rules.cadence),
         segment=segment_ids(start, rules.cadence),
         orbit=orbit_numbers(start, rules.orbit),
         known=known,
@@ -283,11 +283,6 @@ def _with_gaps(
     distances = np.full((2, len(time)), np.nan)
     distances[:, entry] = start - start[first], start[last] - start
     return frame.with_columns(pl.Series(name, values) for name, values in zip(GAP_COLUMNS, distances, strict=True))
-
-
-def _widths(time: NDArray[np.float64], first: NDArray[np.int64], cadence: float) -> NDArray[np.float64]:
-    """Return the (rows,) lengths of combined rows, s, from the (entries,) times and the first entry of each row."""
-    return np.minimum(np.add.reduceat(spacing(time, cadence), first), 1.5 * cadence)
 
 
 def _near_known_events(time: NDArray[np.float64], section: KnownEvents | None) -> NDArray[np.bool_]:

@@ -19,6 +19,9 @@ _HABIT = 0.2
 _BESIDE = 1.5
 """Distance, in cadences, within which a row has a neighbour."""
 
+_SOON = 10
+"""Time, in cadences, within which the next entry of the file begins if some rows between them are missing."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -27,7 +30,7 @@ class Order:
     Attributes:
         entry: (rows,) number of the entry of each row, in the order of time.
         repeated: (entries,) mask of those that repeat or overlap another row, which are left out.
-        stray: (entries,) mask of those that are out of order and beside no other row, which are left out.
+        stray: (entries,) mask of those whose time is far from those of all others, and out of order.
         moved: number of rows that are out of order in the file and were sorted.
     """
 
@@ -41,8 +44,9 @@ def time_order(time: Array, live: Array, cadence: float) -> Order:
     """Sort entries by time.
 
     As many entries as possible that already are in order are taken first. Of the others, those that overlap one of the
-    first repeat it, as where two files overlap; those that are beside no other row have a damaged time; what is left
-    was stored in another order, as by joining files, and is sorted in. Of rows that overlap, the earlier one is kept.
+    first repeat it, as where two files overlap; those that are beside no other row, and neither continue the entry
+    before nor are continued by the next one, have a damaged time; what is left was stored in another order, as by
+    joining files, and is sorted in. Of rows that overlap, the earlier one is kept.
 
     Args:
         time: (entries,) start, unix s; NaN where an entry is not used.
@@ -66,7 +70,11 @@ def time_order(time: Array, live: Array, cadence: float) -> Order:
         rest = np.sort(np.concatenate([time[first], time[left]]))
         at = np.searchsorted(rest, time[left])
         gap = np.diff(rest, prepend=-np.inf, append=np.inf)
-        stray[left[(gap[at] > _BESIDE * cadence) & (gap[at + 1] > _BESIDE * cadence)]] = True
+        alone = (gap[at] > _BESIDE * cadence) & (gap[at + 1] > _BESIDE * cadence)
+        step = np.diff(time[used])
+        soon = (step > 0) & (step < _SOON * cadence)
+        continued = np.append(soon, False) | np.append(False, soon)
+        stray[left[alone & ~continued[~in_order][~overlaps]]] = True
     entry = used[~(repeated | stray)[used]]
     entry = entry[np.argsort(time[entry], kind="stable")]
     overlapping = _overlapping(time[entry], _lengths(time[entry], live[entry], cadence))

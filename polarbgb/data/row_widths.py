@@ -19,15 +19,8 @@ _DEAD = 1.02
 """Live time over the width of a row above which the two contradict each other."""
 
 
-def spacing(time: Array, cadence: float) -> Array:
-    """Return the (rows,) time from the start of each row to that of the next, s, or the cadence before a gap.
-
-    Args:
-        time: (rows,) start, unix s, increasing.
-        cadence: nominal length of a row, s.
-    """
-    distance = np.diff(time, append=np.inf)
-    return np.where(distance < 1.5 * cadence, distance, cadence)
+_LONGER = 1.5
+"""Ratio of live times from which on a row is longer than the short row before it."""
 
 
 def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, where: str) -> None:
@@ -80,8 +73,8 @@ def combined_rows(time: Array, live: Array, cadence: float) -> NDArray[np.int64]
     """Return the (rows,) number of the combined row that each row becomes part of: 0, 1, 2 and so on.
 
     Rows shorter than three quarters of a cadence, such as those that instruments record after a trigger, are combined
-    to rows of one cadence, counted from the first short row of a run. A row is short if the next one begins early and
-    if its live time is short.
+    to rows of one cadence, counted from the first short row of a run. A row is short if its live time is short and the
+    next one begins early, or the one before was as short.
 
     Args:
         time: (rows,) start, unix s, increasing.
@@ -90,8 +83,9 @@ def combined_rows(time: Array, live: Array, cadence: float) -> NDArray[np.int64]
     """
     distance = np.diff(time, append=np.inf)
     limit = _SHORT * cadence
-    short = (distance < limit) | (np.append(False, distance[:-1] < limit) & (distance >= 1.5 * cadence))
-    short &= live < limit
+    # The last one of a run may stand before a missing row: it is alive for as long as the one before.
+    last = np.append(False, (distance[:-1] < limit) & (live[1:] < _LONGER * live[:-1]))
+    short = ((distance < limit) | last) & (live < limit)
     begins = np.ones(len(time), bool)
     # A run continues where a short row follows a short row without a gap.
     follows = np.append(False, short[1:] & short[:-1] & (distance[:-1] < limit))
@@ -99,3 +93,19 @@ def combined_rows(time: Array, live: Array, cadence: float) -> NDArray[np.int64]
     cell = np.floor((time - time[start]) / cadence + 0.01)
     begins[1:] = ~follows[1:] | (cell[1:] != cell[:-1])
     return np.cumsum(begins) - 1
+
+
+def widths(time: Array, first: NDArray[np.int64], cadence: float) -> Array:
+    """Return the (rows,) lengths of combined rows, s: the time to the next row where there is no gap.
+
+    Before a gap the last entry of a row is taken to be as long as the one before it in the row, or as the cadence.
+
+    Args:
+        time: (entries,) start, unix s, increasing.
+        first: (rows,) first entry of each row.
+        cadence: nominal length of a row, s.
+    """
+    last = np.append(first[1:], len(time))[: len(first)] - 1
+    end = time[last] + np.where(last > first, time[last] - time[last - 1], cadence)
+    distance = np.diff(time[first], append=np.inf)
+    return np.where(distance < 1.5 * cadence, distance, end - time[first])

@@ -193,7 +193,9 @@ def _dependence(tables: RunTables, i_bin: int) -> Figure:
 
 
 def _evaluation(tables: RunTables) -> Figure:
-    errors = {name: [Score(**score) for score in scores] for name, scores in tables.evaluation["errors"].items()}
+    errors = {
+        name: [Score.from_dict(score) for score in scores] for name, scores in tables.evaluation["errors"].items()
+    }
     regimes = {
         name: [Performance.from_dict(of_bin) for of_bin in of_bins]
         for name, of_bins in tables.evaluation["regimes"].items()

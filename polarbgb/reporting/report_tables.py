@@ -82,6 +82,7 @@ def score_table(
             "-" if (width := widths[place % len(widths)]) is None else f"{width:.3f}",
         ]
         for place, score in enumerate(scores)
+        if score["rows"]
     ]
     head = [
         "rows",
@@ -106,7 +107,7 @@ def baseline_table(
 ) -> Table:
     """Return the error of each method in some bins, in units of counting noise."""
     rows = [
-        [name, *(number(scores[i_bin]["deviance"] / scores[i_bin]["noise"]) for i_bin in bins)]
+        [name, *(number(s["deviance"] / s["noise"]) if s["rows"] else "" for s in (scores[i_bin] for i_bin in bins))]
         for name, scores in errors.items()
     ]
     note = f"On the same held-out rows, without known events{share(bins, len(titles))}."
@@ -204,6 +205,8 @@ def slope_table(
         changes = (
             f"{'+' if slope['slope'] > 0 else ''}{number(slope['slope'] * slope['scatter'])} \u00b1 "
             f"{number(slope['error'] * slope['scatter'], 1)}"
+            if np.isfinite(slope["slope"])
+            else ""  # the feature has no value, or always the same
             for slope in of_bins
         )
         rows.append([feature, number(of_bins[0]["scatter"]), *changes])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,13 +43,13 @@ def extent(values: Iterable[float], form: str) -> str:
     """Write the smallest and the largest of some values, once if they read the same.
 
     Args:
-        values: one or more.
+        values: one or more; NaN is left out.
         form: format of a value, such as ``.2f``.
 
     Examples:
         >>> extent([1.31, 1.29, 1.3], ".1f"), extent([1, 2], ".1f")
         ('1.3', '1.0 to 2.0')
     """
-    ordered = sorted(values)
+    ordered = sorted(value for value in values if not math.isnan(value)) or [math.nan]
     low, high = (format(value, form) for value in (ordered[0], ordered[-1]))
     return low if low == high else f"{low} to {high}"

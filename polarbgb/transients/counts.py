@@ -76,6 +76,12 @@ class Counts:
         return self.expected > _LEAST
 
     @property
+    def complete(self) -> NDArray[np.bool_]:
+        """(rows,) mask of the rows in which every bin is measured that ever is."""
+        measured = self.measured
+        return np.asarray((measured | ~measured.any(axis=0)).all(axis=1))
+
+    @property
     def days(self) -> float:
         """Live time in days of 86,400 s."""
         return len(self.time) * self.cadence / 86_400

@@ -33,7 +33,7 @@ class HitPatterns:
 
     Attributes:
         member: (patterns, bins) whether a count of the pattern is counted in the bin.
-        mean: (patterns,) mean counts of the background per row.
+        mean: (patterns,) mean counts of the background per row in which they are measured.
     """
 
     member: NDArray[np.bool_]
@@ -68,16 +68,20 @@ def find_hit_patterns(counts: Counts) -> HitPatterns:
     neighbouring quiet rows, which cancel errors of the background. The patterns are the non-negative least-squares
     solution over all sets of bins.
     """
-    n_bins = counts.n_bins
-    mean = counts.expected.sum(axis=0) / max(len(counts.expected), 1)
-    quiet = counts.quiet[1:] & counts.quiet[:-1] & (np.diff(counts.segment) == 0)
-    pull = (counts.observed - counts.expected) / np.sqrt(counts.expected)
+    measured = counts.measured
+    mean = np.where(measured, counts.expected, 0.0).sum(axis=0) / np.maximum(measured.sum(axis=0), 1)
+    quiet = counts.quiet & counts.complete
+    quiet = quiet[1:] & quiet[:-1] & (np.diff(counts.segment) == 0)
+    live = np.flatnonzero(measured.any(axis=0))
+    n_bins = len(live)
+    pull = ((counts.observed - counts.expected) / np.sqrt(counts.expected))[:, live]
     change = np.diff(pull, axis=0)[quiet] / np.sqrt(2)
     change = change[(np.abs(change) < _OUTLYING).all(axis=1)]
-    if n_bins == 1 or n_bins > _MAX_BINS or len(change) < _MIN_PAIRS:
-        return HitPatterns(np.eye(n_bins, dtype=bool), mean)
+    if n_bins <= 1 or n_bins > _MAX_BINS or len(change) < _MIN_PAIRS:
+        return HitPatterns(np.eye(counts.n_bins, dtype=bool), mean)
     from scipy.optimize import nnls
 
+    mean = mean[live]
     shared = np.corrcoef(change.T) * np.sqrt(np.outer(mean, mean))
     shared = np.clip(shared, 0.0, np.minimum.outer(mean, mean))
     sets = (np.arange(1, 2**n_bins)[:, None] >> np.arange(n_bins)) & 1
@@ -85,4 +89,6 @@ def find_hit_patterns(counts: Counts) -> HitPatterns:
     weight = np.where(first == second, _WEIGHT_OF_BINS, 1.0) / np.sqrt(mean[first] * mean[second])
     mean_of_set, _ = nnls((sets[:, first] * sets[:, second]).T * weight[:, None], shared[first, second] * weight)
     kept = mean_of_set > 0
-    return HitPatterns(sets[kept].astype(bool), mean_of_set[kept])
+    member = np.zeros((int(kept.sum()), counts.n_bins), bool)
+    member[:, live] = sets[kept]
+    return HitPatterns(member, mean_of_set[kept])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ _MIN_WINDOWS = 60
 
 _FEW = 100.0
 """Mean expected counts of a window below which the mean square of the deficits is used instead of their median."""
+
+_NOTHING = 1e-3
+"""Expected counts up to which a window, of a series that is masked in it, says nothing about the noise."""
 
 _STRATA = 5
 """Number of strata of equal size into which rows are divided by the relative error of the model."""
@@ -93,13 +96,14 @@ def measure_noise(counts: Counts, settings: Trigger) -> Noise:
     scales = sorted(settings.scales)
     lengths = np.array([max(1, round(scale / counts.cadence)) for scale in scales])
     stratum = strata(counts)
+    complete = replace(counts, quiet=counts.quiet & counts.complete)
     sums = running_sums(counts.observed), running_sums(counts.expected)
     shorter = np.ones(len(counts.series))
     of_shorter = {name: np.tile(np.eye(counts.n_bins), (_STRATA, 1, 1)) for name in BASELINES}
     for scale, length in zip(scales, lengths, strict=True):
         shorter = _dispersion(counts, followed(counts, scale, settings), length, shorter)
         dispersion[scale] = shorter
-        first, after = _quiet_windows(counts, length, max(1, length // 2, len(counts.time) // _MAX_WINDOWS))
+        first, after = _quiet_windows(complete, length, max(1, length // 2, len(counts.time) // _MAX_WINDOWS))
         of_shorter = _covariances(_deviations(counts, sums, first, after, settings), stratum[first], of_shorter)
         for name, of_scale in of_shorter.items():
             covariance[name].append(of_scale)
@@ -172,11 +176,12 @@ def _dispersion(counts: Counts, expected: Array, length: int, shorter: Array) ->
     dispersion = np.ones(len(counts.series))
     for i_series, bins in enumerate(counts.series):
         of_series = background[:, bins].sum(axis=1)
-        deviation = (observed[:, bins].sum(axis=1) - of_series) / np.sqrt(of_series)
+        seen = of_series > _NOTHING
+        deviation = (observed[:, bins].sum(axis=1) - of_series)[seen] / np.sqrt(of_series[seen])
         below = deviation[deviation < 0]
         if len(below) < _MIN_WINDOWS // 2:
             continue
-        if of_series.mean() < _FEW:  # the median of few counts is coarse
+        if of_series[seen].mean() < _FEW:  # the median of few counts is coarse
             variance = float(np.mean(below**2))
         else:
             variance = (float(np.median(-below)) / GAUSSIAN_MEDIAN) ** 2

@@ -289,4 +289,9 @@ def _regimes(
                     part=regime,
                 )
             )
-    return {regime: bins for regime, bins in by_regime.items() if len(bins) == len(names)}
+    on = rates.measured[fair].any(axis=0).tolist()
+    return {
+        regime: bins
+        for regime, bins in by_regime.items()
+        if len(bins) == len(names) and all(of_bin.score.rows for of_bin, seen in zip(bins, on, strict=True) if seen)
+    }

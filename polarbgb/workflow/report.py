@@ -274,7 +274,7 @@ def _tiles(metrics: Sequence[Mapping[str, Any]], search: Mapping[str, Any], days
     tiles = [("covered by data", f"{days:.2f} d"), ("events", f"{search['events']:,}")]
     if search["method"] == "focus":
         tiles.append(("requested false-alarm rate", f"{search['trigger']['far']:g} per day"))
-    ratios = [score["deviance"] / score["noise"] for score in metrics if score["part"] in FAIR_PARTS]
+    ratios = [score["deviance"] / score["noise"] for score in metrics if score["part"] in FAIR_PARTS and score["rows"]]
     if ratios:
         tiles.append(("deviance / counting noise", number_range(min(ratios), max(ratios), 2)))
     return tiles

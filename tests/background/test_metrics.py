@@ -1,12 +1,15 @@
 """Errors of a prediction, against sums written out by hand."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.background.calibration import modified_gaussian_fit
-from polarbgb.background.metrics import deviance, noise_deviance, performance, score
+from polarbgb.background.metrics import Performance, deviance, noise_deviance, performance, score
 from polarbgb.data.count_rates import CountRates
 
 
@@ -136,7 +139,7 @@ def test_a_masked_bin_performs_as_if_those_rows_were_not_there(half_masked):
         assert one.autocorrelation[0] == pytest.approx((centred[first] * centred[second]).mean() / pulls.var())
 
 
-def test_a_bin_that_is_masked_throughout_has_no_performance(half_masked):
+def test_a_bin_that_is_masked_throughout_performs_as_nothing(half_masked):
     rates, prediction, pull, segment, orbit = half_masked
     dead = rates.without(np.broadcast_to([False, True], prediction.shape))
     used = np.ones(len(prediction), bool)
@@ -144,4 +147,10 @@ def test_a_bin_that_is_masked_throughout_has_no_performance(half_masked):
     assert scores[1].rows == 0
     assert np.isnan(scores[1].deviance)
     found = performance(dead, prediction, pull, segment=segment, orbit=orbit, rows=used, names=("a", "b"), part="part")
-    assert [one.score.bin for one in found] == ["a"]
+    assert [one.score.bin for one in found] == ["a", "b"]
+    assert np.isnan(found[1].pull_width)
+    plain = json.loads(json.dumps([one.as_dict() for one in found], allow_nan=False))
+    assert plain[1]["deviance"] is None
+    for one, stored in zip(found, plain, strict=True):
+        back = Performance.from_dict(stored | {"autocorrelation": tuple(stored["autocorrelation"])})
+        np.testing.assert_equal(asdict(back), asdict(one))

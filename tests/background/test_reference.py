@@ -26,6 +26,15 @@ def test_parquet_and_root_say_the_same(tmp_path, predicted):
         np.testing.assert_array_equal(read_reference(path, "t", entries=20, bins=3), predicted)
 
 
+def test_the_prediction_of_a_run_lies_at_its_entries(tmp_path, predicted):
+    """Its rows are numbered in time order, whatever the order of the entries."""
+    entry = np.random.default_rng(0).permutation(20)[:15]
+    pl.DataFrame({"row": np.arange(15), "entry": entry, "pred": predicted[entry]}).write_parquet(tmp_path / "a.parquet")
+    found = read_reference(tmp_path / "a.parquet", "t", entries=20, bins=3)
+    np.testing.assert_array_equal(found[entry], predicted[entry])
+    assert np.isnan(np.delete(found, entry, axis=0)).all()
+
+
 def test_one_rate_may_be_a_scalar_branch(tmp_path, predicted):
     path = root(tmp_path / "a.root", predicted[:, 0])
     np.testing.assert_array_equal(read_reference(path, "t", entries=20, bins=1), predicted[:, :1])

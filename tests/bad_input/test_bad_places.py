@@ -12,7 +12,7 @@ import pytest
 import toy
 
 from polarbgb.config import load
-from polarbgb.workflow.preparation import source_files
+from polarbgb.workflow.reading import source_files
 
 GOOD = [
     "my file.root", "ü.root", "фон.root", "背景.root", "a:b.root", "a[1].root", "a*?.root", "#a.root", "a;1.root",

@@ -1,6 +1,7 @@
 """The usable rows in time order, and what became of each entry of the file."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -411,10 +412,12 @@ def judged(frame):
         sound = {name: abs(x) < 1e30 for name, x in value.items()}
         masks.append([not (sound[f"rate[{i}]"] and value[f"rate[{i}]"] >= 0) for i in range(2)])
         distance = min((abs(time[entry] - time[e]) for e in valid if e != entry), default=INF)
+        at = valid.index(entry) if entry in valid else -1
+        steps = [time[b] - time[a] for a, b in pairwise(valid[max(at - 1, 0) : at + 2])]
         fault = None
         if not sound["unix_time"]:
             fault = "time is not a number of unix seconds"
-        elif entry not in increasing and distance > 1.5:
+        elif entry not in increasing and distance > 1.5 and not any(0 < step < 10 for step in steps):
             fault = "time is out of order and beside no other row"
         elif all(masks[-1]):
             fault = "no bin has a usable rate"

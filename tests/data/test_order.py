@@ -134,6 +134,13 @@ def test_a_time_far_from_all_others_is_stray(place, stray):
     assert (np.diff(time[order.entry]) > 0).all()
 
 
+def test_a_row_between_missing_ones_moves_with_its_block():
+    time = np.array([50, 51, 52, 0, 1, 2, 5, 8, 9, 12, 15.0])
+    order = ordered(time)
+    np.testing.assert_array_equal(time[order.entry], np.sort(time))
+    assert not order.stray.any()
+
+
 def test_a_lone_row_in_order_is_kept():
     order = ordered([0, 1, 2, 50, 100, 101])
     assert len(order.entry) == 6

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.data.row_widths import combined_rows, require_widths, spacing
+from polarbgb.data.row_widths import combined_rows, require_widths, widths
 from polarbgb.errors import InputError
 
 
@@ -119,5 +119,13 @@ def test_cells_of_one_cadence_divided_in_equal_parts_are_put_together_again(part
     assert combined(time, live) == np.repeat(np.arange(len(parts)), parts).tolist()
 
 
-def test_the_spacing_is_the_time_to_the_next_row_but_the_cadence_before_a_gap():
-    assert spacing(np.array([0, 1, 2.2, 3, 60]), 1.0).tolist() == [1, pytest.approx(1.2), pytest.approx(0.8), 1, 1]
+def test_the_width_is_the_time_to_the_next_row_but_the_cadence_before_a_gap():
+    found = widths(np.array([0, 1, 2.2, 3, 60]), np.arange(5), 1.0)
+    np.testing.assert_allclose(found, [1, 1.2, 0.8, 1, 1])
+
+
+@pytest.mark.parametrize("gap", [4.0, 40.0])
+def test_combined_rows_end_with_their_last_entry(gap):
+    """Four rows of 1 s, two of them, a gap, and a row of 4 s."""
+    time = np.array([0, 1, 2, 3, 4, 5, 6 + gap])
+    assert widths(time, np.array([0, 4, 6]), 4.0).tolist() == [4.0, 2.0, 4.0]

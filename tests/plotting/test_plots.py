@@ -181,13 +181,13 @@ def test_light_curve_shows_the_bins_asked_for():
 def test_light_curve_draws_the_values_and_breaks_at_gaps():
     prediction = make_prediction(rows=300, gaps=[(100, 149), (200, 200)])
     figure = light_curve(prediction, make_instrument())
-    usable = prediction.filter(pl.col("segment") >= 0)
+
     for name, label in (("rate", "rate"), ("pred", "background")):
         curve = line(figure.axes[2], label)
         y = curve.get_ydata()
         assert np.isnan(y).sum() == 3
-        assert y[::3] == pytest.approx(usable[name].arr.get(1).to_numpy())
-        assert unix(curve.get_xdata()[::3]) == pytest.approx(usable["unix_time"].to_numpy(), abs=1e-4)
+        assert y[::3] == pytest.approx(prediction[name].arr.get(1).to_numpy())
+        assert unix(curve.get_xdata()[::3]) == pytest.approx(prediction["unix_time"].to_numpy(), abs=1e-4)
         # No stroke leads across a gap: the break stands at the end of the last row before it.
         assert unix(curve.get_xdata()[np.isnan(y)]) - T0 == pytest.approx([100, 200, 300], abs=1e-4)
     assert line(figure.axes[0], "background").zorder >= line(figure.axes[0], "rate").zorder

@@ -167,7 +167,7 @@ def test_zooms_are_the_orbits_of_least_median_and_largest_pulls_and_the_passage(
     zooms = {zoom.name: zoom for zoom in choose_zooms(prediction, **ZOOMS)}
     assert list(zooms) == ["orbit_quietest", "orbit_median", "orbit_worst", "anomaly"]
     for name, orbit in (("orbit_quietest", 1), ("orbit_median", 0), ("orbit_worst", 2)):
-        rows = zooms[name].of(prediction).filter(pl.col("segment") >= 0)
+        rows = zooms[name].of(prediction)
         assert rows["row"].to_list() == prediction.filter(orbit=orbit)["row"].to_list()
         assert f"{np.sqrt(np.mean(rows['pull'].to_numpy() ** 2)):.2f}" in zooms[name].title
     assert (zooms["anomaly"].start, zooms["anomaly"].stop) == (T0 + 1399 - 900, T0 + 1800 + 900)
@@ -184,11 +184,10 @@ def test_short_stretches_are_no_orbits_and_one_row_is_enough():
 def test_a_zoom_shows_every_row_with_a_sigma_on_either_side(instrument):
     prediction = made()
     figure = drawn(light_curve(prediction, instrument, most=len(prediction), title="closer"))
-    usable = prediction.filter(pl.col("segment") >= 0)
-    assert line(figure.axes[0], "rate").get_ydata()[::3] == pytest.approx(usable["rate"].arr.get(0).to_numpy())
+    assert line(figure.axes[0], "rate").get_ydata()[::3] == pytest.approx(prediction["rate"].arr.get(0).to_numpy())
     (band,) = (one for one in figure.axes[0].collections if "σ" in one.get_label())
     heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
-    pred, sigma = usable["pred"].arr.get(0), usable["sigma"].arr.get(0)
+    pred, sigma = prediction["pred"].arr.get(0), prediction["sigma"].arr.get(0)
     assert (heights.min(), heights.max()) == pytest.approx(((pred - sigma).min(), (pred + sigma).max()))
     assert figure.legends[0].get_title().get_text() == "closer"
 
@@ -220,7 +219,7 @@ def test_every_residual_is_counted_once_and_the_gaussian_is_that_of_the_core(ins
 
 def brute_clusters(prediction, config):
     """Walk through the rows, bin by bin and sign by sign."""
-    rows = prediction.filter(pl.col("segment") >= 0).to_dicts()
+    rows = prediction.to_dicts()
     limit, cadence = config.intervals.sigma, config.input.cadence
     clusters = []
     for sign in (1, -1):

@@ -46,9 +46,7 @@ def test_numbers_of_events_are_those_summed_row_by_row(make_config, make_predict
     events = find_events(prediction, clusters, search_settings(config))
     assert len(events) == len(chosen)
     for number, (event, cluster) in enumerate(zip(events.rows(named=True), chosen.rows(named=True), strict=True)):
-        rows = prediction.filter(
-            pl.col("row").is_between(cluster["first"], cluster["last"]) & (pl.col("segment") >= 0)
-        ).rows(named=True)
+        rows = prediction.filter(pl.col("row").is_between(cluster["first"], cluster["last"])).rows(named=True)
         segment = prediction.filter(segment=rows[0]["segment"])["unix_time"]
         assert event["id"] == number
         assert event["rows"] == len(rows) == cluster["rows"]
@@ -97,7 +95,7 @@ def test_rows_dropped_inside_the_file_do_not_shift_events(make_config, make_pred
     (event,) = events_of(prediction, config).rows(named=True)
     assert event["glat"] == 20.0
     assert (event["time_to_gap_before"], event["time_to_gap_after"]) == (6.0, 2.0)
-    (again,) = events_of(prediction.filter(pl.col("segment") >= 0).tail(15), config).rows(named=True)
+    (again,) = events_of(prediction.tail(15), config).rows(named=True)
     assert again["t_start"] == event["t_start"]
     assert again["counts"] == event["counts"]
 

@@ -106,6 +106,28 @@ def test_what_bins_share_is_read_off_the_counts(make_counts):
     np.testing.assert_allclose(found, truth, atol=2.0)
 
 
+def test_what_bins_share_is_read_off_rows_in_which_all_are_measured(make_counts):
+    observed = nested(100_000, np.random.default_rng(2)).astype(float)
+    expected = np.tile(MEAN @ MEMBER, (len(observed), 1))
+    masked = np.zeros(expected.shape, bool)
+    masked[:60_000, 0] = True
+    counts = make_counts(np.where(masked, 0.0, observed), np.where(masked, 1e-6, expected))
+    patterns = find_hit_patterns(counts)
+    wanted = find_hit_patterns(make_counts(observed[60_000:], expected[60_000:]))
+    correlation = []
+    for one in (patterns, wanted):
+        common = (one.member.T * one.mean) @ one.member.astype(float)
+        correlation.append(common / np.sqrt(np.outer(one.background, one.background)))
+    np.testing.assert_allclose(*correlation, atol=0.05)
+    dead = find_hit_patterns(
+        make_counts(
+            observed * (np.arange(expected.shape[1]) > 0), np.where(np.arange(expected.shape[1]) > 0, expected, 1e-6)
+        )
+    )
+    assert not dead.member[:, 0].any()
+    np.testing.assert_allclose(dead.background[1:], (MEAN @ MEMBER)[1:], rtol=1e-2)
+
+
 def test_bins_that_share_nothing_are_drawn_apart(make_counts):
     found = np.random.default_rng(3).poisson(50.0, (50_000, 3))
     patterns = find_hit_patterns(make_counts(found, np.full(3, 50.0)))

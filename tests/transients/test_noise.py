@@ -208,3 +208,25 @@ def test_running_sums_are_those_of_slices():
     wanted = [values[:row].sum(axis=0) for row in range(51)]
     np.testing.assert_allclose(running_sums(values), wanted, atol=1e-12)
     assert running_sums(values[:0]).tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_a_bin_that_is_masked_for_long_has_the_noise_of_when_it_is_not(noise_of):
+    """Off for two thirds of the time: nothing is then observed, nothing expected, and nothing learned."""
+    observed = strayed(np.random.default_rng(11), 0.05).astype(float)
+    expected = np.full(observed.shape, RATE)
+    off = np.arange(ROWS) // 3000 % 3 > 0
+    observed[off, 0], expected[off, 0] = 0.0, 1e-6
+    noise, whole = noise_of(observed, rate=expected), noise_of(strayed(np.random.default_rng(11), 0.05))
+    np.testing.assert_allclose(noise.dispersion[10.0][:2], whole.dispersion[10.0][:2], rtol=0.1)
+    for name in noise.covariance:
+        found, wanted = (one.covariance[name][0].mean(axis=0) for one in (noise, whole))
+        np.testing.assert_allclose(np.diag(found), np.diag(wanted), rtol=0.2)
+
+
+def test_a_bin_that_is_never_on_changes_no_noise_of_the_others(noise_of):
+    observed = strayed(np.random.default_rng(11), 0.05).astype(float)
+    expected = np.tile([RATE, 1e-6], (ROWS, 1))
+    noise, whole = noise_of(observed * [1, 0], rate=expected), noise_of(observed)
+    assert noise.dispersion[10.0][0] == pytest.approx(whole.dispersion[10.0][0], rel=1e-6)
+    assert noise.dispersion[10.0][1] == 1.0
+    assert all(np.isfinite(covariance).all() for covariance in noise.covariance.values())

@@ -22,7 +22,7 @@ PUBLISHED = Path(__file__).parents[3] / "shared/data/published_intervals_seed42.
 
 def by_hand(prediction, sigma, discard):
     """Apply the definition row by row; return tuples as the rows of ``find_clusters``."""
-    rows = [row for row in prediction.iter_rows(named=True) if row["segment"] >= 0]
+    rows = list(prediction.iter_rows(named=True))
     bins = prediction.schema["pull"].shape[0]
     opening, closing = {}, {}
     for row in rows:
@@ -283,11 +283,7 @@ def test_the_excess_of_a_cluster_is_summed_row_by_row(make_config, make_predicti
     clusters = find_clusters(prediction, config.intervals)
     wanted = []
     for row in clusters.filter(kind="bin").rows(named=True):
-        inside = [
-            one
-            for one in prediction.rows(named=True)
-            if row["first"] <= one["row"] <= row["last"] and one["segment"] >= 0
-        ]
+        inside = [one for one in prediction.rows(named=True) if row["first"] <= one["row"] <= row["last"]]
         number = int(row["name"])
         excess = sum((one["rate"][number] - one["pred"][number]) * one["exposure"][number] for one in inside)
         span = (row["start"], row["stop"] + cadence, row["stop"] - row["start"] + cadence)

@@ -56,9 +56,10 @@ def test_the_prediction_is_a_friend_of_the_input(exported, finished, mission):
     columns = tree.arrays(library="np")
     np.testing.assert_array_equal(columns["unix_time"], time)
     frame = finished.read_frame("prediction.parquet")
-    np.testing.assert_array_equal(columns["pred_rate"], frame["pred"].to_numpy())
     dropped = columns["segment"] < 0
     assert dropped.any()
+    np.testing.assert_array_equal(np.flatnonzero(~dropped), frame["entry"])
+    np.testing.assert_array_equal(columns["pred_rate"][~dropped], frame["pred"].to_numpy())
     for name in ("pred_rate", "sigma", "pull"):
         np.testing.assert_array_equal(np.isnan(columns[name]).any(axis=1), dropped)
     assert (columns["quality"][dropped] != 0).all()
@@ -93,7 +94,7 @@ def test_the_provenance_is_json(exported, finished):
     assert meta["polarbgb"] == polarbgb.__version__
     assert meta["bins"] == ["rate[0]", "rate[1]", "rate[5]", "rate[6]", "rate[10]", "rate[12]"]
     searched = finished.config(["intervals.sigma=4", "trigger.far=30"]).model_dump(mode="json")
-    searched["input"]["path"], searched["known_events"]["file"] = "nf1rate.root", "known_events.csv"
+    searched["input"]["path"], searched["known_events"]["file"] = ["nf1rate.root"], "known_events.csv"
     assert meta["config"] == searched
     assert str(finished.path.parent) not in exported["meta"]
     assert meta["stages"]["fit"]["input"]["file"] == "nf1rate.root"
@@ -328,7 +329,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_touched(copied, tmp_path, case
 def test_the_input_is_safe_in_every_format(copied, small, tmp_path):
     for name, suffix in FORMATS.items():
         link = tmp_path / f"link{suffix}"
-        source = copied.source()
+        (source,) = copied.sources()
         link.hardlink_to(source)
         with pytest.raises(UserError, match="is the input file; name another"):
             export(copied, link, format=name, overwrite=True)

@@ -77,30 +77,33 @@ def test_a_fit_that_memory_cannot_hold_works_on_disk_and_comes_to_the_same(
     assert_frame_equal(quick, run.read_frame("prediction.parquet"), check_exact=True)
 
 
-def test_every_row_of_the_file_has_its_row(results, finished, mission):
-    frame = finished.read_frame("prediction.parquet")
+def test_every_entry_of_the_file_has_its_row_or_is_not_used(results, finished, mission):
+    frame, entries = (finished.read_frame(name) for name in ("prediction.parquet", "entries.parquet"))
     with uproot.open(mission) as file:
         tree = file["nf1rate"]
         time, rate, error = (tree[name].array(library="np") for name in ("unix_time", "rate", "rate_err"))
-    np.testing.assert_array_equal(frame["unix_time"].to_numpy(), time)
-    dropped = frame["segment"].to_numpy() < 0
-    assert dropped.sum() == len(time) - results.fit.rows > 0
+    np.testing.assert_array_equal(entries["unix_time"].to_numpy(), time)
+    assert (entries["row"] < 0).sum() == len(time) - results.fit.rows > 0
+    used = frame["entry"].to_numpy()
+    np.testing.assert_array_equal(np.flatnonzero(entries["row"] >= 0), used)
+    np.testing.assert_array_equal(frame["unix_time"].to_numpy(), time[used])
+    rate, error = rate[used], error[used]
     pred = frame["pred"].to_numpy()
-    np.testing.assert_array_equal(np.isnan(pred).any(axis=1), dropped)
-    np.testing.assert_array_equal(frame["rate"].to_numpy()[~dropped, 4], rate[~dropped, 10].astype(np.float32))
+    assert np.isfinite(pred).all()
+    np.testing.assert_array_equal(frame["rate"].to_numpy()[:, 4], rate[:, 10].astype(np.float32))
     # The pull is (rate - pred)/sigma; sigma is counting noise sqrt(pred/live) with a share of pred added in quadrature.
     bins = [0, 1, 5, 6, 10, 12]
-    sigma = frame["sigma"].to_numpy()[~dropped].astype(float)
-    live = rate[~dropped][:, bins] / error[~dropped][:, bins] ** 2
-    share = np.sqrt(np.maximum(sigma**2 - pred[~dropped] / live, 0)) / pred[~dropped]
-    assert (sigma >= np.sqrt(pred[~dropped] / live) * (1 - 1e-5)).all()
+    sigma = frame["sigma"].to_numpy().astype(float)
+    live = rate[:, bins] / error[:, bins] ** 2
+    share = np.sqrt(np.maximum(sigma**2 - pred / live, 0)) / pred
+    assert (sigma >= np.sqrt(pred / live) * (1 - 1e-5)).all()
     assert 0.005 < np.median(share) < 0.2
-    pull = (rate[~dropped][:, bins] - pred[~dropped]) / sigma
-    np.testing.assert_allclose(frame["pull"].to_numpy()[~dropped], pull, rtol=1e-3, atol=1e-3)
+    pull = (rate[:, bins] - pred) / sigma
+    np.testing.assert_allclose(frame["pull"].to_numpy(), pull, rtol=1e-3, atol=1e-3)
 
 
 def test_no_orbit_is_predicted_by_two_models(finished):
-    frame = finished.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    frame = finished.read_frame("prediction.parquet")
     assert frame.group_by("orbit").agg(pl.col("fold").n_unique())["fold"].max() == 1
     assert frame["fold"].unique().sort().to_list() == [0, 1, 2]
 
@@ -109,9 +112,8 @@ def test_the_score_is_that_of_the_rows(results, finished, mission):
     frame = finished.read_frame("prediction.parquet")
     with uproot.open(mission) as file:
         error = file["nf1rate"]["rate_err"].array(library="np")[:, [0, 1, 5, 6, 10, 12]]
-    use = (frame["segment"] >= 0).to_numpy()
-    weight = 1 / error[use] ** 2
-    gap = (frame["rate"].to_numpy() - frame["pred"].to_numpy())[use].astype(np.float64)
+    weight = 1 / error[frame["entry"].to_numpy()] ** 2
+    gap = (frame["rate"].to_numpy() - frame["pred"].to_numpy()).astype(np.float64)
     expected = (weight * gap**2).sum(axis=0) / weight.sum(axis=0)
     told = finished.metrics()
     assert [one["part"] for one in told] == ["held-out orbits"] * 6
@@ -208,9 +210,7 @@ def test_a_fit_that_fails_before_its_files_keeps_the_old_one(small, mission, cop
 def test_a_baseline_lifts_the_prediction_by_what_lies_around(settings, finished, mission, tmp_path):
     on = polarbgb.load("configs/polar.toml", [*settings, "baseline.gap=40", "baseline.window=80"])
     fitted = polarbgb.fit(on, RunFolder(tmp_path / "a"), path=mission, parameters=finished / "best.toml")
-    frame, plain = (
-        run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0) for run in (fitted.run, finished)
-    )
+    frame, plain = (run.read_frame("prediction.parquet") for run in (fitted.run, finished))
     factor = frame["baseline"].to_numpy()
     assert "baseline" not in plain.columns
     np.testing.assert_allclose(frame["pred"].to_numpy(), plain["pred"].to_numpy() * factor, rtol=2e-6)
@@ -240,7 +240,8 @@ def test_a_burst_put_into_the_file_is_kept_out_of_training_and_marked(settings, 
     frame = fitted.run.read_frame("prediction.parquet")
     kept_out = (frame["quality"].to_numpy() & Quality.KEPT_OUT) > 0
     time = frame["unix_time"].to_numpy()
-    margin = (time >= time[struck][0] - 60) & (time <= time[struck][-1] + 60)
-    assert kept_out[margin & (frame["segment"].to_numpy() >= 0)].all()
+    begin, end = columns["unix_time"][struck][[0, -1]]
+    margin = (time >= begin - 60) & (time <= end + 60)
+    assert kept_out[margin].all()
     assert fitted.rounds[-1].masked == kept_out.sum()
     assert kept_out.mean() < 0.1

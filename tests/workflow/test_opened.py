@@ -138,7 +138,7 @@ def test_an_event_is_drawn_in_all_bins_with_its_pulls(opened, small):
     assert titles == list(small.rates.titles)
     assert len(panels) == 2 * len(titles)
     near = pl.col("unix_time").is_between(event["t_start"] - 50, event["t_stop"] + 50, closed="left")
-    rows = opened.prediction.filter(near & (pl.col("segment") >= 0))
+    rows = opened.prediction.filter(near)
     above = [panel for panel in panels if panel.get_title()]
     for number, panel in enumerate(above):
         rate = next(line for line in panel.lines if line.get_label() == "rate").get_ydata()

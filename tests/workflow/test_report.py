@@ -78,7 +78,7 @@ def test_every_event_is_listed_and_those_of_the_lowest_far_are_drawn(reported):
 
 
 def test_a_window_holds_the_rows_around_its_event(reported):
-    prediction = reported.run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    prediction = reported.run.read_frame("prediction.parquet")
     events = reported.run.read_frame("events.parquet")
     for key, window in reported.data["windows"].items():
         event = events.filter(id=int(key)).row(0, named=True)
@@ -139,7 +139,7 @@ def chosen(finished, tmp_path_factory):
 def test_a_page_of_some_bins_holds_these_and_of_each_event_its_best(chosen):
     best = best_bins(chosen.run)
     assert set(best.values()) - {0, 2, 5}  # else nothing is shown here
-    prediction = chosen.run.read_frame("prediction.parquet").filter(pl.col("segment") >= 0)
+    prediction = chosen.run.read_frame("prediction.parquet")
     for key, window in chosen.data["windows"].items():
         assert window["bins"] == sorted({0, 2, 5, best[key]})
         assert window["shown"][0] == window["best"] == best[key]
@@ -211,7 +211,7 @@ def test_the_page_asks_nothing_of_a_network(reported):
 
 def test_the_page_does_not_tell_on_whose_disk_it_was_made(reported):
     assert "secret-place" not in reported.text
-    assert str(reported.run.source()) not in reported.text
+    assert str(reported.run.sources()[0]) not in reported.text
     assert "nf1rate.root" in reported.text
 
 

@@ -49,7 +49,7 @@ def test_a_manifest_alone_is_enough_where_the_file_is_named(finished, mission, t
     (tmp_path / "sent").mkdir()
     shutil.copyfile(finished / "manifest.json", tmp_path / "sent" / "manifest.json")
     with pytest.raises(
-        UserError, match=r"^no file nf1rate\.root, which .* names as the input; say with --input where it is$"
+        UserError, match=r"^no file nf1rate\.root; .* names it as the input, say with --input where it is$"
     ):
         polarbgb.reproduce(tmp_path / "sent")
     other = tmp_path / "nf1rate.root"

@@ -64,7 +64,7 @@ class FitResult:
 
     def summary(self) -> str:
         """Return rows, models, features and the mean error of rows that no model was trained on."""
-        fair = [score for score in self.scores if score.part in FAIR_PARTS]
+        fair = [score for score in self.scores if score.part in FAIR_PARTS and score.rows]
         ratio = sum(score.over_noise for score in fair) / len(fair)
         return (
             f"{counted(self.rows, 'row')} by {counted(self.folds, 'model')} of {counted(self.features, 'feature')}, "
