@@ -51,7 +51,7 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
         return
     distance = np.diff(time)
     near = distance[distance <= _GAP * cadence]
-    usual = _weighted_median(near) if len(near) else float(distance.min())
+    usual = weighted_median(near) if len(near) else float(distance.min())
     if not 0.5 * cadence <= usual <= 1.5 * cadence:
         raise InputError(
             f"{where}: rows are {usual:g} s apart, but input.cadence is {cadence:g} s; correct input.cadence"
@@ -71,8 +71,12 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
         )
 
 
-def _weighted_median(distance: Array) -> float:
-    """Return the distance of rows at which half of the time is reached."""
+def weighted_median(distance: Array) -> float:
+    """Return the distance of rows at which half of the time is reached.
+
+    Args:
+        distance: (n,) from each row to the next, s; at least one.
+    """
     ordered = np.sort(distance)
     passed = np.cumsum(ordered)
     return float(ordered[np.searchsorted(passed, passed[-1] / 2)])
