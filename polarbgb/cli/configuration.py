@@ -43,13 +43,20 @@ def show(terminal: Terminal, **arguments: Value) -> None:
         "--from",
         "base",
         type=click.Choice(["nustar", "polar", "rhessi"]),
-        help="Start from the settings of this instrument.  [default: placeholders]",
+        help="Start from the settings of this instrument, as far as they fit.",
     ),
-    click.option("-i", "--input", "source", type=options.FILE, help="File of the detector; lists its branches."),
+    options.input_files(
+        "File of the detector, from which the settings are proposed; may be repeated.  [default: placeholders]",
+        name="source",
+    ),
     options.overwrite,
 )
 def init(terminal: Terminal, **arguments: Value) -> None:
-    """Write a configuration to PATH for you to edit, with a comment on every key."""
+    """Write a configuration to PATH for you to edit, with a comment on every key.
+
+    With files of your detector it fits them: time and its format, length of the rows, rates, live time, position and
+    features are proposed, and what could not be decided is marked CHECK.
+    """
     from polarbgb.workflow.config import init_config
 
-    terminal.show(init_config(**arguments))
+    terminal.show(init_config(**arguments, track=terminal.track))

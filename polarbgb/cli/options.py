@@ -59,15 +59,15 @@ class _BinsType(click.ParamType):  # type: ignore[type-arg] # generic in the stu
         return tuple(bins)
 
 
-def input_files(help_text: str, *, required: bool = False) -> Option:
-    """Return the option -i, whose value is a path, several paths, or None."""
+def input_files(help_text: str, *, required: bool = False, name: str = "path") -> Option:
+    """Return the option -i, whose value is a path, several paths, or None, and is passed on as ``name``."""
 
     def few(context: click.Context, option: click.Parameter, paths: tuple[Path, ...]) -> Paths | None:
         del context, option
         return paths[0] if len(paths) == 1 else paths or None
 
     return click.option(
-        "-i", "--input", "path", type=FILE, multiple=True, required=required, callback=few, help=help_text
+        "-i", "--input", name, type=FILE, multiple=True, required=required, callback=few, help=help_text
     )
 
 

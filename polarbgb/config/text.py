@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any
 
 import tomlkit
@@ -112,15 +113,21 @@ def to_toml(config: Config) -> str:
     return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
-def new_configuration(base: Mapping[str, Any], *, remarks: Sequence[str] = ()) -> str:
+def new_configuration(
+    base: Mapping[str, Any],
+    *,
+    remarks: Sequence[str] = (),
+    notes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    complete: bool = True,
+) -> str:
     """Return a configuration to edit: the settings of ``base``, each below a comment that explains it.
-
-    Sections that describe an instrument show every key; those that ``base`` does not set are commented out, with their
-    default. Other sections show only what ``base`` sets.
 
     Args:
         base: nested tables as TOML gives them.
         remarks: lines of the comment at the top.
+        notes: remarks on keys or sections by their names, such as ``input.time``, each a comment above it.
+        complete: show every key of the sections that describe an instrument, those that ``base`` does not set
+            commented out with their default; if not, only what ``base`` sets or ``notes`` are about.
 
     Returns:
         TOML.
@@ -128,9 +135,10 @@ def new_configuration(base: Mapping[str, Any], *, remarks: Sequence[str] = ()) -
     lines = [f"# {line}".rstrip() for line in remarks]
     for section in sections():
         given = _given(base, section.name)
-        if given or section.name in _INSTRUMENT:
+        noted = any(f"{section.name}.{key.name}" in notes for key in section.keys) or section.name in notes
+        if given or noted or (complete and section.name in _INSTRUMENT):
             for values in given or [{}]:
-                lines += _section(section, values, live=bool(given))
+                lines += _section(section, values, notes, live=bool(given), complete=complete)
     lines += [
         "",
         "# All other settings have defaults: 'polarbgb config show -c THIS_FILE' prints them,",
@@ -151,28 +159,39 @@ def key_text(name: str) -> str:
     return tomlkit.key(name).as_string()
 
 
-def _section(section: SectionText, values: Mapping[str, Any], *, live: bool) -> Iterator[str]:
+def _section(
+    section: SectionText, values: Mapping[str, Any], notes: Mapping[str, Sequence[str]], *, live: bool, complete: bool
+) -> Iterator[str]:
     """Yield the lines of a section; if not ``live``, its header is a comment too."""
+
+    def noted(name: str) -> Iterator[str]:
+        for note in notes.get(name, ()):
+            yield from _comment(note)
+
     yield ""
     if section.name:
         yield from _comment(section.meaning)
+        yield from noted(section.name)
         header = f"[[{section.name}]]" if section.repeated else f"[{section.name}]"
         yield header if live else f"# {header}"
     if section.free:
         yield from (f"{key_text(name)} = {value_text(value)}" for name, value in values.items())
     for key in section.keys:
-        value = values.get(key.name)
-        if value is None and section.name in _INSTRUMENT:
+        value, full = values.get(key.name), f"{section.name}.{key.name}"
+        if value is None and (full in notes or (complete and section.name in _INSTRUMENT)):
             yield from _comment(key.meaning)
+            yield from noted(full)
             yield f"# {key.name} = {'' if key.default is None else value_text(key.default)}".rstrip()
         elif value is not None and not isinstance(value, Mapping):
             yield from _comment(f"{key.meaning} (required)" if key.required else key.meaning)
+            yield from noted(full)
             yield f"{key.name} = {_wrapped(value)}"
     for key in section.keys:  # last, because the header of a table ends the section
         value = values.get(key.name)
         if isinstance(value, Mapping):
             yield ""
             yield from _comment(key.meaning)
+            yield from noted(f"{section.name}.{key.name}")
             yield f"[{section.name}.{key.name}]"
             yield from (f"{key_text(name)} = {value_text(entry)}" for name, entry in value.items())
 

@@ -62,11 +62,19 @@ def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, wh
 
 def _usual(distance: Array, cadence: float) -> float:
     """Return the length of the rows that cover most of the time, s; if most rows have no next one, their distance."""
-    near = np.sort(distance[distance < 1.5 * cadence])
-    if 2 * len(near) < len(distance):
-        return float(np.median(distance))
-    passed = np.cumsum(near)
-    return float(near[np.searchsorted(passed, passed[-1] / 2)])
+    near = distance[distance < 1.5 * cadence]
+    return float(np.median(distance)) if 2 * len(near) < len(distance) else weighted_median(near)
+
+
+def weighted_median(distance: Array) -> float:
+    """Return the distance of rows at which half of the time is reached.
+
+    Args:
+        distance: (n,) from each row to the next, s; at least one.
+    """
+    ordered = np.sort(distance)
+    passed = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(passed, passed[-1] / 2)])
 
 
 def combined_rows(time: Array, live: Array, cadence: float) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ _UNITS = {"mjd": _DAY, "jd": _DAY, "milliseconds": 1e-3}
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """Numbers in a range that dates of a mission, 1980 to 2100, take in some format; the ranges do not overlap.
 
     Attributes:
@@ -58,13 +58,13 @@ class _Reading:
 
 
 _READINGS = (
-    _Reading("Modified Julian Dates", 44_239, 88_069, _DAY, 40_587, "mjd"),
-    _Reading("Julian Dates", 2_444_239, 2_488_069, _DAY, 2_440_587.5, "jd"),
-    _Reading("day numbers of MATLAB", 723_181, 767_011, _DAY, 719_529, formula="({} - 719529) * 86400"),
-    _Reading("unix seconds", 3.15e8, 4.1e9, 1.0, 0.0, "unix"),
-    _Reading("unix milliseconds", 3.15e11, 4.1e12, 1e-3, 0.0, "milliseconds"),
-    _Reading("unix microseconds", 3.15e14, 4.1e15, 1e-6, formula="{} / 1e6"),
-    _Reading("unix nanoseconds", 3.15e17, 4.1e18, 1e-9, formula="{} / 1e9"),
+    Reading("Modified Julian Dates", 44_239, 88_069, _DAY, 40_587, "mjd"),
+    Reading("Julian Dates", 2_444_239, 2_488_069, _DAY, 2_440_587.5, "jd"),
+    Reading("day numbers of MATLAB", 723_181, 767_011, _DAY, 719_529, formula="({} - 719529) * 86400"),
+    Reading("unix seconds", 3.15e8, 4.1e9, 1.0, 0.0, "unix"),
+    Reading("unix milliseconds", 3.15e11, 4.1e12, 1e-3, 0.0, "milliseconds"),
+    Reading("unix microseconds", 3.15e14, 4.1e15, 1e-6, formula="{} / 1e6"),
+    Reading("unix nanoseconds", 3.15e17, 4.1e18, 1e-9, formula="{} / 1e9"),
 )
 
 
@@ -223,6 +223,16 @@ def likely_format(values: ArrayLike | pl.Series, settings: TimeFormat, *, name: 
     return f"text such as '{texts[0][:40]}', neither a number nor a date such as 2017-02-06T10:51:57"
 
 
+def reading_of(values: ArrayLike) -> Reading | None:
+    """Return what times look like by their values alone; None if like unix seconds, or like nothing that is known.
+
+    Args:
+        values: (n,) times as stored.
+    """
+    numbers = _numbers(pl.Series(np.asarray(values)))
+    return next(_readings(numbers, "unix"), None) if len(numbers) else None
+
+
 def _numbers(column: pl.Series) -> NDArray[np.float64]:
     """Return the values that are numbers, also those written as text."""
     if column.dtype == pl.String:
@@ -231,7 +241,7 @@ def _numbers(column: pl.Series) -> NDArray[np.float64]:
     return numbers[np.abs(numbers) < _ABSURD]
 
 
-def _readings(numbers: NDArray[np.float64], stored: str) -> Iterator[_Reading]:
+def _readings(numbers: NDArray[np.float64], stored: str) -> Iterator[Reading]:
     """Yield the formats, other than the stored one, whose range holds the numbers."""
     middle = float(np.median(numbers))
     for reading in _READINGS:
@@ -240,7 +250,7 @@ def _readings(numbers: NDArray[np.float64], stored: str) -> Iterator[_Reading]:
             yield reading
 
 
-def _other_reading(series: _Series, stored: str) -> _Reading | None:
+def _other_reading(series: _Series, stored: str) -> Reading | None:
     """Return the other format in which rows are a row apart, or that is too coarse to tell."""
     for reading in _readings(series.numbers, stored):
         read = replace(series, unit=reading.unit)
@@ -249,7 +259,7 @@ def _other_reading(series: _Series, stored: str) -> _Reading | None:
     return None
 
 
-def _problems(series: _Series, reading: _Reading | None) -> Iterator[str]:
+def _problems(series: _Series, reading: Reading | None) -> Iterator[str]:
     """Yield what is wrong with times, the likeliest first."""
     name, section, cadence = series.name, series.section, series.cadence
     if _single_precision(series):
@@ -323,7 +333,7 @@ def _rows_per_value(series: _Series, width: float) -> str:
     )
 
 
-def _dated(reading: _Reading, numbers: NDArray[np.float64], name: str, section: str) -> str:
+def _dated(reading: Reading, numbers: NDArray[np.float64], name: str, section: str) -> str:
     """Name a format, the date of a time in it, and the setting that reads it."""
     time = numbers[(numbers >= reading.low) & (numbers <= reading.high)][0]
     if reading.format:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from polarbgb.config import shipped
-from polarbgb.config.text import new_configuration
+from polarbgb.config.text import new_configuration, value_text
+from polarbgb.config.types import Paths
 from polarbgb.errors import UserError
 from polarbgb.io.atomic import atomic
-from polarbgb.io.input import Branch, list_branches, list_trees
+from polarbgb.io.input.files import shown
+from polarbgb.progress import Track, silent
 from polarbgb.reporting.table import Table
+from polarbgb.workflow.proposal import propose, with_base
+
+_WIDEST = 90
+"""Characters of a setting that the terminal shows."""
 
 _PLACEHOLDERS: dict[str, Any] = {
     "name": "My detector",
@@ -32,14 +39,16 @@ class InitResult:
     Attributes:
         path: the file.
         tree: the tree of the file that it was written for; None without such a file.
-        branches: of that tree.
+        proposed: settings that fit that file, as TOML writes them, by key.
+        checks: what could not be decided, each beginning with the key that it is about.
     """
 
     command: ClassVar[str] = "config init"
 
     path: Path
-    tree: str | None
-    branches: tuple[Branch, ...]
+    tree: str | None = None
+    proposed: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -48,58 +57,75 @@ class InitResult:
 
     def summary(self) -> str:
         """Return what was written."""
-        return f"configuration to edit{f' for tree {self.tree}' if self.tree else ''} written"
+        tree = f" for tree {self.tree}" if self.tree else ""
+        return f"configuration to edit{tree} written" + (f", {len(self.checks)} to check" if self.checks else "")
 
     def tables(self, *, verbose: bool = False) -> list[Table]:
-        """Return the branches of the tree, and what to do next."""
-        del verbose
-        note = f"edit it, then look at your file through it: polarbgb inspect -c {self.path}"
-        if not self.branches:
-            return [Table(note=note)]
-        rows = tuple((branch.name, branch.type, branch.layout) for branch in self.branches)
-        return [Table(head=(f"branch of {self.tree}", "type", "shape"), rows=rows, note=note)]
+        """Return what was proposed, what is to be checked, and what to do next."""
+        next_step = f"edit it, then look at your file through it: polarbgb inspect -c {self.path}"
+        if not self.proposed:
+            return [Table(note=next_step)]
+        rows = tuple((key, text if verbose else _shortened(text)) for key, text in self.proposed.items())
+        note = "\n".join((*(f"CHECK {check}" for check in self.checks), next_step))
+        return [Table(head=("setting", "proposed"), rows=rows, note=note)]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."
 
 
 def init_config(
-    path: str | Path, *, base: str | None = None, source: str | Path | None = None, overwrite: bool = False
+    path: str | Path,
+    *,
+    base: str | None = None,
+    source: Paths | None = None,
+    overwrite: bool = False,
+    track: Track = silent,
 ) -> InitResult:
     """Write a configuration for another detector, with a comment above each key that explains it.
 
     Args:
         path: the file to write; its name ends in ``.toml``.
-        base: the instrument whose settings are copied, ``nustar``, ``polar`` or ``rhessi``; placeholders if None.
-        source: a file of the detector; its largest tree is entered and its branches are listed.
+        base: the instrument whose settings are copied as far as they fit, ``nustar``, ``polar`` or ``rhessi``.
+        source: files of the detector, patterns or folders, from which the settings are proposed; without them and
+            without ``base``, the settings are placeholders.
         overwrite: replace an existing file.
+        track: watches the reading of the files.
 
     Returns:
-        The file, and the contents of the detector's file.
+        The file, what was proposed, and what is to be checked.
 
     Raises:
-        UserError: if the file exists, or the detector's file cannot be read.
+        UserError: if the file exists, or the detector's files cannot be read or hold no time or no rates.
     """
     path = Path(path)
     if path.suffix != ".toml":
         raise UserError(f"{path}: the name must end in .toml")
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists; add --overwrite (in Python overwrite=True) to replace it")
-    raw = _PLACEHOLDERS if base is None else tomllib.loads(shipped(f"configs/{base}.toml").read_text(encoding="utf-8"))
-    tree: str | None = None
-    branches: tuple[Branch, ...] = ()
-    remarks = ["A configuration of polarbgb to edit; check it with: polarbgb inspect -c THIS_FILE -i FILE.root"]
-    if source is not None:
-        tree, branches = _largest_tree(Path(source))
-        raw = {**raw, "input": {**raw["input"], "path": str(source), "tree": tree}}
-        remarks += ["", f"Branches of tree {tree} in {source}:"]
-        remarks += [f"  {branch.name}: {branch.type}, {branch.layout}" for branch in branches]
+    raw = None if base is None else tomllib.loads(shipped(f"configs/{base}.toml").read_text(encoding="utf-8"))
+    if source is None:
+        remark = "A configuration of polarbgb to edit; check it with: polarbgb inspect -c THIS_FILE -i FILE.root"
+        _write(path, new_configuration(raw or _PLACEHOLDERS, remarks=[remark]))
+        return InitResult(path)
+    proposal = propose(source, name=path.stem, track=track)
+    if raw is not None:
+        proposal = with_base(raw, proposal)
+    remarks = [
+        f"Proposed by polarbgb from {shown([file.name for file in proposal.files])} ({proposal.entries:,} rows).",
+        "Decide what is marked CHECK, then look at the file through it: polarbgb inspect -c THIS_FILE",
+    ]
+    settings = proposal.settings
+    _write(path, new_configuration(settings, remarks=remarks, notes=proposal.notes, complete=False))
+    proposed = {
+        f"{section}.{key}": value_text(value)
+        for section, values in settings.items()
+        if isinstance(values, Mapping)
+        for key, value in values.items()
+    }
+    return InitResult(path, proposal.tree, proposed, proposal.checks)
+
+
+def _write(path: Path, text: str) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(new_configuration(raw, remarks=remarks), encoding="utf-8")
-    return InitResult(path, tree, branches)
-
-
-def _largest_tree(path: Path) -> tuple[str, tuple[Branch, ...]]:
-    """Return the tree of a file that has the most entries, and its branches."""
-    trees = {name: list_branches(path, name) for name in list_trees(path)}
-    if not trees:
-        raise UserError(f"{path} holds no TTree or other table")
-    name = max(trees, key=lambda tree: trees[tree][0])
-    return name, tuple(trees[name][1])
+        temporary.write_text(text, encoding="utf-8")

@@ -289,7 +289,7 @@ def _regimes(
                     part=regime,
                 )
             )
-    on = rates.measured[fair].any(axis=0).tolist()
+    on: list[bool] = np.any(rates.measured[fair], axis=0).tolist()
     return {
         regime: bins
         for regime, bins in by_regime.items()

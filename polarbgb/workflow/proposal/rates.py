@@ -1,0 +1,225 @@
+"""Which columns are the rates, their errors and their live time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.workflow.proposal.clock import quoted
+from polarbgb.workflow.proposal.names import Group, errors_of, words
+
+Array = NDArray[np.float64]
+
+_NEGATIVE = 0.05
+"""Share of negative values above which a background was subtracted."""
+
+_TOUCHES = 1.02
+"""Live time in units of the cadence up to which the two agree."""
+
+_MOST = 0.9
+"""Share of the rows that prove what a column holds."""
+
+_ALIKE = 1.25
+"""Ratio up to which live times of different bins are those of one instrument."""
+
+_LIVE, _DEAD, _WIDTH = {"live", "livetime", "exposure", "expos", "ontime", "fracexp"}, {"dead", "deadtime"}, {"width"}
+_FRACTION = {"frac", "fraction", "fracexp", "deadc", "ratio", "percent"}
+
+
+def is_whole(values: Array) -> bool:
+    """Return whether all values are whole numbers >= 0, apart from those that are not finite."""
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and bool((finite >= 0).all() and (finite == np.round(finite)).all())
+
+
+def negative_share(values: Array) -> float:
+    """Return the share of negative values among the finite ones."""
+    finite = values[np.isfinite(values)]
+    return float((finite < 0).mean()) if len(finite) else 1.0
+
+
+@dataclass(frozen=True)
+class ChosenRates:
+    """The rates of an instrument.
+
+    Attributes:
+        rates: their columns.
+        counts: whether they are counts rather than rates.
+        errors: columns of their errors.
+        alike: other groups that are called like rates.
+        related: branches of those, and of what has the layout of the rates.
+        checks: what could not be decided.
+    """
+
+    rates: Group
+    counts: bool
+    errors: Group | None
+    alike: tuple[Group, ...]
+    related: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+def choose_rates(groups: Sequence[Group], values: Mapping[str, Array]) -> ChosenRates | None:
+    """Return the rates: of what is called rate, counts or flux and is not negative, the group with most bins.
+
+    Among equals, one with errors comes first, then counts. If nothing is called so, the largest array is taken.
+
+    Args:
+        groups: of the table.
+        values: (rows, some bins) by the name of the group, for groups that are called rates and for arrays.
+
+    Returns:
+        The rates; None if there is no candidate.
+    """
+    named = [group for group in groups if group.kind not in (None, "error") and _varies(values.get(group.name))]
+    arrays = [group for group in groups if group.kind is None and _varies(values.get(group.name))]
+    candidates = named or arrays
+    if not candidates:
+        return None
+
+    def rank(group: Group) -> tuple[object, ...]:
+        subtracted = negative_share(values[group.name]) > _NEGATIVE
+        counted = group.kind == "counts" and is_whole(values[group.name])
+        return not subtracted, group.kind != "flux", group.size, errors_of(group, groups) is not None, counted
+
+    chosen = max(candidates, key=rank)
+    counts = chosen.kind == "counts" and is_whole(values[chosen.name])
+    errors = None if counts else errors_of(chosen, groups)
+    others = [group for group in candidates if group is not chosen]
+    # What has the layout of the rates is made from them, whatever it is called; of scalars the name must say so.
+    twins = [group for group in groups if group.layout == chosen.layout or group.kind == "error"]
+    related = dict.fromkeys(
+        branch
+        for group in (*others, *twins)
+        for branch in group.branches
+        if branch not in chosen.branches and (errors is None or branch not in errors.branches)
+    )
+    checks = []
+    if not named:
+        checks.append(f"no column is called rate or counts; '{chosen.name}' is the largest array.")
+    if negative_share(values[chosen.name]) > _NEGATIVE:
+        checks.append("many rates are negative: a background was subtracted, but counts are needed.")
+    if chosen.kind == "flux":
+        checks.append("a flux is not a count rate; if it was divided by an area or corrected, give the rates instead.")
+    if not counts and errors is None and is_whole(values[chosen.name]):
+        checks.append("the rates are whole numbers; if they are the counts of a row, write counts instead of values.")
+    return ChosenRates(chosen, counts, errors, tuple(others) if named else (), tuple(related), tuple(checks))
+
+
+def _varies(values: Array | None) -> bool:
+    """Return whether values are those of a measurement: some vary from row to row, and not only upwards."""
+    if values is None or len(values) < 2:
+        return False
+    step = np.diff(values, axis=0)
+    return bool(((step > 0).any(axis=0) & (step < 0).any(axis=0)).any())
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The live time of the rows.
+
+    Attributes:
+        value: expression or number of s; None to leave it out.
+        columns: that it reads.
+        says: why.
+        check: what could not be decided.
+    """
+
+    value: str | float | None
+    columns: tuple[str, ...] = ()
+    says: str | None = None
+    check: str | None = None
+
+
+def choose_exposure(
+    columns: Mapping[str, Array], cadence: float, rate: Array, error: Array | None, *, counts: bool
+) -> Exposure:
+    """Return the live time of a row: a column of seconds or of a fraction, or what rates and errors imply.
+
+    Args:
+        columns: (rows,) scalars by name.
+        cadence: length of a row, s.
+        rate: (rows, some bins) rates, Hz, or counts.
+        error: (rows, some bins) their errors, if any.
+        counts: whether the rates are counts.
+    """
+    implied = None if error is None or counts else implied_live_time(rate, error, cadence)
+    doubtful = []
+    for name, values in _live_columns(columns):
+        found = _expression(name, values, cadence, implied)
+        if found is not None:
+            return Exposure(found, (name,))
+        doubtful.append(name)
+    check = None
+    if doubtful:
+        listed = ", ".join(f"'{name}'" for name in doubtful)
+        check = f"{listed} is called a live time, but its values are not within a row of {cadence:g} s, nor a fraction."
+    if implied is not None:
+        return Exposure(None, tuple(doubtful), "The errors are sqrt(N)/live, from which the live time follows.", check)
+    unknown = "no live time was found, so rows count as live all the time."
+    if error is not None and not counts:
+        unknown = "errors are not sqrt(N)/live, and no live time was found, so rows count as live all the time."
+    return Exposure(cadence, tuple(doubtful), check=f"{unknown} {check or ''}".strip())
+
+
+def implied_live_time(rate: Array, error: Array, cadence: float) -> float | None:
+    """Return the usual live time in s if errors are the square root of the counts over it, else None.
+
+    Live times are then within a row, and the same for bins with counts.
+
+    Args:
+        rate: (rows, bins) Hz.
+        error: (rows, bins) Hz.
+        cadence: length of a row, s.
+    """
+    with np.errstate(all="ignore"):
+        live = np.where((rate > 0) & (error > 0), rate / error**2, np.nan)
+    usual = [np.median(known) for column in live.T if len(known := column[np.isfinite(column)]) > len(live) / 2]
+    within = live[np.isfinite(live)] <= _TOUCHES * cadence
+    if not usual or within.mean() < _MOST or max(usual) > _ALIKE * min(usual):
+        return None
+    return float(np.median(usual))
+
+
+def _live_columns(columns: Mapping[str, Array]) -> list[tuple[str, Array]]:
+    """Return the columns called a live time, a dead time or the width of a row, in this order."""
+    found = []
+    for name, values in columns.items():
+        said = {*words(name), "".join(words(name))}
+        for rank, meaning in enumerate((_LIVE | {"deadc"}, _DEAD, _WIDTH | {"timedel"})):
+            if said & meaning:
+                found.append((rank, name, values))
+                break
+    return [(name, values) for _, name, values in sorted(found, key=lambda entry: entry[0])]
+
+
+def _expression(name: str, values: Array, cadence: float, implied: float | None) -> str | None:
+    """Return the live time in s from a column; None if its values cannot be one."""
+    finite = values[np.isfinite(values)]
+    if not len(finite) or (finite < 0).mean() > 1 - _MOST or not (finite > 0).any():
+        return None
+    said = {*words(name), "".join(words(name))}
+    column, usual, largest = quoted(name), float(np.median(finite)), float(np.quantile(finite, _MOST))
+    dead = bool(said & _DEAD)
+    live = {"": usual, "fraction": usual * cadence, "percent": usual * cadence / 100}
+    limits = {"": cadence, "fraction": 1.0, "percent": 100.0}
+    possible = [unit for unit, limit in limits.items() if largest <= _TOUCHES * limit]
+    if dead:
+        live = {unit: cadence - time for unit, time in live.items()}
+    if not (said & _FRACTION):
+        possible = [unit for unit in possible if unit != "percent"]
+        possible = possible[:1] if implied is None else possible
+    elif "" in possible and len(possible) > 1:
+        possible.remove("")
+    if not possible:
+        return None
+    unit = possible[0] if implied is None else min(possible, key=lambda unit: abs(live[unit] - implied))
+    share = {"": column, "fraction": f"{cadence:g}*{column}", "percent": f"{cadence / 100:g}*{column}"}[unit]
+    if dead and unit == "fraction":
+        return f"{cadence:g}*(1 - {column})"
+    if unit == "fraction" and cadence == 1:
+        share = column
+    return f"{cadence:g} - {share}" if dead else share

@@ -1,0 +1,55 @@
+"""Settings of the folds and of the search that follow from the length of the rows and of the mission."""
+
+from __future__ import annotations
+
+_SCALES = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 3600.0)
+"""Longest windows of each search, s."""
+
+_FOLDS, _PER_FOLD = 5, 2
+"""Folds, and the fewest orbits that each should hold."""
+
+
+def fold_count(orbits: int) -> int | None:
+    """Return the number of folds for a short mission; None if the default fits."""
+    return None if orbits >= _FOLDS * _PER_FOLD else max(2, min(_FOLDS, orbits // _PER_FOLD))
+
+
+def flagged_bins(bins: int) -> int:
+    """Return in more than how many bins an event must be flagged: half of them, at most 3.
+
+    Example:
+        >>> [flagged_bins(bins) for bins in (1, 2, 3, 6, 128)]
+        [0, 1, 1, 3, 3]
+    """
+    return min(3, bins // 2)
+
+
+def scales(cadence: float) -> list[float]:
+    """Return the scales of the search, s, from the length of a row on.
+
+    Example:
+        >>> scales(8.0), scales(0.25)[:4]
+        ([8.0, 20.0, 60.0, 200.0, 600.0, 3600.0], [0.25, 0.75, 2.0, 6.0])
+    """
+    found = [cadence]
+    while 3 * found[-1] < _SCALES[0]:
+        found.append(float(f"{3 * found[-1]:.6g}"))
+    return found + [scale for scale in _SCALES if scale > 1.5 * found[-1]]
+
+
+def rules(cadence: float, *, passages_seen: bool) -> dict[str, str]:
+    """Return classes to start from, which hold for any instrument.
+
+    Args:
+        cadence: length of a row, s.
+        passages_seen: whether gaps can be passages of the South Atlantic Anomaly.
+    """
+    edge = {"SAA edge": "until_switch_off < 300 or since_switch_on < 300"} if passages_seen else {}
+    near = max(10.0, 2 * cadence)
+    return {
+        **edge,
+        "near a gap": f"time_to_gap_before < {near:g} or time_to_gap_after < {near:g}",
+        "short": f"duration <= {max(2.0, 2 * cadence):g}",
+        "long": "duration <= 300",
+        "slow": "duration > 300",
+    }
