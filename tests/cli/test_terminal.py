@@ -111,7 +111,7 @@ def fit_result(scatter, **changes):
     result = FitResult(
         run=RunFolder("run"),
         rows=1,
-        notes=(),
+        remarks=(),
         features=1,
         folds=1,
         parameters="defaults",

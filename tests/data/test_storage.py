@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.config import validate
-from polarbgb.data.dataset import clean
+from polarbgb.data.dataset import clean, unused
 from polarbgb.features.matrix import build_matrix
-from polarbgb.workflow.preparation import row_rules
+from polarbgb.workflow.reading import row_rules
 
 MARKS = st.sampled_from([np.nan, -1.0, -999.0, np.inf, 1e33])
 
@@ -108,6 +108,6 @@ def test_a_bin_of_few_counts_loses_no_row_and_no_rate(how):
     dataset = clean(frame, row_rules(validate(raw, where="test")))
     assert len(dataset) == 20_000
     assert dataset.rates.measured.all()
-    assert dataset.entries.notes() == []
+    assert unused(dataset.entries.facts()) == []
     mean = dataset.rates.counts.sum(axis=0) / dataset.rates.exposure.sum(axis=0)
     np.testing.assert_allclose(mean, [200, 0.6], rtol=0.02)

@@ -176,14 +176,8 @@ def test_fixed_windows_are_those_beyond_five_sigma(make_prediction, cadence, len
     pull[[165, 250], 1] += 7.0
     pull[175:260, 0] += 0.9
     pull[100:103, 1] += 2.8
-    lost = slice(150, 170)  # rows in the first gap that are not usable
-    prediction = make_prediction(
-        np.insert(pull, [lost.start] * 20, 99.0, axis=0),
-        time=np.insert(time, [lost.start] * 20, time[149] + cadence * np.arange(5, 25)),
-        usable=np.insert(np.ones(300, bool), [lost.start] * 20, values=False),
-        cadence=cadence,
-    )
-    segment = np.delete(prediction["segment"].to_numpy(), lost)
+    prediction = make_prediction(pull, time=time, cadence=cadence)
+    segment = prediction["segment"].to_numpy()
     inside = np.zeros(300, bool)
     for length in lengths:
         for number in range(segment.max() + 1):

@@ -72,7 +72,7 @@ def test_short_rows_change_nothing_but_the_last_digits(plain, photons, tmp_path)
     short = with_short_rows(whole, rng, *stretch, 4)
     short.masked[:] = photons.masked[short.row]
     fitted, found, prediction = run_of(tmp_path / "short", in_pieces(short, rng, 2, 0.0))
-    assert any("shorter than input.cadence were combined" in note for note in fitted.notes)
+    assert any("shorter than input.cadence were combined" in note for note in fitted.remarks)
     for name in ("rate", "pred", "sigma", "pull", "exposure"):
         np.testing.assert_allclose(prediction[name].to_numpy(), plain[2][name].to_numpy(), rtol=2e-4, atol=2e-4)
     same = ["t_start", "duration", "class"]

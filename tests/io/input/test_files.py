@@ -4,7 +4,7 @@ import hashlib
 import os
 
 import pytest
-from polarbgb.io.input_files import input_digest, input_files, shown
+from polarbgb.io.input.files import input_digest, input_files, shown
 
 from polarbgb.errors import InputError
 
