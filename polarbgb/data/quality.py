@@ -30,11 +30,13 @@ class Quality(IntFlag):
     COMBINED = 1 << 13
 
 
+NO_RATE = "no bin has a usable rate"
+
 _REASONS = {
     Quality.TIME_INVALID: "time is not a number of unix seconds",
     Quality.TIME_STRAY: "time is out of order and beside no other row",
     Quality.TIME_REPEATED: "time repeats or overlaps that of another row",
-    Quality.RATE_INVALID: "no bin has a usable rate",
+    Quality.RATE_INVALID: NO_RATE,
 }
 
 DROPPED = 0xFF | (0xFFFF << _FIRST_FILTER_BIT)

@@ -287,9 +287,9 @@ def _regimes(
                     part=regime,
                 )
             )
-    on = rates.measured[fair].any(axis=0).tolist()
+    on = np.flatnonzero(rates.measured[fair].any(axis=0))
     return {
         regime: bins
         for regime, bins in by_regime.items()
-        if len(bins) == len(names) and all(of_bin.score.rows for of_bin, seen in zip(bins, on, strict=True) if seen)
+        if len(bins) == len(names) and all(bins[i_bin].score.rows for i_bin in on)
     }
