@@ -194,7 +194,7 @@ BAD = {
     "no live time": ({"live": np.zeros(N)}, [f"1000 rows: {NO_EXPOSURE}"]),
     "never switched on": ({"hv": np.zeros(N)}, [f"1000 rows: {OFF}"]),
     "all rows bad, each in its way": (
-        {"unix_time": {0: NAN}, "rate": np.full((N, 3), NAN), "hv": np.zeros(N)}, 
+        {"unix_time": {0: NAN}, "rate": np.full((N, 3), NAN), "hv": np.zeros(N)},
         [f"1 rows: {TIME}, 999 rows: {NO_RATE}"]
     ),
 }  # fmt: skip
