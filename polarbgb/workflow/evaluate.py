@@ -190,8 +190,8 @@ def _require_same_rows(other: RunFolder, run: RunFolder, fitted: Mapping[str, An
     """Check that another run predicts the same rows of the same file."""
     theirs = other.require("fit")
     require_same_input(other.sources(), theirs["input"]["sha256"], fitted["input"]["sha256"])
-    segments, ours = (each.scan_frame("prediction.parquet").select("segment").collect() for each in (other, run))
-    if not segments.equals(ours):
+    rows, ours = (each.scan_frame("prediction.parquet").select("entry", "segment").collect() for each in (other, run))
+    if not rows.equals(ours):
         raise UserError(f"{other.path} predicts other rows of the file; fit both with the same [input] and [filters]")
 
 
