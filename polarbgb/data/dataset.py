@@ -15,7 +15,7 @@ from polarbgb.data.calendar import is_unix
 from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
 from polarbgb.data.known_events import known_events
 from polarbgb.data.order import time_order
-from polarbgb.data.quality import DROPPED, Quality, blank_missing, count_reasons, mark, mark_filtered
+from polarbgb.data.quality import DROPPED, NO_RATE, Quality, blank_missing, count_reasons, mark, mark_filtered
 from polarbgb.data.row_widths import combined_rows, require_widths, widths
 from polarbgb.data.segments import orbit_numbers, segment_ids
 from polarbgb.data.time_problem import read_times
@@ -221,6 +221,7 @@ def clean(
     mark(quality, order.stray, Quality.TIME_STRAY)
 
     entry = order.entry[(quality[order.entry] & DROPPED) == 0]
+    causes = [reason for reason, mask in masks.items() if mask[~rates.measured.any(axis=1)].any()]
     if len(entry) < len(time) or order.moved:
         rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
     masks[_OFF] = off(rates, segment_ids(time[entry], rules.cadence))
@@ -228,11 +229,13 @@ def clean(
         rates = rates.without(masks[_OFF])
         left = np.asarray(rates.measured.any(axis=1))
         mark(quality, entry[~left], Quality.RATE_INVALID)
+        causes += [_OFF] * (not left.all())
         entry, rates = entry[left], rates.of(left)
     mark(quality, entry[np.flatnonzero(~rates.measured.all(axis=1))], Quality.BIN_MASKED)
     blanked = blank_missing(frame, quality, rules.features)
     frame = frame.with_columns(blanked.values())
-    dropped = count_reasons(quality, rules.filters)
+    reasons = count_reasons(quality, rules.filters).items()
+    dropped = {f"{NO_RATE}: {' or '.join(causes)}" if reason == NO_RATE else reason: rows for reason, rows in reasons}
     if not len(entry):
         summary = ", ".join(f"{rows} rows: {reason}" for reason, rows in dropped.items())
         raise InputError(f"{where}: no usable row among {len(time)} ({summary}); correct the file or the configuration")

@@ -31,12 +31,14 @@ class Quality(IntFlag):
     COMBINED = 1 << 13
 
 
+NO_RATE = "no bin has a usable rate"
+
 _REASONS = {
     Quality.TIME_INVALID: "time is not a number of unix seconds",
     Quality.TIME_STRAY: "time is out of order and beside no other row",
     Quality.TIME_REPEATED: "time repeats or overlaps that of another row",
     Quality.OUTSIDE_GTI: "outside the good time intervals of the file",
-    Quality.RATE_INVALID: "no bin has a usable rate",
+    Quality.RATE_INVALID: NO_RATE,
 }
 
 DROPPED = 0xFF | (0xFFFF << _FIRST_FILTER_BIT)

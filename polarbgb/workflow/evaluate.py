@@ -192,8 +192,8 @@ def _require_same_rows(other: RunFolder, run: RunFolder, fitted: Mapping[str, An
     """Check that another run predicts the same rows of the same file."""
     theirs = other.require("fit")
     require_same_input(other.sources(), theirs["input"]["sha256"], fitted["input"]["sha256"])
-    segments, ours = (each.scan_frame("prediction.parquet").select("segment").collect() for each in (other, run))
-    if not segments.equals(ours):
+    rows, ours = (each.scan_frame("prediction.parquet").select("entry", "segment").collect() for each in (other, run))
+    if not rows.equals(ours):
         raise UserError(f"{other.path} predicts other rows of the file; fit both with the same [input] and [filters]")
 
 
@@ -289,9 +289,9 @@ def _regimes(
                     part=regime,
                 )
             )
-    on: list[bool] = np.any(rates.measured[fair], axis=0).tolist()
+    on = np.flatnonzero(rates.measured[fair].any(axis=0))
     return {
         regime: bins
         for regime, bins in by_regime.items()
-        if len(bins) == len(names) and all(of_bin.score.rows for of_bin, seen in zip(bins, on, strict=True) if seen)
+        if len(bins) == len(names) and all(bins[i_bin].score.rows for i_bin in on)
     }

@@ -36,7 +36,7 @@ class Source:
     """The files of the input as they were read.
 
     Attributes:
-        files: absolute.
+        files: as they were named.
         sha256: digest of all files.
         digests: SHA-256 of each file.
         entries: number of entries of each file.
@@ -51,7 +51,7 @@ class Source:
 
     def local(self) -> dict[str, list[str]]:
         """Return what is recorded of the places on this machine."""
-        return {"input": [str(file) for file in self.files]}
+        return {"input": [str(file.resolve()) for file in self.files]}
 
     def facts(self) -> dict[str, Any]:
         """Return what a manifest records: ``file`` (the names), ``sha256`` of the whole, and ``files``."""

@@ -8,10 +8,12 @@ import toy
 
 NAN, INF = np.nan, np.inf
 TIME = "time is not a number of unix seconds"
-ORDER = "time does not increase"
+REPEATED = "time repeats or overlaps that of another row"
+STRAY = "time is out of order and beside no other row"
 RATE = "rate is not a number >= 0"
-ERROR = "rate error is not a number > 0"
+LIVE = "live time is not known"
 EXPOSURE = "exposure is not a number > 0"
+NO_RATE, NO_EXPOSURE = (f"no bin has a usable rate: {reason}" for reason in (RATE, EXPOSURE))
 OFF = "filter switched on: not hv > 500"
 
 N = toy.ROWS
@@ -38,35 +40,26 @@ DROPPED = {
     "a time that is infinite": ({"unix_time": {5: INF, 6: -INF}}, {TIME: 2}),
     "a time of 1e33": ({"unix_time": {5: 1e33, 6: -1e33}}, {TIME: 2}),
     "a time in milliseconds": ({"unix_time": {N - 1: 1e3 * T}}, {TIME: 1}),
-    "a time twice": ({"unix_time": {5: T + 4}}, {ORDER: 1}),
-    "a time that goes back": ({"unix_time": {5: T + 1.5}}, {ORDER: 1}),
-    "a time far ahead": ({"unix_time": {5: T + 1e6}}, {ORDER: 1}),
-    "a time of zero": ({"unix_time": {5: 0.0}}, {ORDER: 1}),
-    "all rows twice": ({"unix_time": T + ALL // 2}, {ORDER: N // 2}),
-    "a block that comes again": ({"unix_time": T + np.r_[ALL[:600], ALL[500:900]]}, {ORDER: 100}),
-    "two blocks in wrong order": ({"unix_time": T + np.r_[ALL[700:], ALL[:700]]}, {ORDER: 300}),
-    "a rate that is NaN": ({"rate": element(NAN, 5, 0)}, {RATE: 1}),
-    "a rate of another bin that is NaN": ({"rate": element(NAN, 5, 1)}, {RATE: 1}),
-    "a rate that is infinite": ({"rate": element(INF, 5, 0)}, {RATE: 1}),
-    "a rate of 1e33": ({"rate": element(1e33, 5, 0)}, {RATE: 1}),
-    "a rate of -1e33": ({"rate": element(-1e33, 5, 0)}, {RATE: 1}),
-    "a negative rate": ({"rate": element(-1.0, [5, 6], 1)}, {RATE: 2}),
-    "an error of zero": ({"err": errors(0.0, 5)}, {ERROR: 1}),
-    "a negative error": ({"err": errors(-1.0, 5)}, {ERROR: 1}),
-    "an error that is NaN": ({"err": errors(NAN, 5, 1)}, {ERROR: 1}),
-    "an error that is infinite": ({"err": errors(INF, 5)}, {ERROR: 1}),
-    "a live time of zero": ({"live": {5: 0.0}}, {EXPOSURE: 1}),
-    "a negative live time": ({"live": {5: -1.0}}, {EXPOSURE: 1}),
-    "a live time that is NaN": ({"live": {5: NAN}}, {EXPOSURE: 1}),
-    "a live time of 1e33": ({"live": {5: 1e33}}, {EXPOSURE: 1}),
+    "a time twice": ({"unix_time": {5: T + 4}}, {REPEATED: 1}),
+    "a time that goes back": ({"unix_time": {5: T + 1.5}}, {REPEATED: 1}),
+    "a time far ahead": ({"unix_time": {5: T + 1e6}}, {STRAY: 1}),
+    "a time of zero": ({"unix_time": {5: 0.0}}, {STRAY: 1}),
+    "all rows twice": ({"unix_time": T + ALL // 2}, {REPEATED: N // 2}),
+    "a block that comes again": ({"unix_time": T + np.r_[ALL[:600], ALL[500:900]]}, {REPEATED: 100}),
+    "two blocks in wrong order": ({"unix_time": T + np.r_[ALL[700:], ALL[:700]]}, {}),
+    "a live time of zero": ({"live": {5: 0.0}}, {NO_EXPOSURE: 1}),
+    "a negative live time": ({"live": {5: -1.0}}, {NO_EXPOSURE: 1}),
+    "a live time that is NaN": ({"live": {5: NAN}}, {NO_EXPOSURE: 1}),
+    "a live time of 1e33": ({"live": {5: 1e33}}, {NO_EXPOSURE: 1}),
     "high voltage off": ({"hv": {5: 0, 6: 500, 7: NAN}}, {OFF: 3}),
     "several faults in a row": ({"unix_time": {5: NAN}, "live": {5: 0.0}, "err": errors(0.0, 5)}, {TIME: 1}),
     "faults in several rows": ({"unix_time": {5: NAN}, "live": {6: 0.0}, "err": errors(0.0, 7)},
-                               {TIME: 1, ERROR: 1, EXPOSURE: 1}),
-    "half of the rows bad": ({"rate": element(NAN, ALL[::2], 0)}, None),
+                               {TIME: 1, NO_EXPOSURE: 1}),
     "a rate in a bin that is not read": ({"rate": element(NAN, 5, 2)}, {}),
     "a rate of zero": ({"rate": element(0.0, 5, 0)}, {}),
     "gaps": ({"unix_time": T + ALL + 100.0 * (ALL // 300)}, {}),
+    "times that fall": ({"unix_time": T - ALL}, {}),
+    "times shuffled": ({"unix_time": T + np.random.default_rng(1).permutation(N)}, {}),
     "a gap of years": ({"unix_time": T + ALL + 1e8 * (ALL // 500)}, {}),
     "a first row of 1970": ({"unix_time": {0: 0.0}}, {}),
 }  # fmt: skip
@@ -76,7 +69,7 @@ def inspected(accepted, *words):
     return json.loads(accepted("inspect", "-c", "toy.toml", *words, "--json"))
 
 
-@pytest.mark.parametrize("case", [case for case in DROPPED if DROPPED[case][1] is not None])
+@pytest.mark.parametrize("case", DROPPED)
 def test_bad_rows_are_dropped_and_told_of(desk, accepted, case):
     changes, dropped = DROPPED[case]
     toy.write(desk / "rows.root", toy.spoilt(changes))
@@ -89,6 +82,32 @@ def test_bad_rows_are_dropped_and_told_of(desk, accepted, case):
     for reason, rows in dropped.items():
         assert f"dropped: {reason}" in shown
         assert f"{rows:,}" in shown
+
+
+MASKED = {
+    "a rate that is NaN": ({"rate": element(NAN, 5, 0)}, {"rate[0]": 1}),
+    "a rate of another bin that is NaN": ({"rate": element(NAN, 5, 1)}, {"rate[1]": 1}),
+    "a rate that is infinite": ({"rate": element(INF, 5, 0)}, {"rate[0]": 1}),
+    "a rate of 1e33": ({"rate": element(1e33, 5, 0)}, {"rate[0]": 1}),
+    "a rate of -1e33": ({"rate": element(-1e33, 5, 0)}, {"rate[0]": 1}),
+    "a negative rate": ({"rate": element(-1.0, [5, 6], 1)}, {"rate[1]": 2}),
+    "half of the rows bad": ({"rate": element(NAN, ALL[::2], 0)}, {"rate[0]": N // 2}),
+    "an error of zero": ({"err": errors(0.0, 5)}, {}),
+    "a negative error": ({"err": errors(-1.0, 5)}, {}),
+    "an error that is NaN": ({"err": errors(NAN, 5, 1)}, {}),
+    "an error that is infinite": ({"err": errors(INF, 5)}, {}),
+    "no error at all": ({"err": np.zeros((N, 3))}, {}),
+}
+
+
+@pytest.mark.parametrize("case", MASKED)
+def test_bad_values_are_masked_told_of_and_fitted_around(desk, accepted, case):
+    changes, masked = MASKED[case]
+    toy.write(desk / "rows.root", toy.spoilt(changes))
+    told = inspected(accepted)
+    assert (told["dropped"], told["usable"]) == ({}, N)
+    assert told["notes"] == [f"{name}: {rows:,} rows masked: {RATE}" for name, rows in masked.items()]
+    assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N
 
 
 MISSING = {
@@ -148,11 +167,12 @@ def test_one_row_is_looked_at(desk, accepted):
     assert (told["entries"], told["usable"], told["orbits"], told["segments"]) == (1, 1, 1, 1)
 
 
-def test_rates_whose_errors_give_no_live_time_are_dropped(desk, accepted):
+def test_rates_whose_errors_give_no_live_time_are_masked(desk, accepted):
     (desk / "toy.toml").write_text(toy.toml(toy.configured((("rates", "exposure"), None))))
     toy.write(desk / "rows.root", toy.spoilt({"err": errors(1e-200, [5, 6])}))
-    assert inspected(accepted)["dropped"] == {EXPOSURE: 2}
-    assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N - 2
+    told = inspected(accepted)
+    assert (told["dropped"], told["notes"]) == ({}, [f"rate[0]: 2 rows masked: {LIVE}"])
+    assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N
 
 
 @pytest.mark.parametrize("stray", [0.0, 2e11])
@@ -166,21 +186,17 @@ BAD = {
     "times in milliseconds": ({"unix_time": 1e3 * (T + ALL)}, ['set input.time_format = "milliseconds"']),
     "one time in all rows": ({"unix_time": np.full(N, T)}, ["in every row", "input.time"]),
     "times of 1e33": ({"unix_time": np.full(N, 1e33)}, [f"1000 rows: {TIME}"]),
-    "times that fall": ({"unix_time": T - ALL}, ["'unix_time' goes back and forth", "sort them"]),
-    "times shuffled": ({"unix_time": T + np.random.default_rng(1).permutation(N)}, ["goes back and forth"]),
     "rows twice as far apart": ({"unix_time": T + 2.0 * ALL}, ["are 2 s apart", "set input.cadence = 2"]),
     "a gap everywhere": ({"unix_time": T + 50.0 * ALL}, ["are 50 s apart", "set input.cadence = 50"]),
     "rows ten times as dense": ({"unix_time": T + 0.1 * ALL}, ["are 0.1 s apart", "set input.cadence = 0.1"]),
-    "no rate is a number": ({"rate": np.full((N, 3), NAN)}, [f"1000 rows: {RATE}"]),
-    "rates of 1e33": ({"rate": np.full((N, 3), 1e33)}, [f"1000 rows: {RATE}"]),
-    "negative rates": ({"rate": np.full((N, 3), -5.0)}, [f"1000 rows: {RATE}"]),
-    "errors of zero": ({"err": np.zeros((N, 3))}, [f"1000 rows: {ERROR}"]),
-    "negative errors": ({"err": np.full((N, 3), -1.0)}, [f"1000 rows: {ERROR}"]),
-    "infinite errors": ({"err": np.full((N, 3), INF)}, [f"1000 rows: {ERROR}"]),
-    "no live time": ({"live": np.zeros(N)}, [f"1000 rows: {EXPOSURE}"]),
+    "no rate is a number": ({"rate": np.full((N, 3), NAN)}, [f"1000 rows: {NO_RATE}"]),
+    "rates of 1e33": ({"rate": np.full((N, 3), 1e33)}, [f"1000 rows: {NO_RATE}"]),
+    "negative rates": ({"rate": np.full((N, 3), -5.0)}, [f"1000 rows: {NO_RATE}"]),
+    "no live time": ({"live": np.zeros(N)}, [f"1000 rows: {NO_EXPOSURE}"]),
     "never switched on": ({"hv": np.zeros(N)}, [f"1000 rows: {OFF}"]),
     "all rows bad, each in its way": (
-        {"unix_time": {0: NAN}, "rate": np.full((N, 3), NAN), "hv": np.zeros(N)}, [f"1 rows: {TIME}, 999 rows: {RATE}"]
+        {"unix_time": {0: NAN}, "rate": np.full((N, 3), NAN), "hv": np.zeros(N)},
+        [f"1 rows: {TIME}, 999 rows: {NO_RATE}"]
     ),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarbgb.config import validate
-from polarbgb.data.dataset import Entries, clean
+from polarbgb.data.dataset import Entries, clean, unused
 from polarbgb.data.order import longest_increasing
 from polarbgb.data.quality import DROPPED, Quality
 from polarbgb.errors import UserError
@@ -72,7 +72,7 @@ def test_good_rows_are_all_kept():
     assert dataset.entries.row.tolist() == list(range(6))
     assert dataset.quality.tolist() == dataset.entries.quality.tolist() == [0] * 6
     assert dataset.entries.dropped == dataset.entries.masked == dataset.missing == {}
-    assert (dataset.entries.moved, dataset.entries.combined, dataset.entries.notes()) == (0, 0, [])
+    assert (dataset.entries.moved, dataset.entries.combined, unused(dataset.entries.facts())) == (0, 0, [])
     assert not dataset.known.any()
     assert dataset.frame.equals(frame)
     np.testing.assert_array_equal(dataset.time, frame["unix_time"])
@@ -90,7 +90,7 @@ def test_an_entry_whose_time_is_unusable_is_dropped_with_its_reason(time):
         1001.0: ("time repeats or overlaps that of another row", Quality.TIME_REPEATED),
     }.get(time, ("time is not a number of unix seconds", Quality.TIME_INVALID))
     assert dataset.entries.dropped == {reason: 1}
-    assert dataset.entries.notes() == [f"1 of 6 rows are not used: {reason}"]
+    assert unused(dataset.entries.facts()) == [f"not used, of 6 rows: 1 ({reason})"]
     assert dataset.entries.quality.tolist() == [0, 0, int(bit), 0, 0, 0]
     assert len(dataset.frame) == len(dataset.segment) == len(dataset.orbit) == len(dataset.known) == 5
     assert dataset.segment.tolist() == [0, 0, 1, 1, 1]
@@ -114,7 +114,7 @@ def test_an_unusable_value_masks_its_bin_and_leaves_the_row(columns, i_bin, reas
     assert dropped(dataset) == []
     assert dataset.entries.dropped == {}
     assert dataset.entries.masked == {f"rate[{i_bin}]": {reason: 1}}
-    assert dataset.entries.notes() == [f"rate[{i_bin}]: 1 rows masked: {reason}"]
+    assert unused(dataset.entries.facts()) == [f"masked: rate[{i_bin}] in 1 rows ({reason})"]
     assert dataset.quality.tolist() == [0, 0, int(Quality.BIN_MASKED), 0, 0, 0]
     masked = np.zeros((6, 2), bool)
     masked[2, i_bin] = True
@@ -128,7 +128,7 @@ def test_an_unusable_value_masks_its_bin_and_leaves_the_row(columns, i_bin, reas
 def test_a_row_without_any_usable_bin_is_dropped():
     dataset = clean(frame_of(**both([2], NAN)), configured())
     assert dropped(dataset) == [2]
-    assert dataset.entries.dropped == {"no bin has a usable rate": 1}
+    assert dataset.entries.dropped == {"no bin has a usable rate: rate is not a number >= 0": 1}
     assert dataset.entries.masked == {}
     assert dataset.entries.quality.tolist() == [0, 0, int(Quality.RATE_INVALID), 0, 0, 0]
 
@@ -154,7 +154,9 @@ def test_a_detector_that_was_off_is_dropped():
     off = dict.fromkeys(range(20, 30), 0.0)
     dataset = clean(frame_of(50, rate_0=off, rate_1=off), configured(**with_rates(exposure=1)))
     assert dropped(dataset) == list(range(20, 30))
-    assert dataset.entries.dropped == {"no bin has a usable rate": 10}
+    assert dataset.entries.dropped == {
+        "no bin has a usable rate: the bin was off: not one count where many are expected": 10
+    }
     assert dataset.segment.tolist() == [0] * 20 + [1] * 20
 
 
@@ -171,7 +173,7 @@ def test_entries_out_of_order_are_sorted_with_all_their_columns():
     np.testing.assert_array_equal(dataset.entries.row, stored)
     np.testing.assert_array_equal(stored[dataset.entries.first_of_rows()], np.arange(40))
     assert dataset.entries.moved == 25
-    assert "25 rows were out of order and were sorted by time" in dataset.entries.notes()
+    assert "25 rows were out of order and were sorted by time" in unused(dataset.entries.facts())
     np.testing.assert_array_equal(dataset.entries.time, frame["unix_time"].to_numpy()[stored])
 
 
@@ -202,7 +204,7 @@ def test_short_entries_are_combined_their_counts_and_live_times_added(stored):
     np.testing.assert_allclose(dataset.rates.error[1], np.sqrt([42, 60]) / [3.5, 2.6])
     np.testing.assert_allclose(dataset.rates.counts.sum(axis=0), counts.sum(axis=0))
     assert dataset.entries.combined == 4
-    assert "4 rows shorter than input.cadence were combined to 1" in dataset.entries.notes()
+    assert "4 rows shorter than input.cadence were combined" in unused(dataset.entries.facts())
     combined = (dataset.entries.quality & Quality.COMBINED) != 0
     np.testing.assert_array_equal(combined, dataset.entries.row == 1)
     assert dataset.quality[1] == Quality.COMBINED | Quality.BIN_MASKED
@@ -222,7 +224,10 @@ def test_all_entries_of_a_combined_row_are_marked():
 
 def test_an_entry_with_several_faults_is_counted_by_the_first():
     dataset = clean(frame_of(12, unix_time={2: NAN}, **both([2, 3], NAN)), configured())
-    assert dataset.entries.dropped == {"time is not a number of unix seconds": 1, "no bin has a usable rate": 1}
+    assert dataset.entries.dropped == {
+        "time is not a number of unix seconds": 1,
+        "no bin has a usable rate: rate is not a number >= 0": 1,
+    }
     bits = Quality.RATE_INVALID
     assert dataset.entries.quality.tolist()[2:4] == [int(bits | Quality.TIME_INVALID), int(bits)]
 
@@ -303,7 +308,7 @@ def test_the_exposure_is_a_number_or_an_expression_and_is_judged():
     dataset = clean(frame, configured(**with_rates(exposure="live/2")))
     assert dataset.rates.exposure.tolist() == [[0.45, 0.45], *[[0.4, 0.4]] * 11]
     assert dropped(dataset) == [1, 2, 3, 4]
-    assert dataset.entries.dropped == {"no bin has a usable rate": 4}
+    assert dataset.entries.dropped == {"no bin has a usable rate: exposure is not a number > 0": 4}
 
 
 def test_an_exposure_beyond_the_length_of_the_rows_is_refused():
@@ -319,7 +324,7 @@ def test_rows_near_known_events_are_marked_and_kept(tmp_path):
     assert dataset.time[dataset.known].tolist() == [1001, 1002, 1003]
     assert (dataset.entries.quality[[1, 2, 3]] == Quality.KNOWN_EVENT).all()
     assert dataset.entries.quality[4] == Quality.RATE_INVALID
-    assert dataset.entries.dropped == {"no bin has a usable rate": 1}
+    assert dataset.entries.dropped == {"no bin has a usable rate: rate is not a number >= 0": 1}
 
 
 def test_rows_within_the_duration_of_a_known_event_are_near_it(tmp_path):
@@ -364,7 +369,7 @@ def test_many_bins_with_the_same_fault_are_one_line():
         moved=0,
         combined=0,
     )
-    assert entries.notes() == ["c[0], c[1], c[2] and 2 more bins: 2 rows masked: off", "d: 1 rows masked: off"]
+    assert unused(entries.facts()) == ["masked: c[0], c[1], c[2] and 2 more bins in 2 rows (off), d in 1 rows (off)"]
 
 
 def test_where_no_row_is_left_the_reasons_are_told():
@@ -373,7 +378,8 @@ def test_where_no_row_is_left_the_reasons_are_told():
         clean(frame, configured(filters={"north": "glat < 0"}))
     assert str(refused.value) == (
         "the file: no usable row among 4 (1 rows: time is not a number of unix seconds, "
-        "1 rows: time repeats or overlaps that of another row, 2 rows: no bin has a usable rate); "
+        "1 rows: time repeats or overlaps that of another row, 2 rows: no bin has a usable rate: "
+        "rate is not a number >= 0 or live time is not known); "
         "correct the file or the configuration"
     )
 
@@ -420,7 +426,7 @@ def judged(frame):
         elif entry not in increasing and distance > 1.5 and not any(0 < step < 10 for step in steps):
             fault = "time is out of order and beside no other row"
         elif all(masks[-1]):
-            fault = "no bin has a usable rate"
+            fault = "no bin has a usable rate: rate is not a number >= 0"
         elif not value["crabarf"] > 0.5:
             fault = "filter lit: not crabarf > 0.5"
         faults.append(fault)

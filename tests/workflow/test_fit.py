@@ -141,7 +141,7 @@ def test_the_folder_stands_alone(results, finished, copied, small, mission):
     alone = copied.config()
     assert alone.known_events.file == (copied.path / "known_events.csv").resolve()
     model = small.model.model_copy(update=results.tune.tuning.parameters)
-    input_read = small.input.model_copy(update={"path": mission})
+    input_read = small.input.model_copy(update={"path": (mission,)})
     expected = small.model_copy(update={"model": model, "known_events": alone.known_events, "input": input_read})
     assert alone.model_dump() == expected.model_dump()
     facts = copied.stage("fit")

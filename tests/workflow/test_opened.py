@@ -61,7 +61,7 @@ def test_a_predicted_run_names_its_models(copied):
     draft.publish(0.0, input=stages["fit"]["input"], models={"run": "run"})
     run = polarbgb.open(copied.path)
     assert "/elsewhere/run" in repr(run)
-    assert len(run.prediction) == stages["fit"]["input"]["entries"]
+    assert len(run.prediction) == stages["fit"]["input"]["usable"]
     with pytest.raises(polarbgb.UserError, match="no finished fit"):
         _ = run.metrics
 

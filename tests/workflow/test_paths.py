@@ -33,7 +33,7 @@ def test_what_follows_a_fit_takes_text(copied, mission, tmp_path):
     assert polarbgb.evaluate(run, path=file, stability=run).stability is not None
     explained = polarbgb.explain(run, path=file, stability=run, export=str(tmp_path / "shap.parquet"))
     assert tmp_path / "shap.parquet" in explained.files
-    with pytest.raises(polarbgb.UserError, match="is the file that was fitted"):
+    with pytest.raises(polarbgb.UserError, match="is the fitted input"):
         polarbgb.predict(run, str(tmp_path / "p"), path=file)
     with pytest.raises(polarbgb.UserError, match="is the run to repeat"):
         polarbgb.reproduce(run, run)

@@ -130,7 +130,7 @@ def test_damaged_models_are_told(copied, other, tmp_path):
 
 
 def test_the_fitted_file_itself_is_refused(finished, mission, tmp_path):
-    with pytest.raises(UserError, match="is the file that was fitted"):
+    with pytest.raises(UserError, match="is the fitted input"):
         polarbgb.predict(finished, RunFolder(tmp_path / "b"), path=mission)
     assert not (tmp_path / "b").exists()
 

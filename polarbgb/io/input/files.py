@@ -9,13 +9,15 @@ from pathlib import Path
 
 from polarbgb.config.types import Paths
 from polarbgb.errors import InputError
+from polarbgb.io.input.table import readable
 from polarbgb.io.provenance import file_digest
 
 
 def input_files(paths: Paths) -> tuple[Path, ...]:
-    """Return the files that names, patterns and folders stand for, absolute, in the order given.
+    """Return the files that names, patterns and folders stand for, in the order given.
 
-    The files of a pattern or a folder are sorted by name; hidden ones are left out. A file whose name happens to be a
+    The files of a pattern or a folder are sorted by name. Of a folder those are taken whose suffix says that they can
+    be read. A file whose name happens to be a
     pattern is that file.
 
     Raises:
@@ -28,18 +30,18 @@ def input_files(paths: Paths) -> tuple[Path, ...]:
     for file in files:
         if any("\ud800" <= character <= "\udfff" for character in str(file)):
             raise InputError(f"{file}: the name is not valid UTF-8, and results could not record it; rename it")
-    absolute = tuple(file.resolve() for file in files)
-    repeated = next((file for file in absolute if absolute.count(file) > 1), None)
+    places = [file.resolve() for file in files]
+    repeated = next((file for file, place in zip(files, places, strict=True) if places.count(place) > 1), None)
     if repeated is not None:
         raise InputError(f"{repeated} is named twice as input; name it once")
-    return absolute
+    return tuple(files)
 
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        inside = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        inside = sorted(file for file in path.iterdir() if file.is_file() and readable(file))
         if not inside:
-            raise InputError(f"{path} is a folder without files; name another")
+            raise InputError(f"{path} is a folder without files of data; name another")
         yield from inside
     elif path.exists() or not has_magic(str(path)):
         if not path.exists():

@@ -123,6 +123,12 @@ def branches_of(path: Path, tree: str | None, columns: Collection[str]) -> dict[
         return {column: branch for column, (branch, _) in resolve(table, columns).items()}
 
 
+def readable(path: Path) -> bool:
+    """Return whether the suffix of a file, apart from .gz, is one of those that are read."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith((".root", *fits.SUFFIXES, *parquet.SUFFIXES, *text.SUFFIXES))
+
+
 def _container(path: Path) -> _Container:
     """Return the module that reads a file: by its suffix, else ROOT by its first bytes."""
     head, _ = regular_file(path)

@@ -4,9 +4,9 @@ import hashlib
 import os
 
 import pytest
-from polarbgb.io.input.files import input_digest, input_files, shown
 
 from polarbgb.errors import InputError
+from polarbgb.io.input.files import input_digest, input_files, shown
 
 
 @pytest.fixture
