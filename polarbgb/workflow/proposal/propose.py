@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Features, Orbit
+from polarbgb.config import Features, Folds, Orbit
 from polarbgb.config.columns import expanded
 from polarbgb.config.times import TimeFormat
 from polarbgb.config.types import Paths
@@ -26,11 +26,12 @@ from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES
 from polarbgb.io.input import Branch, branches_of, list_branches, list_trees, read_columns, time_keywords
 from polarbgb.io.input.files import input_files
 from polarbgb.progress import Track, silent
+from polarbgb.reporting.table import counted
 from polarbgb.workflow.proposal.clock import StoredTime, cadence_of, stored_time, time_columns
 from polarbgb.workflow.proposal.features import choose_features
 from polarbgb.workflow.proposal.names import groups_of, kind_of, main_table, time_rank
 from polarbgb.workflow.proposal.orbit import choose_position, period_of
-from polarbgb.workflow.proposal.rates import ChosenRates, choose_exposure, choose_rates
+from polarbgb.workflow.proposal.rates import PLAIN, ChosenRates, choose_exposure, choose_rates, scatter
 from polarbgb.workflow.proposal.search import flagged_bins, fold_count, rules, scales
 
 Array = NDArray[np.float64]
@@ -261,8 +262,14 @@ def _exposure(values: _Values, chosen: ChosenRates, samples: Mapping[str, Array]
         draft.put("rates.exposure", found.value)
     draft.says("rates.exposure", found.says)
     draft.check("rates.exposure", found.check)
+    sigma = None if error is None or found.check else scatter(rate, error)
+    if sigma is not None and sigma < PLAIN:
+        draft.put("rates.weighted_means", True)
+        draft.says("rates.weighted_means", f"The rates scatter by {sigma:.2f} of their errors.")
     for column in found.columns:
-        values.scalars.pop(column)
+        del values.scalars[column]
+    if found.columns:
+        draft.says("features.columns", f"Left out, live time or length of the rows: {', '.join(found.columns)}.")
 
 
 def _orbit(values: _Values, time: Array, draft: _Draft) -> float:
@@ -271,13 +278,13 @@ def _orbit(values: _Values, time: Array, draft: _Draft) -> float:
     if place.settings:
         draft.settings["position"] = dict(place.settings)
     draft.check("position", *place.checks)
-    latitude = str(place.settings.get("latitude", ""))
-    period = period_of(time, values.scalars[latitude]) if latitude else None
+    periodic = [str(place.settings["latitude"])] if place.settings else list(place.field[:1])
+    period = period_of(time, values.scalars[periodic[0]]) if periodic else None
     draft.put("orbit.period", period or _PERIOD)
     if period is None:
         draft.check("orbit.period", "not seen in the file; that of a satellite 600 km high is entered.")
     else:
-        draft.says("orbit.period", f"From the northward crossings of the equator in {latitude}.")
+        draft.says("orbit.period", f"From the times at which {periodic[0]} becomes positive.")
     return period or _PERIOD
 
 
@@ -316,12 +323,12 @@ def _search(bins: int, time: Array, period: float, draft: _Draft) -> None:
     """Enter the folds, the scales of the search, and classes to start from."""
     cadence = draft.settings["input"]["cadence"]
     orbits = len(np.unique(orbit_numbers(time, Orbit(period=period))))
-    folds = fold_count(orbits)
-    if folds is not None:
+    folds = fold_count(time, period)
+    if folds is None:
+        draft.check("folds.count", f"the file holds {counted(orbits, 'orbit')}, too few to fit; read a longer one.")
+    elif folds < Folds().count:
         draft.put("folds.count", folds)
         draft.says("folds.count", f"The file holds {orbits} orbits.")
-    if orbits < 3:
-        draft.check("folds.count", f"{orbits} orbits are too few to fit; at least 3 are needed, better 15.")
     draft.put("intervals.more_than", flagged_bins(bins))
     position = draft.settings.get("position", {})
     if position:
