@@ -26,8 +26,8 @@ _NEAR = 100
 _REPEATED = 0.05
 """Share of rows with the time of the row before, from which on times are rounded."""
 
-_ROUNDED = 1e-4
-"""Relative precision to which a cadence is rounded."""
+_ROUND, _PRECISE = 5e-4, 1e-5
+"""Relative distances within which a cadence is taken for a number of one or two digits, and of more."""
 
 
 def time_columns(columns: Mapping[str, Array]) -> list[str]:
@@ -124,10 +124,11 @@ def cadence_of(time: Array) -> float | None:
     if not len(distance):
         return None
     usual = weighted_median(distance[distance <= _NEAR * np.median(distance)])
-    mean = (
-        float(distance[np.abs(distance / usual - 1) < 0.01].mean()) / rows_per_time
-    )  # in which the rounding of the times cancels
-    return next(rounded for digits in range(17) if abs((rounded := float(f"{mean:.{digits}e}")) / mean - 1) < _ROUNDED)
+    # In a mean the rounding of the times cancels.
+    mean = float(distance[np.abs(distance / usual - 1) < 0.01].mean()) / rows_per_time
+    rounded = [float(f"{mean:.{digits}e}") for digits in range(17)]
+    near = [abs(value / mean - 1) < (_ROUND if digits < 2 else _PRECISE) for digits, value in enumerate(rounded)]
+    return rounded[near.index(True)]
 
 
 def quoted(column: str) -> str:

@@ -294,6 +294,9 @@ def _features(values: _Values, chosen: ChosenRates, time: Array, rate: Array, dr
     names = {name for name in values.scalars if name not in taken}
     names -= {name for name in names if kind_of(name) == "error"}
     found = choose_features({name: values.scalars[name] for name in values.scalars if name in names}, time, rate)
+    if found.alike:
+        draft.put("rates.related", [*draft.settings["rates"].get("related", []), *found.alike])
+        draft.says("rates.related", f"From row to row like the counts, as if made from them: {', '.join(found.alike)}.")
     for reason, columns in found.left_out.items():
         draft.says("features.columns", f"Left out, {reason}: {', '.join(columns)}.")
     arrays = [group.name for group in values.groups if group.size > 1 and not {*group.branches} & taken]

@@ -73,7 +73,7 @@ def rules(cadence: float, *, passages_seen: bool) -> dict[str, str]:
     return {
         **edge,
         "near a gap": f"time_to_gap_before < {near:g} or time_to_gap_after < {near:g}",
-        "short": f"duration <= {max(2.0, 2 * cadence):g}",
+        "short": f"duration <= {max(2.0, 2 * cadence):.3g}",
         "long": "duration <= 300",
         "slow": "duration > 300",
     }
