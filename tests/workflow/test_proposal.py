@@ -125,6 +125,7 @@ def test_the_time_is_found_by_name_and_by_values():
     assert time_columns({"time": backwards, "clock": TIME, "drift": np.sqrt(TIME - START)}) == ["clock"]
     swapped = np.concatenate([TIME[1000:], TIME[:1000]])
     assert time_columns({"unix_time": swapped}) == ["unix_time"]
+    assert time_columns({"time": np.where(np.arange(ROWS) % 500 == 7, np.nan, TIME)}) == ["time"]
     assert time_columns({"time": np.full(50, 3.0), "t": np.array([np.nan] * 50)}) == []
 
 
@@ -185,6 +186,12 @@ def test_the_group_with_most_bins_is_chosen_and_others_are_related():
     assert (chosen.rates.name, chosen.errors.name, chosen.counts) == ("rate", "rate_err", False)
     assert set(chosen.related) == {"total_rate", "corrected", "correrr"}
     assert [group.name for group in chosen.alike] == ["total_rate"]
+
+
+def test_an_array_is_related_by_its_values_not_by_its_shape():
+    values = {"rate": counts(1) / 8, "glat": np.sin(TIME / 900)[:, None], "scaled": counts(1) * 0.3}
+    chosen = choose_rates(groups(rate=(1,), glat=(1,), scaled=(1,), glat_err=()), values)
+    assert chosen.related == ("scaled",)
 
 
 def test_whole_numbers_called_counts_are_counts():
@@ -436,7 +443,7 @@ def test_what_is_proposed_works_without_editing(tmp_path, name):
 
 def test_two_files_are_one_mission(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    columns = {"unix_time": TIME, **_rates(2), **place()}
+    columns = {"unix_time": np.where(np.arange(ROWS) == 900, np.nan, TIME), **_rates(2), **place()}
     for name, rows in {"a.root": slice(1000), "b.root": slice(1000, None)}.items():
         _root(name, {column: values[rows] for column, values in columns.items()})
     shown = CliRunner().invoke(main, ["config", "init", "mine.toml", "-i", "a.root", "-i", "b.root", "--json"])
@@ -444,7 +451,7 @@ def test_two_files_are_one_mission(tmp_path, monkeypatch):
     found = json.loads(shown.stdout)
     assert found["proposed"]["input.path"] == '["a.root", "b.root"]'
     assert found["checks"] == []
-    assert polarbgb.inspect(polarbgb.load("mine.toml")).usable == ROWS
+    assert polarbgb.inspect(polarbgb.load("mine.toml")).usable == ROWS - 1
 
 
 def test_what_was_not_decided_is_in_the_file_and_on_the_screen(tmp_path, monkeypatch):

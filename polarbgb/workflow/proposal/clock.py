@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 _FORWARD = 0.9
 """Share of the steps of a time that go forward; of files in the wrong order a few do not."""
 
+_FINITE = 0.99
+"""Share of the rows that have a time."""
+
 _NEAR = 100
 """Steps, in usual ones, beyond which there is a gap."""
 
@@ -40,11 +43,11 @@ def time_columns(columns: Mapping[str, Array]) -> list[str]:
     """
     ranked = []
     for place, (name, values) in enumerate(columns.items()):
-        rank = time_rank(name)
-        step = np.diff(values)
-        if not np.isfinite(values).all() or not len(step) or (rank is None and not _regular(step)):
+        known = values[np.isfinite(values)]
+        rank, step = time_rank(name), np.diff(known)
+        if len(known) < max(2, _FINITE * len(values)) or known.min() == known.max():
             continue
-        if (step >= 0).mean() >= _FORWARD and values.min() < values.max():
+        if (step >= 0).mean() >= _FORWARD and (rank is not None or _regular(step)):
             ranked.append((99 if rank is None else rank, place, name))
     return [name for *_, name in sorted(ranked)]
 

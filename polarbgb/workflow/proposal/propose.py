@@ -122,7 +122,7 @@ def propose(source: Paths, *, name: str, track: Track = silent) -> Proposal:
     values = _Values(files, tree, branches, track)
     time = _time(values, draft)
     values.sort(time)
-    time = np.sort(time)
+    time = np.sort(time[np.isfinite(time)])
     samples = values.samples()
     chosen = _rates(values, samples, draft)
     _exposure(values, chosen, samples, draft)
@@ -168,8 +168,9 @@ class _Values:
         return {name: np.column_stack([known[column] for column in columns]) for name, columns in some.items()}
 
     def sort(self, time: Array) -> None:
-        """Put the rows in the order of their times, (rows,) unix s."""
-        self._order = np.argsort(time, kind="stable")
+        """Put the rows in the order of their times, (rows,) unix s, without those that have none."""
+        order = np.argsort(time, kind="stable")
+        self._order = order[np.isfinite(time[order])]
         self.scalars = {name: values[self._order] for name, values in self.scalars.items()}
 
 
@@ -207,7 +208,7 @@ def _time(values: _Values, draft: _Draft) -> Array:
         stored = StoredTime({"time": name}, says=f"{header} ({keywords.scale.upper()}).")
         clock = from_fits_keywords(keywords.reference_mjd, zero=keywords.zero, scale=keywords.scale, unit=keywords.unit)
     else:
-        stored = stored_time(name, numbers)
+        stored = stored_time(name, numbers[np.isfinite(numbers)])
         clock = TimeFormat(stored.settings.get("time_format", "unix"), stored.settings.get("time_scale", "utc"))
     for formula in stored.derived.values():
         numbers = pl.DataFrame({name: numbers}).select(parse(formula).number()).to_series().to_numpy()
@@ -218,7 +219,7 @@ def _time(values: _Values, draft: _Draft) -> Array:
         draft.settings["derived"] = stored.derived
     draft.says("input.time", stored.says, f"Also like times: {', '.join(others)}." if others else None)
     draft.check("input.time", stored.check)
-    cadence = cadence_of(time)
+    cadence = cadence_of(time[np.isfinite(time)])
     if cadence is None:
         raise UserError(f"{values.files[0]}: '{name}' is the same in every row; an instrument is sampled over time")
     draft.put("input.cadence", cadence)
@@ -291,9 +292,11 @@ def _orbit(values: _Values, time: Array, draft: _Draft) -> float:
 def _features(values: _Values, chosen: ChosenRates, time: Array, rate: Array, draft: _Draft) -> None:
     taken = {draft.settings["input"]["time"], *chosen.rates.branches, *chosen.related}
     taken |= set(chosen.errors.branches) if chosen.errors is not None else set()
-    names = {name for name in values.scalars if name not in taken}
-    names -= {name for name in names if kind_of(name) == "error"}
-    found = choose_features({name: values.scalars[name] for name in values.scalars if name in names}, time, rate)
+    candidates = {name: column for name, column in values.scalars.items() if name not in taken}
+    errors = [name for name in candidates if kind_of(name) == "error"]
+    if errors:
+        draft.says("features.columns", f"Left out, errors by their names: {', '.join(errors)}.")
+    found = choose_features({name: candidates[name] for name in candidates if name not in errors}, time, rate)
     if found.alike:
         draft.put("rates.related", [*draft.settings["rates"].get("related", []), *found.alike])
         draft.says("rates.related", f"From row to row like the counts, as if made from them: {', '.join(found.alike)}.")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarbgb.workflow.proposal.clock import quoted
+from polarbgb.workflow.proposal.features import alike
 from polarbgb.workflow.proposal.names import Group, errors_of, words
 
 Array = NDArray[np.float64]
@@ -63,7 +64,7 @@ class ChosenRates:
         counts: whether they are counts rather than rates.
         errors: columns of their errors.
         alike: other groups that are called like rates.
-        related: branches of those, and of what has the layout of the rates.
+        related: branches of those, of arrays that follow the counts from row to row, and of the errors of both.
         checks: what could not be decided.
     """
 
@@ -102,13 +103,13 @@ def choose_rates(groups: Sequence[Group], values: Mapping[str, Array]) -> Chosen
     counts = chosen.kind == "counts" and is_whole(values[chosen.name])
     errors = None if counts else errors_of(chosen, groups)
     others = [group for group in candidates if group is not chosen]
-    # What has the layout of the rates is made from them, whatever it is called; of scalars the name must say so.
-    twins = [group for group in groups if group.layout == chosen.layout or group.kind == "error"]
+    made = [group for group in arrays if group is not chosen and _follows(values[group.name], values[chosen.name])]
+    same = [*(others if named else ()), *made]
+    unmatched = [group for group in groups if group.kind == "error" and group.layout == chosen.layout]
+    theirs = [found for group in same if (found := errors_of(group, groups)) is not None]
+    used = {*chosen.branches, *(errors.branches if errors is not None else ())}
     related = dict.fromkeys(
-        branch
-        for group in (*others, *twins)
-        for branch in group.branches
-        if branch not in chosen.branches and (errors is None or branch not in errors.branches)
+        branch for group in (*same, *theirs, *unmatched) for branch in group.branches if branch not in used
     )
     checks = []
     if not named:
@@ -120,6 +121,11 @@ def choose_rates(groups: Sequence[Group], values: Mapping[str, Array]) -> Chosen
     if not counts and errors is None and is_whole(values[chosen.name]):
         checks.append("the rates are whole numbers; if they are the counts of a row, write counts instead of values.")
     return ChosenRates(chosen, counts, errors, tuple(others) if named else (), tuple(related), tuple(checks))
+
+
+def _follows(values: Array, counts: Array) -> bool:
+    """Return whether an element of an array follows the counts of a bin from row to row."""
+    return bool(alike({str(i): column for i, column in enumerate(values.T)}, counts))
 
 
 def _varies(values: Array | None) -> bool:
