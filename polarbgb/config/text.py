@@ -138,7 +138,8 @@ def new_configuration(
         noted = any(f"{section.name}.{key.name}" in notes for key in section.keys) or section.name in notes
         if given or noted or (complete and section.name in _INSTRUMENT):
             for values in given or [{}]:
-                lines += _section(section, values, notes, live=bool(given), complete=complete)
+                whole = (complete and section.name in _INSTRUMENT) or not given
+                lines += _section(section, values, notes, live=bool(given), complete=whole)
     lines += [
         "",
         "# All other settings have defaults: 'polarbgb config show -c THIS_FILE' prints them,",
@@ -178,7 +179,7 @@ def _section(
         yield from (f"{key_text(name)} = {value_text(value)}" for name, value in values.items())
     for key in section.keys:
         value, full = values.get(key.name), f"{section.name}.{key.name}"
-        if value is None and (full in notes or (complete and section.name in _INSTRUMENT)):
+        if value is None and (complete or full in notes):
             yield from _comment(key.meaning)
             yield from noted(full)
             yield f"# {key.name} = {'' if key.default is None else value_text(key.default)}".rstrip()

@@ -64,13 +64,24 @@ def test_all_that_is_commented_out_is_the_default():
         assert tomllib.loads(line) == {line.partition(" = ")[0]: defaults[line.partition(" = ")[0]]}
 
 
-def test_the_detectors_own_file_gives_the_tree_and_its_branches(tmp_path, mission):
+def test_the_detectors_own_file_is_asked(tmp_path, mission, settings):
     made = polarbgb.init_config(tmp_path / "mine.toml", source=mission)
-    text = made.path.read_text()
-    assert made.tree == "nf1rate"
-    assert polarbgb.load(made.path).input.tree == "nf1rate"
-    assert "#   fe_cosmic: float, number\n" in text
-    assert "#   rate: double[13], 13 numbers\n" in text
+    config = polarbgb.load(made.path)
+    assert made.tree == config.input.tree == "nf1rate"
+    assert config.rates.values == ("rate[0:13]",)
+    assert config.rates.errors == ("rate_err[0:13]",)
+    assert {"corrected", "correrr"} <= set(config.rates.related)
+    assert config.position == polarbgb.load("configs/polar.toml").position
+    assert config.orbit.period == pytest.approx(5535.4, rel=0.01)
+    seen = polarbgb.inspect(config)
+    assert not set(made.proposed) - {f"{name}.{key.name}" for name, key in _keys()}
+    tiny = polarbgb.load(made.path, [text for text in settings if text.startswith(("model", "folds"))])
+    assert polarbgb.fit(tiny, tmp_path / "run").run.path.exists()
+    assert seen.usable > 0.9 * seen.entries
+
+
+def _keys():
+    return [(part.name, key) for part in sections() for key in part.keys]
 
 
 def test_nothing_is_written_where_it_does_not_fit(tmp_path):

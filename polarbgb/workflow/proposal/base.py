@@ -9,6 +9,7 @@ from typing import Any
 
 from polarbgb.config.columns import expanded
 from polarbgb.expressions import parse
+from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES
 from polarbgb.workflow.proposal.propose import Proposal
 
 Exists = Callable[[str], bool]
@@ -39,7 +40,7 @@ def with_base(base: Mapping[str, Any], proposal: Proposal) -> Proposal:
     settings: dict[str, Any] = {key: value for key, value in base.items() if key not in own} | {"name": own["name"]}
     same_bins = _fits_rates(base["rates"], known)
     settings["input"] = own["input"]
-    settings["rates"] = base["rates"] if same_bins else own["rates"]
+    settings["rates"] = _with_live_time(base["rates"], own) if same_bins else own["rates"]
     settings["derived"] = {**derived, **own.get("derived", {})}
     settings["features"] = _features(base["features"], own["features"], settings["rates"], known)
     position = base.get("position", {})
@@ -54,9 +55,12 @@ def with_base(base: Mapping[str, Any], proposal: Proposal) -> Proposal:
     settings["intervals"]["context"] = [c for c in settings["intervals"].get("context", ()) if known(c)]
     filters = base.get("filters", {})
     settings["filters"] = {name: text for name, text in filters.items() if all(map(known, parse(text).columns))}
-    dropped = [name for name in filters if name not in settings["filters"]]
-    if not same_bins:
-        dropped += _without_bins(settings, own)
+    dropped = [f"filters.{name}" for name in filters if name not in settings["filters"]]
+    dropped += _without_bins(settings, own) if not same_bins else []
+    absent = {column for column in base.get("intervals", {}).get("context", ()) if not known(column)}
+    place = settings.get("position", {})
+    absent |= {*(() if place else PLACE_NAMES), *(() if "field" in place else FIELD_NAMES)}
+    dropped += _without_columns(settings, absent, bins=same_bins)
     notes = dict(proposal.notes)
     if dropped:
         listed = ", ".join(dropped)
@@ -69,6 +73,15 @@ def _fits_rates(rates: Mapping[str, Any], known: Exists) -> bool:
     exposure = rates.get("exposure")
     read = parse(exposure).columns if isinstance(exposure, str) else ()
     return all(map(known, (*columns, *read)))
+
+
+def _with_live_time(rates: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rates of the instrument, with the live time proposed if that of the instrument is a row of another."""
+    exposure = rates.get("exposure")
+    if not isinstance(exposure, int | float) or exposure <= own["input"]["cadence"]:
+        return dict(rates)
+    proposed = own["rates"].get("exposure")
+    return {**rates, "exposure": proposed} if proposed else {k: v for k, v in rates.items() if k != "exposure"}
 
 
 def _features(
@@ -88,17 +101,34 @@ def _columns(position: Mapping[str, Any]) -> list[str]:
 
 
 def _without_bins(settings: dict[str, Any], own: Mapping[str, Any]) -> list[str]:
-    """Remove, in place, what depends on the bins, and return the keys and classes that are gone."""
+    """Remove, in place, settings of the bins, and return their keys."""
     settings["intervals"] = {**settings["intervals"], "more_than": own["intervals"]["more_than"]}
     gone = ["trigger.sums"] if settings["trigger"].pop("sums", None) else []
     if "inject" in settings and "spectra" in settings["inject"]:
         settings["inject"] = {key: value for key, value in settings["inject"].items() if key != "spectra"}
         gone.append("inject.spectra")
-    classes = settings["classes"]
-    if classes.pop("hardness", None):
+    return gone
+
+
+def _without_columns(settings: dict[str, Any], absent: set[str], *, bins: bool) -> list[str]:
+    """Remove, in place, the classes that read columns which events do not have, and return their names.
+
+    Args:
+        settings: of the instrument.
+        absent: columns of the instrument that the file does not give.
+        bins: whether the bins are those of the instrument.
+    """
+
+    def holds(text: str) -> bool:
+        return not absent & parse(text).columns and (bins or not _OF_BINS.search(text))
+
+    classes, gone = settings["classes"], []
+    if "hardness" in classes and not holds(classes["hardness"]):
+        del classes["hardness"]
+        absent.add("hardness")
         gone.append("classes.hardness")
     for kind in ("rules", "flags"):
-        lost = [name for name, text in classes.get(kind, {}).items() if _OF_BINS.search(text)]
+        lost = [name for name, text in classes.get(kind, {}).items() if not holds(text)]
         if lost:
             classes[kind] = {name: text for name, text in classes[kind].items() if name not in lost}
             gone += [f"classes.{kind}.'{name}'" for name in lost]

@@ -20,14 +20,17 @@ Array = NDArray[np.float64]
 _FORWARD = 0.9
 """Share of the steps of a time that go forward; of files in the wrong order a few do not."""
 
+_FINITE = 0.99
+"""Share of the rows that have a time."""
+
 _NEAR = 100
 """Steps, in usual ones, beyond which there is a gap."""
 
 _REPEATED = 0.05
 """Share of rows with the time of the row before, from which on times are rounded."""
 
-_ROUNDED = 1e-4
-"""Relative precision to which a cadence is rounded."""
+_ROUND, _PRECISE = 5e-4, 1e-5
+"""Relative distances within which a cadence is taken for a number of one or two digits, and of more."""
 
 
 def time_columns(columns: Mapping[str, Array]) -> list[str]:
@@ -40,11 +43,11 @@ def time_columns(columns: Mapping[str, Array]) -> list[str]:
     """
     ranked = []
     for place, (name, values) in enumerate(columns.items()):
-        rank = time_rank(name)
-        step = np.diff(values)
-        if not np.isfinite(values).all() or not len(step) or (rank is None and not _regular(step)):
+        known = values[np.isfinite(values)]
+        rank, step = time_rank(name), np.diff(known)
+        if len(known) < max(2, _FINITE * len(values)) or known.min() == known.max():
             continue
-        if (step >= 0).mean() >= _FORWARD and values.min() < values.max():
+        if (step >= 0).mean() >= _FORWARD and (rank is not None or _regular(step)):
             ranked.append((99 if rank is None else rank, place, name))
     return [name for *_, name in sorted(ranked)]
 
@@ -124,10 +127,11 @@ def cadence_of(time: Array) -> float | None:
     if not len(distance):
         return None
     usual = weighted_median(distance[distance <= _NEAR * np.median(distance)])
-    mean = (
-        float(distance[np.abs(distance / usual - 1) < 0.01].mean()) / rows_per_time
-    )  # in which the rounding of the times cancels
-    return next(rounded for digits in range(17) if abs((rounded := float(f"{mean:.{digits}e}")) / mean - 1) < _ROUNDED)
+    # In a mean the rounding of the times cancels.
+    mean = float(distance[np.abs(distance / usual - 1) < 0.01].mean()) / rows_per_time
+    rounded = [float(f"{mean:.{digits}e}") for digits in range(17)]
+    near = [abs(value / mean - 1) < (_ROUND if digits < 2 else _PRECISE) for digits, value in enumerate(rounded)]
+    return rounded[near.index(True)]
 
 
 def quoted(column: str) -> str:

@@ -33,10 +33,12 @@ class ChosenFeatures:
 
     Attributes:
         columns: in the order of the file.
+        alike: columns that follow the counts from row to row, as if made from them.
         left_out: the other candidates by the reason why they are none.
     """
 
     columns: tuple[str, ...]
+    alike: tuple[str, ...]
     left_out: dict[str, tuple[str, ...]]
 
 
@@ -57,10 +59,9 @@ def choose_features(columns: Mapping[str, Array], time: Array, counts: Array) ->
         else:
             left_out.setdefault(reason, []).append(name)
     made = alike({name: columns[name] for name in kept}, counts)
-    if made:
-        left_out["follows the counts from row to row, as if made from them"] = made
     return ChosenFeatures(
         tuple(name for name in kept if name not in made),
+        tuple(made),
         {reason: tuple(names) for reason, names in left_out.items()},
     )
 

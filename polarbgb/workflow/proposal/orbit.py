@@ -34,10 +34,12 @@ class Place:
 
     Attributes:
         settings: the section position; empty if latitude or longitude is missing.
+        field: columns of the magnetic field, whatever its unit.
         checks: what could not be decided.
     """
 
     settings: dict[str, str | list[str]]
+    field: tuple[str, ...]
     checks: tuple[str, ...]
 
 
@@ -75,20 +77,20 @@ def choose_position(columns: Mapping[str, Array]) -> Place:
         missing = " and ".join(
             kind for kind, name in (("latitude", latitude), ("longitude", longitude)) if name is None
         )
-        return Place({}, (f"no column was found for {missing}.", *checks))
+        return Place({}, field, (f"no column was found for {missing}.", *checks))
     settings: dict[str, str | list[str]] = {"latitude": latitude, "longitude": longitude}
     if altitude is not None:
         settings["altitude"] = altitude
     if len(field) > 1:
         strongest = float(np.nanmax(np.abs([columns[name] for name in field])))
         if 5_000 < strongest < 100_000:
-            settings["field"] = field
+            settings["field"] = list(field)
         else:
             checks.append(f"{', '.join(field)} are up to {strongest:.3g}, which is not nT; derive columns in nT.")
-    return Place(settings, tuple(checks))
+    return Place(settings, field, tuple(checks))
 
 
-def _field(columns: Mapping[str, Array]) -> list[str]:
+def _field(columns: Mapping[str, Array]) -> tuple[str, ...]:
     """Return the components of the field, radial, southward and eastward, up to the first that is missing."""
     found: list[str] = []
     for meaning in _FIELD:
@@ -96,7 +98,7 @@ def _field(columns: Mapping[str, Array]) -> list[str]:
         if name is None or not np.isfinite(columns[name]).any():
             break
         found.append(name)
-    return found
+    return tuple(found)
 
 
 def _component(name: str) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polarbgb.config import Features, Orbit
+from polarbgb.config import Features, Folds, Orbit
 from polarbgb.config.columns import expanded
 from polarbgb.config.times import TimeFormat
 from polarbgb.config.types import Paths
@@ -26,11 +26,12 @@ from polarbgb.features.position import FIELD_NAMES, PLACE_NAMES
 from polarbgb.io.input import Branch, branches_of, list_branches, list_trees, read_columns, time_keywords
 from polarbgb.io.input.files import input_files
 from polarbgb.progress import Track, silent
+from polarbgb.reporting.table import counted
 from polarbgb.workflow.proposal.clock import StoredTime, cadence_of, stored_time, time_columns
 from polarbgb.workflow.proposal.features import choose_features
 from polarbgb.workflow.proposal.names import groups_of, kind_of, main_table, time_rank
 from polarbgb.workflow.proposal.orbit import choose_position, period_of
-from polarbgb.workflow.proposal.rates import ChosenRates, choose_exposure, choose_rates
+from polarbgb.workflow.proposal.rates import PLAIN, ChosenRates, choose_exposure, choose_rates, scatter
 from polarbgb.workflow.proposal.search import flagged_bins, fold_count, rules, scales
 
 Array = NDArray[np.float64]
@@ -121,7 +122,7 @@ def propose(source: Paths, *, name: str, track: Track = silent) -> Proposal:
     values = _Values(files, tree, branches, track)
     time = _time(values, draft)
     values.sort(time)
-    time = np.sort(time)
+    time = np.sort(time[np.isfinite(time)])
     samples = values.samples()
     chosen = _rates(values, samples, draft)
     _exposure(values, chosen, samples, draft)
@@ -167,8 +168,9 @@ class _Values:
         return {name: np.column_stack([known[column] for column in columns]) for name, columns in some.items()}
 
     def sort(self, time: Array) -> None:
-        """Put the rows in the order of their times, (rows,) unix s."""
-        self._order = np.argsort(time, kind="stable")
+        """Put the rows in the order of their times, (rows,) unix s, without those that have none."""
+        order = np.argsort(time, kind="stable")
+        self._order = order[np.isfinite(time[order])]
         self.scalars = {name: values[self._order] for name, values in self.scalars.items()}
 
 
@@ -206,7 +208,7 @@ def _time(values: _Values, draft: _Draft) -> Array:
         stored = StoredTime({"time": name}, says=f"{header} ({keywords.scale.upper()}).")
         clock = from_fits_keywords(keywords.reference_mjd, zero=keywords.zero, scale=keywords.scale, unit=keywords.unit)
     else:
-        stored = stored_time(name, numbers)
+        stored = stored_time(name, numbers[np.isfinite(numbers)])
         clock = TimeFormat(stored.settings.get("time_format", "unix"), stored.settings.get("time_scale", "utc"))
     for formula in stored.derived.values():
         numbers = pl.DataFrame({name: numbers}).select(parse(formula).number()).to_series().to_numpy()
@@ -217,7 +219,7 @@ def _time(values: _Values, draft: _Draft) -> Array:
         draft.settings["derived"] = stored.derived
     draft.says("input.time", stored.says, f"Also like times: {', '.join(others)}." if others else None)
     draft.check("input.time", stored.check)
-    cadence = cadence_of(time)
+    cadence = cadence_of(time[np.isfinite(time)])
     if cadence is None:
         raise UserError(f"{values.files[0]}: '{name}' is the same in every row; an instrument is sampled over time")
     draft.put("input.cadence", cadence)
@@ -261,8 +263,14 @@ def _exposure(values: _Values, chosen: ChosenRates, samples: Mapping[str, Array]
         draft.put("rates.exposure", found.value)
     draft.says("rates.exposure", found.says)
     draft.check("rates.exposure", found.check)
+    sigma = None if error is None or found.check else scatter(rate, error)
+    if sigma is not None and sigma < PLAIN:
+        draft.put("rates.weighted_means", True)
+        draft.says("rates.weighted_means", f"The rates scatter by {sigma:.2f} of their errors.")
     for column in found.columns:
-        values.scalars.pop(column)
+        del values.scalars[column]
+    if found.columns:
+        draft.says("features.columns", f"Left out, live time or length of the rows: {', '.join(found.columns)}.")
 
 
 def _orbit(values: _Values, time: Array, draft: _Draft) -> float:
@@ -271,22 +279,27 @@ def _orbit(values: _Values, time: Array, draft: _Draft) -> float:
     if place.settings:
         draft.settings["position"] = dict(place.settings)
     draft.check("position", *place.checks)
-    latitude = str(place.settings.get("latitude", ""))
-    period = period_of(time, values.scalars[latitude]) if latitude else None
+    periodic = [str(place.settings["latitude"])] if place.settings else list(place.field[:1])
+    period = period_of(time, values.scalars[periodic[0]]) if periodic else None
     draft.put("orbit.period", period or _PERIOD)
     if period is None:
         draft.check("orbit.period", "not seen in the file; that of a satellite 600 km high is entered.")
     else:
-        draft.says("orbit.period", f"From the northward crossings of the equator in {latitude}.")
+        draft.says("orbit.period", f"From the times at which {periodic[0]} becomes positive.")
     return period or _PERIOD
 
 
 def _features(values: _Values, chosen: ChosenRates, time: Array, rate: Array, draft: _Draft) -> None:
     taken = {draft.settings["input"]["time"], *chosen.rates.branches, *chosen.related}
     taken |= set(chosen.errors.branches) if chosen.errors is not None else set()
-    names = {name for name in values.scalars if name not in taken}
-    names -= {name for name in names if kind_of(name) == "error"}
-    found = choose_features({name: values.scalars[name] for name in values.scalars if name in names}, time, rate)
+    candidates = {name: column for name, column in values.scalars.items() if name not in taken}
+    errors = [name for name in candidates if kind_of(name) == "error"]
+    if errors:
+        draft.says("features.columns", f"Left out, errors by their names: {', '.join(errors)}.")
+    found = choose_features({name: candidates[name] for name in candidates if name not in errors}, time, rate)
+    if found.alike:
+        draft.put("rates.related", [*draft.settings["rates"].get("related", []), *found.alike])
+        draft.says("rates.related", f"From row to row like the counts, as if made from them: {', '.join(found.alike)}.")
     for reason, columns in found.left_out.items():
         draft.says("features.columns", f"Left out, {reason}: {', '.join(columns)}.")
     arrays = [group.name for group in values.groups if group.size > 1 and not {*group.branches} & taken]
@@ -316,12 +329,12 @@ def _search(bins: int, time: Array, period: float, draft: _Draft) -> None:
     """Enter the folds, the scales of the search, and classes to start from."""
     cadence = draft.settings["input"]["cadence"]
     orbits = len(np.unique(orbit_numbers(time, Orbit(period=period))))
-    folds = fold_count(orbits)
-    if folds is not None:
+    folds = fold_count(time, period)
+    if folds is None:
+        draft.check("folds.count", f"the file holds {counted(orbits, 'orbit')}, too few to fit; read a longer one.")
+    elif folds < Folds().count:
         draft.put("folds.count", folds)
         draft.says("folds.count", f"The file holds {orbits} orbits.")
-    if orbits < 3:
-        draft.check("folds.count", f"{orbits} orbits are too few to fit; at least 3 are needed, better 15.")
     draft.put("intervals.more_than", flagged_bins(bins))
     position = draft.settings.get("position", {})
     if position:

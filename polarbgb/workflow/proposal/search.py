@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from polarbgb.background.folds import make_folds
+from polarbgb.config import Folds, Model, Orbit
+from polarbgb.data.segments import orbit_numbers
+from polarbgb.errors import UserError
+
 _SCALES = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 3600.0)
 """Longest windows of each search, s."""
 
-_FOLDS, _PER_FOLD = 5, 2
-"""Folds, and the fewest orbits that each should hold."""
+_PER_FOLD = 2
+"""Fewest orbits that a fold should hold."""
 
 
-def fold_count(orbits: int) -> int | None:
-    """Return the number of folds for a short mission; None if the default fits."""
-    return None if orbits >= _FOLDS * _PER_FOLD else max(2, min(_FOLDS, orbits // _PER_FOLD))
+def fold_count(time: NDArray[np.float64], period: float) -> int | None:
+    """Return the largest number of folds that a mission can be divided into, with two orbits for each if possible.
+
+    Args:
+        time: (rows,) unix s, increasing.
+        period: of an orbit, s.
+
+    Returns:
+        At most the default of the configuration; None if there are too few orbits for any.
+    """
+    orbit, most = Orbit(period=period), Folds().count
+    orbits = len(np.unique(orbit_numbers(time, orbit)))
+    for count in range(max(2, min(most, orbits // _PER_FOLD)), 1, -1):
+        try:
+            make_folds(time, np.zeros(len(time), bool), Folds(count=count), orbit, Model())
+        except UserError:
+            continue
+        return count
+    return None
 
 
 def flagged_bins(bins: int) -> int:
@@ -49,7 +73,7 @@ def rules(cadence: float, *, passages_seen: bool) -> dict[str, str]:
     return {
         **edge,
         "near a gap": f"time_to_gap_before < {near:g} or time_to_gap_after < {near:g}",
-        "short": f"duration <= {max(2.0, 2 * cadence):g}",
+        "short": f"duration <= {max(2.0, 2 * cadence):.3g}",
         "long": "duration <= 300",
         "slow": "duration > 300",
     }
