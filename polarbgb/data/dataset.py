@@ -14,7 +14,7 @@ from polarbgb.config import GAP_COLUMNS, KnownEvents, Orbit, Rates, TimeFormat
 from polarbgb.data.calendar import is_unix
 from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
 from polarbgb.data.known_events import known_events
-from polarbgb.data.order import time_order
+from polarbgb.data.order import Order, time_order
 from polarbgb.data.quality import DROPPED, NO_RATE, Quality, blank_missing, count_reasons, mark, mark_filtered
 from polarbgb.data.row_widths import combined_rows, require_widths, widths
 from polarbgb.data.segments import orbit_numbers, segment_ids
@@ -206,50 +206,95 @@ def clean(
         live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column
         exposure = live["live"].to_numpy()
     rates, masks = count_rates(frame, rules.rates, exposure, rules.cadence, where=where)
+    longest = rates.exposure.max(axis=1)
 
     quality = np.zeros(len(time), np.uint32)
-    valid = is_unix(time)
-    mark(quality, ~valid, Quality.TIME_INVALID)
+    order = _order_entries(time, longest, quality, rules.cadence)
     mark(quality, np.flatnonzero(~rates.measured.any(axis=1)), Quality.RATE_INVALID)
     if excluded is not None:
         mark(quality, excluded, Quality.OUTSIDE_GTI)
-    longest = rates.exposure.max(axis=1)
-    order = time_order(np.where(valid, time, np.nan), longest, rules.cadence)
     mark_filtered(quality, _with_gaps(frame, time, order.entry, rules), rules.filters)
     frame = frame.select(rules.kept)  # rates and errors are in memory already
+    usable = _usable_values(time, rates, masks, order=order, quality=quality, rules=rules)
+    if not len(usable.entry):
+        summary = ", ".join(f"{rows} rows: {reason}" for reason, rows in usable.dropped.items())
+        raise InputError(f"{where}: no usable row among {len(time)} ({summary}); correct the file or the configuration")
+    require_widths(time[usable.entry], longest[usable.entry], rules.cadence, stated=exposure is not None, where=where)
+    blanked = blank_missing(frame, quality, rules.features)
+    frame = frame.with_columns(blanked.values())
+    return _assembled(frame, time, longest, quality=quality, usable=usable, moved=order.moved, rules=rules)
+
+
+@dataclass(frozen=True)
+class _UsableValues:
+    """The usable entries in the order of time, their rates, what is masked in them, and why others are dropped."""
+
+    entry: NDArray[np.int64]
+    rates: CountRates
+    masks: dict[str, NDArray[np.bool_]]
+    dropped: dict[str, int]
+
+
+def _order_entries(
+    time: NDArray[np.float64], live: NDArray[np.float64], quality: NDArray[np.uint32], cadence: float
+) -> Order:
+    """Sort the entries, and mark those whose time is unusable."""
+    valid = is_unix(time)
+    order = time_order(np.where(valid, time, np.nan), live, cadence)
+    mark(quality, ~valid, Quality.TIME_INVALID)
     mark(quality, order.repeated, Quality.TIME_REPEATED)
     mark(quality, order.stray, Quality.TIME_STRAY)
+    return order
 
+
+def _usable_values(
+    time: NDArray[np.float64],
+    rates: CountRates,
+    masks: dict[str, NDArray[np.bool_]],
+    *,
+    order: Order,
+    quality: NDArray[np.uint32],
+    rules: RowRules,
+) -> _UsableValues:
+    """Return what is left of all entries, and mark those of which a bin or nothing is left."""
     entry = order.entry[(quality[order.entry] & DROPPED) == 0]
     causes = [reason for reason, mask in masks.items() if mask[~rates.measured.any(axis=1)].any()]
     if len(entry) < len(time) or order.moved:
         rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
-    masks[_OFF] = off(rates, segment_ids(time[entry], rules.cadence))
-    if masks[_OFF].any():
-        rates = rates.without(masks[_OFF])
+    was_off = off(rates, segment_ids(time[entry], rules.cadence))
+    masks = {**masks, _OFF: was_off}
+    if was_off.any():
+        rates = rates.without(was_off)
         left = np.asarray(rates.measured.any(axis=1))
         mark(quality, entry[~left], Quality.RATE_INVALID)
         causes += [_OFF] * (not left.all())
         entry, rates = entry[left], rates.of(left)
     mark(quality, entry[np.flatnonzero(~rates.measured.all(axis=1))], Quality.BIN_MASKED)
-    blanked = blank_missing(frame, quality, rules.features)
-    frame = frame.with_columns(blanked.values())
     reasons = count_reasons(quality, rules.filters).items()
     dropped = {f"{NO_RATE}: {' or '.join(causes)}" if reason == NO_RATE else reason: rows for reason, rows in reasons}
-    if not len(entry):
-        summary = ", ".join(f"{rows} rows: {reason}" for reason, rows in dropped.items())
-        raise InputError(f"{where}: no usable row among {len(time)} ({summary}); correct the file or the configuration")
-    require_widths(time[entry], longest[entry], rules.cadence, stated=exposure is not None, where=where)
+    return _UsableValues(entry, rates, masks, dropped)
 
-    row = combined_rows(time[entry], longest[entry], rules.cadence)
+
+def _assembled(
+    frame: pl.DataFrame,
+    time: NDArray[np.float64],
+    live: NDArray[np.float64],
+    *,
+    quality: NDArray[np.uint32],
+    usable: _UsableValues,
+    moved: int,
+    rules: RowRules,
+) -> Dataset:
+    """Combine short entries to rows, and return the dataset."""
+    entry, rates = usable.entry, usable.rates
+    row = combined_rows(time[entry], live[entry], rules.cadence)
     first = np.flatnonzero(np.diff(row, prepend=-1))
     shared = np.bincount(row)[row] > 1
     mark(quality, entry[shared], Quality.COMBINED)
     row_of_entry = np.full(len(time), -1)
     row_of_entry[entry] = row
-    start = time[entry[first]]
-    frame = frame[entry[first]]
-    absent = {column: frame[column].null_count() for column in blanked}
+    start, frame = time[entry[first]], frame[entry[first]]
+    missing = {column: frame[column].null_count() for column in rules.features if column in frame.columns}
     known = _near_known_events(start, rules.known_events)
     dataset = Dataset(
         time=start,
@@ -259,14 +304,14 @@ def clean(
         known=known,
         rates=rates.combined(first) if shared.any() else rates,
         frame=frame,
-        missing={column: rows for column, rows in absent.items() if rows},
+        missing={column: rows for column, rows in missing.items() if rows},
         entries=Entries(
             time=time,
             quality=quality,
             row=row_of_entry,
-            dropped=dropped,
-            masked=masked_by_bin(masks, rules.rates.names),
-            moved=order.moved,
+            dropped=usable.dropped,
+            masked=masked_by_bin(usable.masks, rules.rates.names),
+            moved=moved,
             combined=int(shared.sum()),
         ),
     )

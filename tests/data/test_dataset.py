@@ -74,7 +74,7 @@ def test_good_rows_are_all_kept():
     assert dataset.entries.dropped == dataset.entries.masked == dataset.missing == {}
     assert (dataset.entries.moved, dataset.entries.combined, unused(dataset.entries.facts())) == (0, 0, [])
     assert not dataset.known.any()
-    assert dataset.frame.equals(frame)
+    assert dataset.frame.equals(frame.select(dataset.frame.columns))
     np.testing.assert_array_equal(dataset.time, frame["unix_time"])
     assert dataset.width.tolist() == [1.0] * 6
     np.testing.assert_allclose(dataset.rates.rate, [[400, 900]] * 6)
