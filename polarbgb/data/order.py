@@ -59,6 +59,9 @@ def time_order(time: Array, live: Array, cadence: float) -> Order:
     if not in_order.all():
         first, others = used[in_order], used[~in_order]
         length = _lengths(time[first], live[first], cadence)
+        overlapping = _overlapping(time[first], length)
+        repeated[first[overlapping]] = True
+        first, length = first[~overlapping], length[~overlapping]
         before = np.searchsorted(time[first], time[others], side="right") - 1
         after = np.minimum(before + 1, len(first) - 1)
         since = np.where(before >= 0, time[others] - time[first][before], np.inf)

@@ -10,7 +10,8 @@ from polarbgb.expressions import parse
 def test_the_bits_are_those_that_the_documentation_lists():
     bits = {flag.name: int(flag).bit_length() - 1 for flag in Quality}
     assert bits == {
-        "TIME_INVALID": 0, "TIME_REPEATED": 1, "RATE_INVALID": 2, "TIME_STRAY": 3, "OUTSIDE_GTI": 4, "FEATURE_MISSING": 8,
+        "TIME_INVALID": 0, "TIME_REPEATED": 1, "RATE_INVALID": 2, "TIME_STRAY": 3, "OUTSIDE_GTI": 4,
+        "FEATURE_MISSING": 8,
         "KNOWN_EVENT": 9, "KEPT_OUT": 10, "BEYOND_TRAINING": 11, "BIN_MASKED": 12, "COMBINED": 13,
     }  # fmt: skip
     assert [bit for bit in range(32) if DROPPED >> bit & 1] == [*range(8), *range(16, 32)]

@@ -190,7 +190,7 @@ def test_a_file_that_the_models_do_not_describe_is_said_so_loudly(finished, othe
     with uproot.open(other) as file:
         columns = file["nf1rate"].arrays(library="np")
     for name, factor in (("rate", 1.3), ("rate_err", np.sqrt(1.3))):
-        columns[name][:, 5] *= factor
+        columns[name][:, 12] *= factor
     with root_file(tmp_path / "brighter.root") as file:
         file.tree("nf1rate", columns)
     like = polarbgb.predict(finished, tmp_path / "a", path=other)
