@@ -66,7 +66,7 @@ class Line:
 def stages(path: Path, run: Path) -> tuple[float, float]:
     """Return the seconds of the features, and of the search of all windows, in a process of its own."""
     config = load("configs/polar.toml")
-    dataset = read_dataset(config, path)
+    dataset, _ = read_dataset(config, [path])
     started = time.monotonic()
     build_matrix(dataset, config.features, config.position, config.input.cadence)
     features = time.monotonic() - started

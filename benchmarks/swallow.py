@@ -30,6 +30,7 @@ from polarbgb.background.folds import Folds, make_folds
 from polarbgb.config import Baseline, Config
 from polarbgb.data.dataset import clean
 from polarbgb.features.matrix import build_matrix
+from polarbgb.io.input import tree_name
 from polarbgb.workflow.calibration import calibrate_background
 from polarbgb.workflow.cleaning import clean_training_set
 from polarbgb.workflow.preparation import Prepared, Source
@@ -116,7 +117,7 @@ def made_ready(frame: pl.DataFrame, path: Path, config: Config) -> Prepared:
     """Return the frame with its features, as ``prepare`` does with a file."""
     dataset = clean(frame, row_rules(config))
     matrix = build_matrix(dataset, config.features, config.position, config.input.cadence)
-    return Prepared(Source((path,), "", [], [len(frame)]), dataset, matrix)
+    return Prepared(Source((path,), "", [], [len(frame)], tree_name(path, config.input.tree)), dataset, matrix)
 
 
 def fitted(prepared: Prepared, config: Config, masked: NDArray[np.bool_] | None = None) -> tuple[CrossFit, Folds]:

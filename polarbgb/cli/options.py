@@ -30,6 +30,15 @@ _SETTINGS = {
 """Options that stand for a setting of the configuration."""
 
 
+class _FileType(click.Path):
+    """A path that is not empty, as that of a shell variable that is not set is; it would be the current folder."""
+
+    def convert(self, value: Value, param: click.Parameter | None, ctx: click.Context | None) -> Value:
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _RunFolderType(click.ParamType):  # type: ignore[type-arg] # generic in the stubs alone
     """A path that becomes a :class:`polarbgb.runs.folder.RunFolder`."""
 
@@ -80,7 +89,7 @@ def _once(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return overrides
 
 
-FILE = click.Path(path_type=Path)
+FILE = _FileType(path_type=Path)
 RUN_FOLDER = _RunFolderType()
 
 config = click.option(

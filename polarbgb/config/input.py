@@ -10,13 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from polarbgb.config.columns import expanded
 from polarbgb.config.times import StoredFormat, StoredReference, StoredScale, TimeFormat, require_meaning
-from polarbgb.config.types import Columns, Count, File, Name, NotNegative, Positive, Section, Whole
+from polarbgb.config.types import Columns, Count, File, Name, NotNegative, Positive, Section, Whole, file_name
 
 
 class Input(Section):
     """The file and its rows."""
 
-    path: tuple[File, ...] = Field(
+    path: tuple[Path, ...] = Field(
         (Path("data/nf1rate.root"),),
         min_length=1,
         description="files that are read if --input is not given, ROOT, FITS, Parquet or CSV by their suffix: a name, "
@@ -37,7 +37,9 @@ class Input(Section):
     @field_validator("path", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str | Path) else value
+        names = (value,) if isinstance(value, str | Path) else value
+        # Checked here and not one by one: of a single name, messages name no index.
+        return [file_name(name) for name in names] if isinstance(names, list | tuple) else names
 
     @property
     def clock(self) -> TimeFormat:

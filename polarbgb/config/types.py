@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from polarbgb.config.columns import expanded
 from polarbgb.errors import ConfigError
 from polarbgb.expressions import Expression, parse
 
 
-def _without_null(path: Path) -> Path:
-    if "\0" in str(path):
+def file_name(value: object) -> object:
+    """Return what may name a file.
+
+    Raises:
+        ValueError: if it is empty, which as a path would be the current folder, or holds a null character.
+    """
+    if value == "":
+        raise ValueError("the name of a file is empty")
+    if "\0" in str(value):
         raise ValueError("a file name cannot hold a null character")
-    return path
+    return value
 
 
 # Strict: neither true nor "3" is a number. The libraries use integers up to 2**31.
@@ -30,7 +37,7 @@ Name = Annotated[str, Field(min_length=1)]
 Columns = Annotated[tuple[Name, ...], AfterValidator(expanded)]
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 """A file, a pattern such as ``"day*.root"``, a folder, or several of them: together one mission."""
-File = Annotated[Path, AfterValidator(_without_null)]
+File = Annotated[Path, BeforeValidator(file_name)]
 
 
 class Section(BaseModel):

@@ -123,7 +123,7 @@ def test_an_unknown_key_is_refused_with_the_nearest(desk, refused, place, misspe
 
 
 REQUIRED = [
-    ("name",), ("input",), ("input", "tree"), ("rates",), ("features",),
+    ("name",), ("input",), ("rates",), ("features",),
     ("features", "history", 0, "columns"), ("position", "latitude"), ("position", "longitude"), ("orbit",),
     ("orbit", "period"), ("known_events", "file"),
 ]  # fmt: skip
@@ -164,7 +164,7 @@ AT_ODDS = {
     "an embargo longer than an orbit": ([(("folds", "embargo"), 101.0)], "folds.embargo is longer than an orbit"),
     "more bins than there are": ([(("intervals", "more_than"), 2)], "intervals.more_than = 2 can never hold"),
     "context twice": ([(("intervals", "context"), ["glat", "glat"])], "'glat' is named twice"),
-    "context of an element": ([(("intervals", "context"), ["rate[0]"])], "is not a plain name"),
+    "context twice by a slice": ([(("intervals", "context"), ["rate[0:2]", "rate[1]"])], "'rate[1]' is named twice"),
     "context of another meaning": ([(("intervals", "context"), ["sigma"])], "is a column of the result"),
     "a sum of an absent bin": ([(("trigger", "sums"), [[0, 2]])], "there is no bin 2; bins are 0 to 1"),
     "a spectrum of three bins": ([(("inject", "spectra"), {"a": [1.0] * 3})], "3 shares for 2 bins"),
@@ -195,10 +195,6 @@ AT_ODDS = {
     "a name of spaces": ([(("name",), "  ")], "the run folder is named after it"),
     "a name of two lines": ([(("name",), "a\nb")], "the run folder is named after it"),
     "a name that rings": ([(("name",), "\x07")], "the run folder is named after it"),
-    "a file with a null character": (
-        [(("input", "path"), "rows\x00.root")],
-        "a file name cannot hold a null character",
-    ),
     "a list with a null character": (
         [(("known_events", "file"), "k\x00.csv")],
         "known_events.file: a file name cannot hold a null character",
@@ -219,6 +215,20 @@ def test_what_does_not_fit_together_is_refused(desk, refused, case):
     raw = toy.configured(*((place, value) for place, value in changes))
     (desk / "toy.toml").write_text(toy.toml(raw))
     refused("inspect", "-c", "toy.toml", told=[told])
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("rows\x00.root", "a file name cannot hold a null character"),
+        (["rows.root", "rows\x00.root"], "a file name cannot hold a null character"),
+        ("", "the name of a file is empty"),
+        (["rows.root", ""], "the name of a file is empty"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_fault_of_its_setting(desk, refused, path, told):
+    (desk / "toy.toml").write_text(toy.toml(toy.configured((("input", "path"), path))))
+    assert refused("inspect", "-c", "toy.toml") == f"error: toy.toml: input.path: {told}"
 
 
 TEXTS = {
@@ -260,7 +270,7 @@ PATHS = {
     "/dev/zero": "is a device, not a configuration",
     "a" * 300: "File name too long",
     "rows.root": "cannot be read as a configuration",
-    "": "cannot be read as a configuration",
+    "": "Invalid value for '-c' / '--config': the name is empty",
 }
 
 

@@ -12,6 +12,9 @@ import pytest
 import toy
 import uproot
 
+import polarbgb
+from polarbgb.errors import UserError
+
 RECORDS = ("the streamer info", "the list of keys", "the tree", "a basket")
 
 
@@ -158,7 +161,7 @@ NO_ROOT = {
     "FITS": "is not a ROOT file", "zeros": "is not a ROOT file", "noise": "is not a ROOT file",
     "root and noise": "rows.root: ", "root and zeros": "damaged, the header does not say where the contents are",
     "a byte before it": "is not a ROOT file",
-    "line ends made those of Windows": "rows.root: ", "folder": "is a folder without files; name another",
+    "line ends made those of Windows": "rows.root: ", "folder": "is a folder without files of data",
     "pipe": "is a pipe or a device", "socket": "is a pipe or a device", "device": "is a pipe or a device",
     "dangling link": "no file rows.root", "link to itself": "no file rows.root", "nothing": "no file rows.root",
 }  # fmt: skip
@@ -178,8 +181,9 @@ def test_what_is_no_root_file_is_refused(desk, refused, good_bytes, kind, verb):
         ("a" * 300 + ".root", "File name too long"),
         ("rows.root\n", "no file rows.root"),
         ("\x1b[2J.root", r"no file matches \x1b[2J.root"),
-        ("", "known.csv is not a ROOT file"),  # all files of the folder are read
-        (".", "known.csv is not a ROOT file"),
+        ("", "Invalid value for '-i' / '--input': the name is empty"),
+        (".", "known.csv: table 'known' has no column 'err'; it has name, unix_time"),  # all files of data are read
+        ("known.csv", "known.csv: table 'known' has no column 'err'; it has name, unix_time"),
         ("/proc/self/mem", "/mem: cannot be opened"),
         ("/proc/self/status", "/status is not a ROOT file"),
         ("/nowhere/rows.root", "no file /nowhere/rows.root"),
@@ -189,6 +193,11 @@ def test_what_is_no_root_file_is_refused(desk, refused, good_bytes, kind, verb):
 )
 def test_a_path_that_leads_to_no_file_is_refused(refused, path, told):
     refused("inspect", "-c", "toy.toml", "-i", path, told=[told])
+
+
+def test_a_file_without_a_name_is_not_the_current_folder(desk):
+    with pytest.raises(UserError, match="^the name of an input file is empty; name one with --input$"):
+        polarbgb.inspect(polarbgb.load("toy.toml"), path=["rows.root", ""])
 
 
 def another_tree(kind, path):

@@ -15,6 +15,12 @@ LIVE = "live time is not known"
 EXPOSURE = "exposure is not a number > 0"
 NO_RATE, NO_EXPOSURE = (f"no bin has a usable rate: {reason}" for reason in (RATE, EXPOSURE))
 OFF = "filter switched on: not hv > 500"
+FORESEEN = [
+    "10 orbits: fewer than the 32 from which a ranking of events can be learned; they will be ranked by significance",
+    "no passage of the South Atlantic Anomaly is visible, because no gap lasts 10 to 50 s (features.passage): the "
+    "features of the passages will be constant",
+]
+"""What is said of the toy however good its rows are: they are ten orbits without a gap."""
 
 N = toy.ROWS
 T = toy.START
@@ -79,6 +85,8 @@ def test_bad_rows_are_dropped_and_told_of(desk, accepted, case):
     assert (told["entries"], told["usable"]) == (N, N - sum(dropped.values()))
     assert (desk / "rows.root").read_bytes() == before
     shown = accepted("inspect", "-c", "toy.toml")
+    reasons = ", ".join(f"{rows:,} ({reason})" for reason, rows in dropped.items())
+    assert [f"not used, of {N:,} rows: {reasons}"] * bool(dropped) == [r for r in told["remarks"] if "not used" in r]
     for reason, rows in dropped.items():
         assert f"dropped: {reason}" in shown
         assert f"{rows:,}" in shown
@@ -106,8 +114,10 @@ def test_bad_values_are_masked_told_of_and_fitted_around(desk, accepted, case):
     toy.write(desk / "rows.root", toy.spoilt(changes))
     told = inspected(accepted)
     assert (told["dropped"], told["usable"]) == ({}, N)
-    assert told["notes"] == [f"{name}: {rows:,} rows masked: {RATE}" for name, rows in masked.items()]
-    assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N
+    lines = [f"masked: {name} in {rows:,} rows ({RATE})" for name, rows in masked.items()]
+    assert told["remarks"] == [*lines, *FORESEEN]
+    fitted = json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))
+    assert (fitted["rows"], fitted["remarks"]) == (N, lines)
 
 
 MISSING = {
@@ -171,7 +181,7 @@ def test_rates_whose_errors_give_no_live_time_are_masked(desk, accepted):
     (desk / "toy.toml").write_text(toy.toml(toy.configured((("rates", "exposure"), None))))
     toy.write(desk / "rows.root", toy.spoilt({"err": errors(1e-200, [5, 6])}))
     told = inspected(accepted)
-    assert (told["dropped"], told["notes"]) == ({}, [f"rate[0]: 2 rows masked: {LIVE}"])
+    assert (told["dropped"], told["remarks"]) == ({}, [f"masked: rate[0] in 2 rows ({LIVE})", *FORESEEN])
     assert json.loads(accepted("fit", "-c", "toy.toml", "-r", "run", "--json"))["rows"] == N
 
 
@@ -229,19 +239,27 @@ def test_too_few_rows_for_folds_are_refused(desk, refused, case, verb):
     refused(verb, "-c", "toy.toml", "-r", "run", *(word for one in settings for word in ("--set", one)), told=told)
 
 
+ISO, MILLISECONDS = (f'set known_events.time_format = "{name}"' for name in ("iso", "milliseconds"))
 KNOWN = {
-    "a date": ("name,unix_time\nA,2017-01-01T00:01:40\n", ["line 2", "'2017-01-01T00:01:40', not a number of unix"]),
+    "a date": ("name,unix_time\nA,2017-01-01T00:01:40\n", ["such as '2017-01-01T00:01:40'", ISO]),
     "a date in the second row": ("name,unix_time\nA,1483228900\nB,2017-01-01\n", ["line 3", "'2017-01-01'"]),
     "a date after a name of two lines": ('name,unix_time\n"A\nB",1483228900\nC,x\n', ["line 4", "'x'"]),
     "no time": ("name,unix_time\nA,\n", ["line 2", "not a number of unix seconds such as"]),
     "no comma": ("name,unix_time\nA\n", ["line 2", "not a number of unix seconds such as"]),
-    "NaN": ("name,unix_time\nA,nan\n", ["line 2", "'nan'"]),
-    "infinity": ("name,unix_time\nA,inf\n", ["line 2", "'inf'"]),
-    "too large": ("name,unix_time\nA,1e400\n", ["line 2", "'1e400'"]),
-    "milliseconds": ("name,unix_time\nA,1483228900500\n", ["line 2", "'1483228900500'"]),
-    "beyond the calendar": ("name,unix_time\nA,1e18\n", ["line 2", "'1e18'"]),
-    "a decimal comma": ('name,unix_time\nA,"1483228900,5"\n', ["line 2", "'1483228900,5'"]),
-    "a null character": ("name,unix_time\nA,148\x0032\n", ["line 2", r"'148\x0032'"]),
+    "NaN": ("name,unix_time\nA,nan\n", ["text such as 'nan', neither a number"]),
+    "infinity": ("name,unix_time\nA,inf\n", ["text such as 'inf', neither a number"]),
+    "too large": ("name,unix_time\nA,1e400\n", ["text such as '1e400', neither a number"]),
+    "milliseconds": ("name,unix_time\nA,1483228900500\n", ["unix milliseconds", "2017-01-01 00:01:40", MILLISECONDS]),
+    "nanoseconds": ("name,unix_time\nA,1e18\n", ["unix nanoseconds (1e+18 is 2001-09-09", "unix_time / 1e9"]),
+    "a decimal comma": ('name,unix_time\nA,"1483228900,5"\n', ["text such as '1483228900,5', neither a number"]),
+    "a null character": ("name,unix_time\nA,148\x0032\n", [r"text such as '148\x0032', neither a number"]),
+    **{
+        f"{text!a} beside a time": (f'name,unix_time\nA,0\nB,"{text}"\n', ["line 3", f"'{shown}', not a number"])
+        for text, shown in {
+            **{text: text for text in ("nan", "inf", "1e400", "1483228900500", "1e18", "1483228900,5")},
+            "148\x0032": r"148\x0032",
+        }.items()
+    },
     "semicolons": ("name;unix_time\nA;1483228900\n", ["no column 'unix_time' (did you mean 'name;unix_time'?)"]),
     "tabs": ("name\tunix_time\nA\t1483228900\n", ["no column 'unix_time'", "known_events.time"]),
     "another column": ("name,time\nA,1483228900\n", ["no column 'unix_time' (did you mean 'time'?)"]),

@@ -153,7 +153,10 @@ def unsuitable(tmp_path_factory, mission):
 WRONG = {
     "no file": (["fit", "-i", "{at}/nowhere.root"], "no file"),
     "no default file": (["fit"], "polarbgb simulate data/nf1rate.root --days 10"),
-    "folder": (["inspect", "-i", "{at}/folder"], "is a folder without files"),
+    "folder": (["inspect", "-i", "{at}/folder"], "is a folder without files of data; name another"),
+    "empty name": (["inspect", "-i", ""], "'-i' / '--input': the name is empty"),
+    "an empty name of several": (["fit", "-i", "{mission}", "-i", ""], "'-i' / '--input': the name is empty"),
+    "configuration of no name": (["fit", "-c", ""], "'-c' / '--config': the name is empty"),
     "not ROOT": (["tune", "-i", "{at}/text.root"], "is not a ROOT file"),
     "cut short": (["fit", "-i", "{at}/cut.root"], "cut short"),
     "wrong tree": (["fit", "-i", "{mission}", "--set", "input.tree=nf1rat"], "did you mean 'nf1rate'?"),
@@ -301,11 +304,13 @@ def test_detect_takes_a_false_alarm_rate_and_a_method(typed, copied):
 
 def commands(mission, folder, options):
     """Return every command once, in an order in which each finds what it needs."""
+    at = options.index("tune.trials=2")
+    other = [*options[: at - 1], *options[at + 1 :]]  # --trials stands for the same setting
     return {
         "simulate": ["simulate", folder / "other.root", "--days", "0.05"],
         "inspect": ["inspect", "-i", mission, *options],
-        "tune": ["tune", "-i", mission, "-r", folder / "a", "--trials", "1", *options],
-        "fit": ["fit", "-i", mission, "-r", folder / "a", "--set", "model.n_estimators=4", *options],
+        "tune": ["tune", "-i", mission, "-r", folder / "a", "--trials", "1", *other],
+        "fit": ["fit", "-i", mission, "-r", folder / "a", *options],
         "predict": ["predict", "-i", folder / "other.root", "-r", folder / "a", "--into", folder / "b"],
         "detect": ["detect", "-r", folder / "a"],
         "explain": ["explain", "-r", folder / "a", "--rows", "60", "--export", folder / "shap.root", "--overwrite"],

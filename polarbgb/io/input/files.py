@@ -17,13 +17,14 @@ def input_files(paths: Paths) -> tuple[Path, ...]:
     """Return the files that names, patterns and folders stand for, in the order given.
 
     The files of a pattern or a folder are sorted by name. Of a folder those are taken whose suffix says that they can
-    be read. A file whose name happens to be a
-    pattern is that file.
+    be read. A file whose name happens to be a pattern is that file.
 
     Raises:
-        InputError: if there is no such file, or a file is named twice.
+        InputError: if there is no such file, a name is empty, or a file is named twice.
     """
     named = [paths] if isinstance(paths, str | Path) else list(paths)
+    if "" in named:  # as a path it would be the current folder
+        raise InputError("the name of an input file is empty; name one with --input")
     files = [file for name in named for file in _files(Path(name))]
     if not files:
         raise InputError("no input file is named; name one with --input")

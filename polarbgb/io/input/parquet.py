@@ -42,8 +42,8 @@ def opened(path: Path, tree: str | None) -> Iterator[OpenTable]:
         frame = pl.scan_parquet(path, glob=False)
         columns = dict(_flat(frame.collect_schema()))
         entries = int(frame.select(pl.len()).collect().item())
-    name = tree or path.stem
-    yield _Frame(path, name, f"table '{name}'", "column", entries, columns, frame=frame, columns=columns)
+    own = path.stem
+    yield _Frame(path, tree or own, f"table '{own}'", "column", entries, columns, frame=frame, columns=columns)
 
 
 @dataclass

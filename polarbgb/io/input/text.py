@@ -56,8 +56,8 @@ def opened(path: Path, tree: str | None) -> Iterator[OpenTable]:
             f"{path}: the first line that is not a comment (#) holds numbers; write the names of the columns there"
         )
     kinds = {key: _kind(values) for key, values in zip(names, sample.get_columns(), strict=True)}
-    name = tree or _stem(path)
-    yield _Text(path, name, f"table '{name}'", "column", entries, kinds, kinds=kinds, options=options)
+    own = _stem(path)
+    yield _Text(path, tree or own, f"table '{own}'", "column", entries, kinds, kinds=kinds, options=options)
 
 
 def _zipped(path: Path) -> bool:
