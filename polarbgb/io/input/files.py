@@ -40,7 +40,7 @@ def input_files(paths: Paths) -> tuple[Path, ...]:
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        inside = sorted(file for file in path.iterdir() if file.is_file() and readable(file))
+        inside = sorted(file for file in path.iterdir() if readable(file) and file.is_file() and file.name[0] != ".")
         if not inside:
             raise InputError(f"{path} is a folder without files of data; name another")
         yield from inside
@@ -65,4 +65,5 @@ def shown(files: Sequence[Path | str]) -> str:
     """Return the files as messages name them."""
     if len(files) == 1:
         return str(files[0])
-    return f"{files[0]} and {len(files) - 1} more files"
+    more = len(files) - 1
+    return f"{files[0]} and {more} more {'file' if more == 1 else 'files'}"
