@@ -157,8 +157,8 @@ def test_rows_that_no_worker_can_hold_are_dealt_out(two, monkeypatch):
 
 def test_an_error_of_the_fit_itself_is_told_as_it_is(two):
     matrix, count_rates, folds, model, _ = problem()
-    broken = Matrix(matrix.values[:, :2], matrix.names)  # two columns for four names
-    with pytest.raises(ValueError, match="feature"):
+    broken = Matrix(matrix.values[:-7], matrix.names)  # fewer rows than the folds have
+    with pytest.raises(IndexError, match="out of bounds"):
         cross_fit(broken, count_rates, folds, model, scheduler=two)
 
 

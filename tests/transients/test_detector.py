@@ -167,7 +167,7 @@ def test_the_control_holds_no_transient(make_counts, settings):
         noise = measure_noise(counts, settings.trigger)
         found = search(counts, noise, settings.trigger, threads=1)
         by_significance = Ranking(tuple(found.features), (), counts.days)
-        control = measure_control(counts, noise, by_significance, settings.trigger, threads=1)
+        control = measure_control(counts, noise, found, by_significance, settings.trigger, threads=1)
         assert (np.diff(control.ranking) >= 0).all()
         assert control.days == counts.days
         highest.append(control.ranking[-1])

@@ -89,7 +89,7 @@ def test_a_burst_is_listed_with_its_times_and_bins(bright, burst):
     assert set(bins) & flagged
     assert flagged <= {0, 1, 2}
     assert event["far_limit"]
-    assert event["far"] == event["far_error"] == pytest.approx(1 / bright.days)
+    assert event["far"] == event["far_error"] == pytest.approx(bright.detector.control.least_far)
     assert event["probability"] > 1 - 1 / 5  # with six of them
     excess = np.array(event["counts"]) - event["background"]
     for i_bin in bins:
