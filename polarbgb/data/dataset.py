@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from polarbgb.config import GAP_COLUMNS, KnownEvents, Orbit, Rates, TimeFormat
 from polarbgb.data.calendar import is_unix
 from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, off
 from polarbgb.data.known_events import known_events
-from polarbgb.data.order import Order, time_order
+from polarbgb.data.order import Order, moved_entries, time_order
 from polarbgb.data.quality import DROPPED, NO_RATE, Quality, blank_missing, count_reasons, mark, mark_filtered
 from polarbgb.data.row_widths import combined_rows, require_widths, widths
 from polarbgb.data.segments import orbit_numbers, segment_ids
@@ -35,7 +35,7 @@ class Entries:
         row: (entries,) number of the row of the dataset that an entry belongs to; -1 where it is not used.
         dropped: number of unused entries by the first reason that applies; they add up to all unused ones.
         masked: number of masked values of the other entries, by bin and reason.
-        moved: number of entries that were out of order and were sorted.
+        moved: number of entries that were out of order within their file and were sorted.
         combined: number of entries that were shorter than a row and were combined.
     """
 
@@ -177,7 +177,12 @@ class RowRules:
 
 
 def clean(
-    frame: pl.DataFrame, rules: RowRules, *, excluded: NDArray[np.bool_] | None = None, where: str = "the file"
+    frame: pl.DataFrame,
+    rules: RowRules,
+    *,
+    excluded: NDArray[np.bool_] | None = None,
+    sizes: Sequence[int] = (),
+    where: str = "the file",
 ) -> Dataset:
     """Derive columns, determine the quality of every entry, and put the usable ones in order.
 
@@ -192,6 +197,7 @@ def clean(
         frame: one row per entry of the file; the columns that the rules name.
         rules: what makes a row usable.
         excluded: (entries,) mask of those outside the good time intervals of the file; None for none.
+        sizes: number of entries of each file, if there are several, which may stand in any order.
         where: name of the file, for messages.
 
     Raises:
@@ -222,7 +228,7 @@ def clean(
     require_widths(time[usable.entry], longest[usable.entry], rules.cadence, stated=exposure is not None, where=where)
     blanked = blank_missing(frame, quality, rules.features)
     frame = frame.with_columns(blanked.values())
-    return _assembled(frame, time, longest, quality=quality, usable=usable, moved=order.moved, rules=rules)
+    return _assembled(frame, time, longest, quality=quality, usable=usable, moved=_moved(order, sizes), rules=rules)
 
 
 @dataclass(frozen=True)
@@ -247,6 +253,14 @@ def _order_entries(
     return order
 
 
+def _moved(order: Order, sizes: Sequence[int]) -> int:
+    """Return the number of entries that are out of order within their file."""
+    if len(sizes) < 2:
+        return order.moved
+    file = np.searchsorted(np.cumsum(sizes), order.entry, side="right")
+    return sum(moved_entries(order.entry[file == i_file]) for i_file in range(len(sizes)))
+
+
 def _usable_values(
     time: NDArray[np.float64],
     rates: CountRates,
@@ -259,7 +273,7 @@ def _usable_values(
     """Return what is left of all entries, and mark those of which a bin or nothing is left."""
     entry = order.entry[(quality[order.entry] & DROPPED) == 0]
     causes = [reason for reason, mask in masks.items() if mask[~rates.measured.any(axis=1)].any()]
-    if len(entry) < len(time) or order.moved:
+    if len(entry) < len(time) or (np.diff(entry) < 0).any():
         rates, masks = rates.of(entry), {reason: mask[entry] for reason, mask in masks.items()}
     was_off = off(rates, segment_ids(time[entry], rules.cadence))
     masks = {**masks, _OFF: was_off}

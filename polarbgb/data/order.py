@@ -83,8 +83,20 @@ def time_order(time: Array, live: Array, cadence: float) -> Order:
     overlapping = _overlapping(time[entry], _lengths(time[entry], live[entry], cadence))
     repeated[entry[overlapping]] = True
     entry = entry[~overlapping]
-    moved = len(entry) - int(longest_increasing(entry.astype(np.float64)).sum())
-    return Order(entry, repeated, stray, moved)
+    return Order(entry, repeated, stray, moved_entries(entry))
+
+
+def moved_entries(entry: NDArray[np.int64]) -> int:
+    """Return how many entries must be moved to put them in the order of time.
+
+    Args:
+        entry: (n,) numbers of the entries in the order of time.
+
+    Example:
+        >>> moved_entries(np.array([0, 1, 5, 2, 3, 4]))
+        1
+    """
+    return len(entry) - int(longest_increasing(entry.astype(np.float64)).sum())
 
 
 def _lengths(time: Array, live: Array, cadence: float) -> Array:

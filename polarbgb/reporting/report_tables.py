@@ -128,7 +128,10 @@ def control_table(stage: Mapping[str, Any], days: float) -> Table:
     far = stage["trigger"]["far"]
     rows += [
         ["requested false-alarm rate", f"{far:g} per day"],
-        ["false events expected among those listed", number(max(far, stage["least_far"]) * days)],
+        [
+            "false events expected among those listed",
+            f"{'at most ' if stage['least_far'] > far else ''}{number(max(far, stage['least_far']) * days)}",
+        ],
         ["smallest false-alarm rate that the control supports", f"{number(stage['least_far'])} per day"],
         ["ranked by", stage["ranking"]],
     ]

@@ -113,7 +113,8 @@ def init_config(
         proposal = with_base(raw, proposal)
     remarks = [
         f"Proposed by polarbgb from {shown([file.name for file in proposal.files])} ({proposal.entries:,} rows).",
-        "Decide what is marked CHECK, then look at the file through it: polarbgb inspect -c THIS_FILE",
+        "Decide what is marked CHECK, if anything, and set name, labels and classes; then look at the file through it:",
+        "polarbgb inspect -c THIS_FILE",
     ]
     settings = proposal.settings
     _write(path, new_configuration(settings, remarks=remarks, notes=proposal.notes, complete=False))

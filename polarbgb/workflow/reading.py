@@ -115,7 +115,7 @@ def read_dataset(config: Config, files: Sequence[Path], *, track: Track = silent
     del frames
     with watched(track, "row quality"):
         excluded = np.concatenate(outside) if outside else None
-        return clean(frame, rules, excluded=excluded, where=shown(files)), entries
+        return clean(frame, rules, excluded=excluded, sizes=entries, where=shown(files)), entries
 
 
 def _in_unix_seconds(frame: pl.DataFrame, file: Path, config: Config) -> tuple[pl.DataFrame, NDArray[np.bool_]]:

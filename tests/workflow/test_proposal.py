@@ -320,7 +320,7 @@ def test_features_vary_and_are_not_made_from_the_counts():
     reasons = {column: reason for reason, names in found.left_out.items() for column in names}
     assert {name: reason.split()[0] for name, reason in reasons.items()} == {
         "constant": "constant", "mostly_nan": "mostly", "row": "counts", "orbit": "counts", "mjd": "counts",
-        "truth_flare": "may",
+        "truth_flare": "its",
     }  # fmt: skip
 
 

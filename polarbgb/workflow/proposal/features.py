@@ -78,7 +78,7 @@ def _reason(name: str, values: Array, time: Array) -> str | None:
         return "a pattern for polars by its name; derive a column from it"
     said = set(words(name))
     if said & _KNOWING:
-        return "may know of the transients, by its name"
+        return "its name suggests that it holds the answer"
     if _is_clock(name, known, time[finite]) or said & _COUNTING:
         return "counts rows or time"
     return None

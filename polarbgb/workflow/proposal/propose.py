@@ -217,7 +217,9 @@ def _time(values: _Values, draft: _Draft) -> Array:
         draft.put(f"input.{key}", value)
     if stored.derived:
         draft.settings["derived"] = stored.derived
-    draft.says("input.time", stored.says, f"Also like times: {', '.join(others)}." if others else None)
+    draft.says(
+        "input.time", stored.says, f"Other columns that increase steadily: {', '.join(others)}." if others else None
+    )
     draft.check("input.time", stored.check)
     cadence = cadence_of(time[np.isfinite(time)])
     if cadence is None:
@@ -266,7 +268,7 @@ def _exposure(values: _Values, chosen: ChosenRates, samples: Mapping[str, Array]
     sigma = None if error is None or found.check else scatter(rate, error)
     if sigma is not None and sigma < PLAIN:
         draft.put("rates.weighted_means", True)
-        draft.says("rates.weighted_means", f"The rates scatter by {sigma:.2f} of their errors.")
+        draft.says("rates.weighted_means", f"The scatter of the rates is {sigma:.2f} of their errors.")
     for column in found.columns:
         del values.scalars[column]
     if found.columns:

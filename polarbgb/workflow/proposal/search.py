@@ -69,10 +69,8 @@ def rules(cadence: float, *, passages_seen: bool) -> dict[str, str]:
         passages_seen: whether gaps can be passages of the South Atlantic Anomaly.
     """
     edge = {"SAA edge": "until_switch_off < 300 or since_switch_on < 300"} if passages_seen else {}
-    near = max(10.0, 2 * cadence)
     return {
         **edge,
-        "near a gap": f"time_to_gap_before < {near:g} or time_to_gap_after < {near:g}",
         "short": f"duration <= {max(2.0, 2 * cadence):.3g}",
         "long": "duration <= 300",
         "slow": "duration > 300",

@@ -15,6 +15,9 @@ from polarbgb.runs.folder import RunFolder
 
 Method = Literal["focus", "published"]
 
+_EXCESS = 1.1
+"""Smallest excess of false candidates that is named."""
+
 _SHOWN = 12
 """Events shown unless all are asked for."""
 
@@ -67,9 +70,17 @@ class DetectResult:
         else:
             rate = (
                 f"asked for {counted(far, 'false event')} per day, but {self.days:.1f} days of data cannot measure "
-                f"less than {number(least, 2)} per day: nothing in the control ranks as high as the events"
+                f"less than {number(least, 2)} per day{self._excess()}: nothing in the control ranks as high as the "
+                "events"
             )
         return f"{events}; {rate}; ranked by {self.ranking}"
+
+    def _excess(self) -> str:
+        """Say why the smallest rate is larger than one per live time, if it clearly is."""
+        excess = (self.least_far or 0.0) * self.days
+        if excess < _EXCESS:
+            return ""
+        return f" (excesses are {number(excess, 2)} times as common as deficits, {number(excess, 2)}/{self.days:.1f} d)"
 
     def tables(self, *, verbose: bool = False) -> list[Table]:
         """Return the events, the known events, and for the published method the number of its clusters."""
@@ -82,13 +93,14 @@ class DetectResult:
         events = self.events.sort("far", "ranking", "significance", descending=[False, True, True])
         shown = events if verbose else events.head(_SHOWN)
         rows = shown.to_dicts()
+        years = len({row["utc"][:4] for row in rows})
         reasons = [f"{row['name']} ranked by {row['ranked_by']}" for row in rows if verbose and row["ranked_by"]]
         return Table(
             head=("event", "start, UTC", "lasts, s", "sigma", "false/day", "real", "what it is"),
             rows=tuple(
                 (
                     row["name"],
-                    row["utc"][5:19].replace("T", " "),
+                    row["utc"][0 if years > 1 else 5 : 19].replace("T", " "),
                     f"{row['duration']:.0f}",
                     f"{row['significance']:.1f}",
                     f"{'<' if row['far_limit'] else ''}{number(row['far'], 2)}",
