@@ -21,11 +21,20 @@ ABSURD = 1e30
 _MOST_NEGATIVE = 0.05
 """Share of negative rates above which a background was subtracted."""
 
+_MARKS = 0.2
+"""Share of the negative rates from which on one value is a mark."""
+
 _FEWEST_NEGATIVE = 10
 """Fewer negative rates are faults."""
 
 _CERTAINLY_OFF = 30.0
-"""Counts expected at a tenth of the mean rate without one being observed: the bin was off (Poisson: 1e-13)."""
+"""Counts expected at a tenth of the usual rate without one being observed: the bin was off (Poisson: 1e-13)."""
+
+_PARTS = 100
+"""Parts of the rows whose rates are compared."""
+
+_HARDLY_LIVE, _APART = 0.02, 1.04
+"""Live time over the length of rows below which it is doubtful, and ratio between two bins above which it is."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,13 @@ class CountRates:
 
 
 def count_rates(
-    frame: pl.DataFrame, rates: Rates, exposure: Array | None, cadence: float, *, where: str = "the file"
+    frame: pl.DataFrame,
+    rates: Rates,
+    exposure: Array | None,
+    cadence: float,
+    *,
+    longest: Array | None = None,
+    where: str = "the file",
 ) -> tuple[CountRates, dict[str, NDArray[np.bool_]]]:
     """Return the rates of all entries of a file, masked where they are unusable.
 
@@ -102,6 +117,7 @@ def count_rates(
         rates: names the columns of the rates or counts, and of their errors.
         exposure: (entries,) live time, s; None if it follows from rate and error.
         cadence: length of a row, s.
+        longest: (entries,) time that a row can have been live, s; None for any.
         where: name of the file, for messages.
 
     Returns:
@@ -126,6 +142,8 @@ def count_rates(
     unusable = np.isnan(rate)
     if exposure is None and rates.error_names:
         _fill_zero_rates(live, rate == 0, cadence)
+    if longest is not None:
+        np.minimum(live, longest[:, None], out=live)
     unknown = np.isnan(live) & ~unusable
     if rates.counts:
         rate /= live
@@ -146,9 +164,9 @@ def _counted(column: pl.Series, name: str, where: str) -> Array:
     values = column.to_numpy().astype(np.float64)
     values[~(np.abs(values) < ABSURD)] = np.nan
     negative = values < 0
-    below, number = np.unique(values[negative], return_counts=True)
-    if len(below) and below[number.argmax()] % 1 == 0:
-        number[number.argmax()] = 0  # the commonest whole number may mark what is missing, as -1 or -999
+    _, number = np.unique(values[negative], return_counts=True)
+    # Values that come again and again mark what is missing, as -1 or -999.9.
+    number = number[number < max(_FEWEST_NEGATIVE, _MARKS * negative.sum())]
     share = number.sum() / max(len(values), 1)
     if share > _MOST_NEGATIVE and number.sum() >= _FEWEST_NEGATIVE:
         raise InputError(
@@ -180,7 +198,8 @@ def _fill_zero_rates(live: Array, zero: NDArray[np.bool_], cadence: float) -> No
 def off(rates: CountRates, segment: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return the (rows, bins) mask of bins that were off: rows on end without a count, where many must be expected.
 
-    A run of zeros is masked where even a tenth of the mean rate of the bin would have given 30 counts.
+    A run of zeros is masked where even a tenth of the usual rate of the bin would have given 30 counts. The usual rate
+    is the median of a hundred parts of the rows that have counts: a burst in a quiet bin does not change it.
 
     Args:
         rates: rates of rows in time order.
@@ -190,13 +209,47 @@ def off(rates: CountRates, segment: NDArray[np.int32]) -> NDArray[np.bool_]:
     for i_bin in range(rates.rate.shape[1]):
         live = rates.exposure[:, i_bin]
         zero = rates.rate[:, i_bin] == 0
-        if not zero.any() or not (total := live.sum()):
+        if not zero.any():
             continue
-        mean = float(rates.counts[:, i_bin].sum() / total)
+        mean = _usual_rate(rates, i_bin)
         run = np.cumsum(np.diff(zero, prepend=False) | (np.diff(segment, prepend=segment[:1]) != 0))
         expected = np.bincount(run, np.where(zero, live, 0.0))[run] * mean / 10
         result[:, i_bin] = zero & (expected > _CERTAINLY_OFF)
     return result
+
+
+def _usual_rate(rates: CountRates, i_bin: int) -> float:
+    """Return the median rate of the parts of the rows in which a bin has counts, Hz; 0 without any."""
+    part = np.arange(len(rates.rate)) * _PARTS // max(len(rates.rate), 1)
+    counts = np.bincount(part, rates.counts[:, i_bin], minlength=_PARTS)
+    live = np.bincount(part, rates.exposure[:, i_bin], minlength=_PARTS)
+    seen = counts > 0
+    return float(np.median(counts[seen] / live[seen])) if seen.any() else 0.0
+
+
+def doubtful_live_time(rates: CountRates, width: Array, names: tuple[str, ...], *, stated: bool) -> str | None:
+    """Return a remark on live times that do not go with the length of the rows; None if they do.
+
+    Args:
+        rates: of the usable rows.
+        width: (rows,) length of the rows, s.
+        names: (bins,) names of the rates.
+        stated: whether the live time is given, or follows from rates and errors.
+    """
+    seen = [i_bin for i_bin in range(len(names)) if rates.measured[:, i_bin].any()]
+    share = np.array([np.median((rates.exposure[:, i] / width)[rates.measured[:, i]]) for i in seen])
+    if not len(share):
+        return None
+    low, high = int(share.argmin()), int(share.argmax())
+    if share[high] < _HARDLY_LIVE:
+        return f"rows are live for {share[high]:.2g} of their length: is rates.exposure in seconds?"
+    if not stated and (share[high] > _APART * share[low] or share[high] > _APART):
+        return (
+            f"the live time that follows from rates and errors is {share[low]:.3g} ({names[seen[low]]}) to "
+            f"{share[high]:.3g} ({names[seen[high]]}) of the length of a row: the errors are not sqrt(N)/live; "
+            "give rates.exposure"
+        )
+    return None
 
 
 def masked_by_bin(masks: Mapping[str, NDArray[np.bool_]], names: tuple[str, ...]) -> dict[str, dict[str, int]]:

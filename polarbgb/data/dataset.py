@@ -16,7 +16,7 @@ from polarbgb.data.count_rates import CountRates, count_rates, masked_by_bin, of
 from polarbgb.data.known_events import known_events
 from polarbgb.data.order import Order, moved_entries, time_order
 from polarbgb.data.quality import DROPPED, NO_RATE, Quality, blank_missing, count_reasons, mark, mark_filtered
-from polarbgb.data.row_widths import combined_rows, require_widths, widths
+from polarbgb.data.row_widths import combined_rows, longest_live_time, require_widths, widths
 from polarbgb.data.segments import orbit_numbers, segment_ids
 from polarbgb.data.time_problem import read_times
 from polarbgb.errors import InputError
@@ -211,7 +211,8 @@ def clean(
     if rules.exposure is not None:
         live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column
         exposure = live["live"].to_numpy()
-    rates, masks = count_rates(frame, rules.rates, exposure, rules.cadence, where=where)
+    limit = longest_live_time(np.where(is_unix(time), time, np.nan), rules.cadence)
+    rates, masks = count_rates(frame, rules.rates, exposure, rules.cadence, longest=limit, where=where)
     longest = rates.exposure.max(axis=1)
 
     quality = np.zeros(len(time), np.uint32)

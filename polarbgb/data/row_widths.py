@@ -12,6 +12,9 @@ Array = NDArray[np.float64]
 _SHORT, _LONG = 0.75, 1.25
 """Widths, in cadences, beyond which a row is short or long."""
 
+_STRETCH = 0.45
+"""Distance of rows, in cadences, below which several rows on end are short."""
+
 _MOST_LONG = 0.01
 """Share of rows that may be longer than the cadence: a clock may stumble."""
 
@@ -21,6 +24,30 @@ _DEAD = 1.02
 
 _LONGER = 1.5
 """Ratio of live times from which on a row is longer than the short row before it."""
+
+
+def longest_live_time(time: Array, cadence: float) -> Array:
+    """Return the (entries,) time, s, that a row can have been live: to the next row in stretches of short rows.
+
+    A stretch has several rows on end that begin within less than half a cadence of each other. Rows of two files that
+    overlap alternate between short and long distances; their live time is not limited (infinite), so that the overlap
+    is seen. Nor is that of the last row before a gap, whose length is not known.
+
+    Args:
+        time: (entries,) start, unix s, in any order; NaN where an entry is not used.
+        cadence: nominal length of a row, s.
+
+    Example:
+        >>> longest_live_time(np.array([0.0, 4.0, 4.5, 5.0, 5.5, 9.5]), 4.0).tolist()
+        [inf, 0.5, 0.5, 0.5, inf, inf]
+    """
+    limit = np.full(len(time), np.inf)
+    entry = np.argsort(time, kind="stable")[: int(np.isfinite(time).sum())]
+    distance = np.diff(time[entry])
+    short = (distance > 0) & (distance < _STRETCH * cadence)
+    stretch = short & (np.append(False, short[:-1]) | np.append(short[1:], False))
+    limit[entry[:-1][stretch]] = distance[stretch]
+    return limit
 
 
 def require_widths(time: Array, live: Array, cadence: float, *, stated: bool, where: str) -> None:

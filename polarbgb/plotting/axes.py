@@ -185,12 +185,11 @@ def rate_scale(panel: Axes, rate: Values, background: Values) -> None:
 
     The background decides where the axis begins: rows of few counts scatter down to 0.
     """
-    above = background[background > 0]
+    above, observed = (values[np.isfinite(values) & (values > 0)] for values in (background, rate))
     if not len(above):
         return
-    low, high = float(above.min()), float(max(np.fmax.reduce(rate), above.max()))
+    low, high = float(above.min()), float(max(observed.max(initial=0.0), above.max()))
     if high > _DECADES * low:
-        observed = rate[rate > 0]
         logarithmic(panel, min(low, float(np.quantile(observed, 0.01))) if len(observed) else low, high)
 
 

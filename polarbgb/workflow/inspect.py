@@ -18,7 +18,7 @@ from polarbgb.io.input.files import shown
 from polarbgb.plotting.axes import utc
 from polarbgb.progress import Track, silent, watched
 from polarbgb.reporting.table import Table, counted, number
-from polarbgb.workflow.preparation import remarks
+from polarbgb.workflow.preparation import live_time_remarks, remarks
 from polarbgb.workflow.prospects import prospects
 from polarbgb.workflow.reading import read_dataset, source_files
 
@@ -185,7 +185,11 @@ def inspect(config: Config, *, path: Paths | None = None, track: Track = silent)
         features=feature_names(config.features, config.position),
         absent=absent_names(config.position),
         rates=dict(zip(config.rates.names, quantiles, strict=True)),
-        remarks=(*remarks(config, entries.facts(), dataset.time), *prospects(dataset, config)),
+        remarks=(
+            *remarks(config, entries.facts(), dataset.time),
+            *live_time_remarks(config, dataset),
+            *prospects(dataset, config),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from polarbgb import __version__
 from polarbgb.config import Config
 from polarbgb.config.text import portable
 from polarbgb.config.types import Paths
-from polarbgb.data.count_rates import CountRates
+from polarbgb.data.count_rates import CountRates, doubtful_live_time
 from polarbgb.data.dataset import Dataset, unused
 from polarbgb.data.epochs import doubtful_dates
 from polarbgb.data.known_events import known_events, known_events_outside
@@ -100,7 +100,10 @@ class Prepared:
 
     def remarks(self, config: Config) -> tuple[str, ...]:
         """Return remarks on the input; see :func:`remarks`."""
-        return remarks(config, self.dataset.entries.facts(), self.dataset.time)
+        return (
+            *remarks(config, self.dataset.entries.facts(), self.dataset.time),
+            *live_time_remarks(config, self.dataset),
+        )
 
     def provenance(self, config: Config) -> dict[str, Any]:
         """Return what a manifest records about the input and the settings it was read with."""
@@ -142,6 +145,15 @@ def remarks(config: Config, facts: Mapping[str, Any], time: NDArray[np.float64])
     dates = doubtful_dates(start, stop) if config.input.time_format == "unix" else None
     outside = known_events_outside(known_events(config.known_events), start, stop)
     return (*unused(facts), *filter(None, (dates, outside)))
+
+
+def live_time_remarks(config: Config, dataset: Dataset) -> list[str]:
+    """Return a remark on live times that do not go with the rows, if there is one."""
+    stated = config.exposure is not None or not config.rates.error_names
+    if config.rates.weighted_means:
+        return []
+    remark = doubtful_live_time(dataset.rates, dataset.width, config.rates.names, stated=stated)
+    return [] if remark is None else [remark]
 
 
 def require_same_input(files: Sequence[Path], sha256: str, fitted: str) -> None:

@@ -124,7 +124,10 @@ def _in_unix_seconds(frame: pl.DataFrame, file: Path, config: Config) -> tuple[p
     keywords = time_keywords(file, config.input.tree) if clock == TimeFormat() else None
     if keywords is not None and keywords.reference_mjd is not None:
         clock = from_fits_keywords(keywords.reference_mjd, zero=keywords.zero, scale=keywords.scale, unit=keywords.unit)
-    time = read_times(frame[name], config.input.cadence, clock, name=name, where=str(file))
+    column = frame[name]
+    if clock.format == "iso" and column.dtype.is_numeric():  # the readers have made dates seconds since 1970
+        column, clock = column / 86_400 + 40_587, TimeFormat("mjd", clock.scale)
+    time = read_times(column, config.input.cadence, clock, name=name, where=str(file))
     outside = np.zeros(len(time), bool)
     good = good_times(file, config.input.tree)
     if good is not None:

@@ -9,7 +9,14 @@ from hypothesis.extra.numpy import arrays
 
 from polarbgb.background.calibration import scatter_over_error
 from polarbgb.config import Rates
-from polarbgb.data.count_rates import CountRates, count_rates, counting_noise, masked_by_bin, off
+from polarbgb.data.count_rates import (
+    CountRates,
+    count_rates,
+    counting_noise,
+    doubtful_live_time,
+    masked_by_bin,
+    off,
+)
 from polarbgb.errors import InputError
 
 NAN, INF = np.nan, np.inf
@@ -225,11 +232,16 @@ def test_combined_rows_have_all_counts_over_all_live_time():
 
 
 def runs_off(counts, live, segment):
-    """Bin by bin, row by row: runs of zeros where a tenth of the mean rate would have given 30 counts."""
+    """Bin by bin, row by row: runs of zeros where a tenth of the usual rate would have given 30 counts."""
     result = np.zeros(counts.shape, bool)
     for i_bin in range(counts.shape[1]):
         measured = live[:, i_bin] > 0
-        mean = counts[measured, i_bin].sum() / live[measured, i_bin].sum()
+        parts = [
+            np.flatnonzero((np.arange(len(counts)) * 100 // len(counts) == part) & measured) for part in range(100)
+        ]
+        sums = [(counts[rows, i_bin].sum(), live[rows, i_bin].sum()) for rows in parts]
+        usual = [counted / lived for counted, lived in sums if counted > 0]
+        mean = np.median(usual) if usual else 0.0
         run = []
         for row in [*range(len(counts)), None]:
             zero = row is not None and measured[row] and counts[row, i_bin] == 0
@@ -295,3 +307,41 @@ def test_stated_errors_are_compared_with_the_scatter_from_row_to_row(factor):
     found = scatter_over_error(rates, expected, segment, np.ones(40_000, bool))
     assert found[0] == pytest.approx(factor, rel=0.02)
     assert np.isnan(found[1])
+
+
+def test_a_burst_in_a_quiet_bin_does_not_turn_the_others_off():
+    counts = np.zeros((16_800, 1))
+    counts[::500] = 1.0
+    counts[10_000:10_010] = 800.0
+    rates = CountRates(counts / 1.9, np.ones_like(counts), np.full(counts.shape, 1.9))
+    assert not off(rates, np.zeros(len(counts), np.int32)).any()
+
+
+@pytest.mark.parametrize("marks", [(-999.9,), (-1.0, -2.0)])
+def test_values_that_come_again_and_again_mark_what_is_missing(marks):
+    rng = np.random.default_rng(1)
+    values = rng.poisson(200, 3000).astype(float)
+    for i_mark, mark in enumerate(marks):
+        values[i_mark::5] = mark
+    frame = pl.DataFrame(
+        {"a": values, "b": np.full(3000, 9.0), "ae": np.sqrt(200.0) + 0 * values, "be": np.full(3000, 3.0)}
+    )
+    found, _ = count_rates(frame, RATES, np.full(3000, 1.0), 1.0)
+    np.testing.assert_array_equal(found.measured[:, 0], values >= 0)
+
+
+def test_live_times_that_do_not_go_with_the_rows_are_remarked_on():
+    rng = np.random.default_rng(2)
+    counts = rng.poisson([3.0, 40.0], (5000, 2)).astype(float)
+    width = np.full(5000, 2.0)
+    columns = {"a": counts[:, 0] / 1.9, "b": counts[:, 1] / 1.9}
+
+    def remark(errors, exposure=None):
+        frame = pl.DataFrame(columns | {"ae": errors[:, 0] / 1.9, "be": errors[:, 1] / 1.9})
+        found, _ = count_rates(frame, RATES, exposure, CADENCE)
+        return doubtful_live_time(found, width, RATES.names, stated=exposure is not None)
+
+    assert remark(np.sqrt(counts)) is None
+    assert "the errors are not sqrt(N)/live" in remark(1 + np.sqrt(counts + 0.75))  # Gehrels 1986
+    assert remark(1 + np.sqrt(counts + 0.75), np.full(5000, 1.9)) is None
+    assert "is rates.exposure in seconds?" in remark(np.sqrt(counts), np.full(5000, 0.0019))

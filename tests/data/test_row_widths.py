@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarbgb.data.row_widths import combined_rows, require_widths, widths
+from polarbgb.data.row_widths import combined_rows, longest_live_time, require_widths, widths
 from polarbgb.errors import InputError
 
 
@@ -129,3 +129,20 @@ def test_combined_rows_end_with_their_last_entry(gap):
     """Four rows of 1 s, two of them, a gap, and a row of 4 s."""
     time = np.array([0, 1, 2, 3, 4, 5, 6 + gap])
     assert widths(time, np.array([0, 4, 6]), 4.0).tolist() == [4.0, 2.0, 4.0]
+
+
+def test_rows_of_a_stretch_are_live_no_longer_than_they_last():
+    short = 20.0 + 0.5 * np.arange(16)
+    time = np.concatenate([4.0 * np.arange(5), short, 28.0 + 4.0 * np.arange(3), 100.0 + 0.5 * np.arange(4)])
+    limit = longest_live_time(time, 4.0)
+    assert np.isinf(limit[:5]).all()
+    assert (limit[5:21] == 0.5).all()
+    assert np.isinf(limit[21:24]).all()
+    assert limit[24:].tolist() == [0.5, 0.5, 0.5, np.inf]  # the length of the last one is not known
+    order = np.random.default_rng(0).permutation(len(time))
+    np.testing.assert_array_equal(longest_live_time(time[order], 4.0), limit[order])
+
+
+def test_rows_of_two_files_that_overlap_are_no_stretch():
+    time = np.sort(np.concatenate([np.arange(50.0), 0.3 + np.arange(50.0)]))
+    assert np.isinf(longest_live_time(time, 1.0)).all()
