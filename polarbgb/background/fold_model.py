@@ -31,6 +31,10 @@ _ROUNDING = 1e-5
 """Difference of margins that float32 sums on another device explain, relative to 1 or the margin."""
 
 
+_HIGHEST = float(np.log(1000.0))
+"""Largest log of a background rate over the mean rate of its bin."""
+
+
 @dataclass(frozen=True)
 class FoldModel:
     """The model of all bins: the rate of bin i is ``level_i * exp(shared + per_bin_i)``, boosters being sums of trees.
@@ -67,7 +71,10 @@ class FoldModel:
     def rates(self, values: Any) -> NDArray[np.float64]:  # noqa: ANN401
         """Return the (rows, bins) rate of some rows, Hz; arguments as in :meth:`margins`."""
         margins = self.margins(values)
-        return margins if self.objective == "squared" else np.exp(margins)
+        if self.objective == "squared":
+            return margins
+        # Trees that learned from a burst in an empty bin would grow beyond all numbers.
+        return np.asarray(np.exp(np.minimum(margins, np.log(self.level) + _HIGHEST)))
 
     def predict(self, rows: Iterable[Any]) -> NDArray[np.float64]:
         """Return the (rows, bins) rate of rows that come piece by piece, Hz."""
