@@ -147,7 +147,7 @@ class _Text(OpenTable):
         import polars as pl
 
         known = list(self.kinds)
-        plain = [pl.Float64 if kind == "number" and not text else pl.String for kind in self.kinds.values()]
+        plain = {name: pl.Float64 if self.kinds[name] == "number" and not text else pl.String for name in names}
         places = [known.index(name) for name in names]
         frame = pl.read_csv(self.path, **self.options, columns=places, schema_overrides=plain)
         read = dict(zip(names, frame.get_columns(), strict=True))
