@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from polarbgb.config.columns import expanded
-from polarbgb.config.times import StoredFormat, StoredReference, StoredScale, TimeFormat, require_meaning
+from polarbgb.config.times import StoredFormat, StoredReference, StoredScale, TimeFormat
 from polarbgb.config.types import Columns, Count, File, Name, NotNegative, Positive, Section, Whole, file_name
 
 
@@ -45,12 +45,6 @@ class Input(Section):
     def clock(self) -> TimeFormat:
         """How the times are stored."""
         return TimeFormat(self.time_format, self.time_scale, self.time_reference)
-
-    @field_validator("time_scale", "time_reference")
-    @classmethod
-    def _goes_with_the_format(cls, value: object, info: ValidationInfo) -> object:
-        require_meaning(str(info.field_name), value, info.data.get("time_format"))
-        return value
 
 
 class Rates(Section):
@@ -230,12 +224,6 @@ class KnownEvents(Section):
     def clock(self) -> TimeFormat:
         """How the times are stored."""
         return TimeFormat(self.time_format, self.time_scale, self.time_reference)
-
-    @field_validator("time_scale", "time_reference")
-    @classmethod
-    def _goes_with_the_format(cls, value: object, info: ValidationInfo) -> object:
-        require_meaning(str(info.field_name), value, info.data.get("time_format"))
-        return value
 
 
 class Folds(Section):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 Format = Literal["unix", "milliseconds", "mjd", "jd", "met", "gps", "iso"]
 Scale = Literal["utc", "tt", "tai", "tdb"]
@@ -30,6 +30,12 @@ def _reference(value: object) -> object:
     return value
 
 
+def _meaningful(value: object, info: ValidationInfo) -> object:
+    """Accept a setting that goes with the ``time_format`` beside it."""
+    require_meaning(str(info.field_name), value, info.data.get("time_format"))
+    return value
+
+
 StoredFormat = Annotated[
     Format,
     Field(
@@ -37,10 +43,13 @@ StoredFormat = Annotated[
         "time_reference with leap seconds counted (met, mission elapsed time), GPS seconds, or dates as text (iso)"
     ),
 ]
-StoredScale = Annotated[Scale, Field(description="scale of mjd, jd, iso and of time_reference")]
+StoredScale = Annotated[
+    Scale, AfterValidator(_meaningful), Field(description="scale of mjd, jd, iso and of time_reference")
+]
 StoredReference = Annotated[
     str | float | None,
     BeforeValidator(_reference),
+    AfterValidator(_meaningful),
     Field(description="zero of met in time_scale: a date (in UTC if it ends with Z) or an MJD", validate_default=True),
 ]
 

@@ -211,18 +211,17 @@ def off(rates: CountRates, segment: NDArray[np.int32]) -> NDArray[np.bool_]:
         zero = rates.rate[:, i_bin] == 0
         if not zero.any():
             continue
-        mean = _usual_rate(rates, i_bin)
+        mean = _usual_rate(rates.of(slice(None), [i_bin]))
         run = np.cumsum(np.diff(zero, prepend=False) | (np.diff(segment, prepend=segment[:1]) != 0))
         expected = np.bincount(run, np.where(zero, live, 0.0))[run] * mean / 10
         result[:, i_bin] = zero & (expected > _CERTAINLY_OFF)
     return result
 
 
-def _usual_rate(rates: CountRates, i_bin: int) -> float:
-    """Return the median rate of the parts of the rows in which a bin has counts, Hz; 0 without any."""
-    part = np.arange(len(rates.rate)) * _PARTS // max(len(rates.rate), 1)
-    counts = np.bincount(part, rates.counts[:, i_bin], minlength=_PARTS)
-    live = np.bincount(part, rates.exposure[:, i_bin], minlength=_PARTS)
+def _usual_rate(of_bin: CountRates) -> float:
+    """Return the median rate of the parts of the rows in which a single bin has counts, Hz; 0 without any."""
+    part = np.arange(len(of_bin.rate)) * _PARTS // max(len(of_bin.rate), 1)
+    counts, live = (np.bincount(part, sums[:, 0], minlength=_PARTS) for sums in (of_bin.counts, of_bin.exposure))
     seen = counts > 0
     return float(np.median(counts[seen] / live[seen])) if seen.any() else 0.0
 

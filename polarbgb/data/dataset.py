@@ -160,7 +160,7 @@ class RowRules:
         kept: columns that are needed later.
         orbit: how orbits are numbered.
         known_events: the list of known events; None without one.
-        clock: how the times are stored.
+        clock: how the times are stored; None if they are unix seconds that were checked.
     """
 
     time: str
@@ -173,7 +173,7 @@ class RowRules:
     kept: tuple[str, ...]
     orbit: Orbit
     known_events: KnownEvents | None
-    clock: TimeFormat
+    clock: TimeFormat | None
 
 
 def clean(
@@ -206,17 +206,20 @@ def clean(
     """
     for name, expression in rules.derivations.items():
         frame = frame.with_columns(expression.number().alias(name))
-    time = read_times(frame[rules.time], rules.cadence, rules.clock, name=rules.time, where=where)
+    time = frame[rules.time].to_numpy()
+    if rules.clock is not None:
+        time = read_times(frame[rules.time], rules.cadence, rules.clock, name=rules.time, where=where)
     exposure = None
     if rules.exposure is not None:
         live = frame.with_columns(rules.exposure.number().alias("live"))  # a number fills the column
         exposure = live["live"].to_numpy()
-    limit = longest_live_time(np.where(is_unix(time), time, np.nan), rules.cadence)
+    valid_time = np.where(is_unix(time), time, np.nan)
+    limit = longest_live_time(valid_time, rules.cadence)
     rates, masks = count_rates(frame, rules.rates, exposure, rules.cadence, longest=limit, where=where)
     longest = rates.exposure.max(axis=1)
 
     quality = np.zeros(len(time), np.uint32)
-    order = _order_entries(time, longest, quality, rules.cadence)
+    order = _order_entries(valid_time, longest, quality, rules.cadence)
     mark(quality, np.flatnonzero(~rates.measured.any(axis=1)), Quality.RATE_INVALID)
     if excluded is not None:
         mark(quality, excluded, Quality.OUTSIDE_GTI)
@@ -245,10 +248,9 @@ class _UsableValues:
 def _order_entries(
     time: NDArray[np.float64], live: NDArray[np.float64], quality: NDArray[np.uint32], cadence: float
 ) -> Order:
-    """Sort the entries, and mark those whose time is unusable."""
-    valid = is_unix(time)
-    order = time_order(np.where(valid, time, np.nan), live, cadence)
-    mark(quality, ~valid, Quality.TIME_INVALID)
+    """Sort the entries, and mark those whose time is unusable: NaN, repeated or stray."""
+    order = time_order(time, live, cadence)
+    mark(quality, np.isnan(time), Quality.TIME_INVALID)
     mark(quality, order.repeated, Quality.TIME_REPEATED)
     mark(quality, order.stray, Quality.TIME_STRAY)
     return order

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polarbgb.config import KnownEvents, TimeFormat
 from polarbgb.data.calendar import is_unix, utc
 from polarbgb.data.epochs import EPOCHS
-from polarbgb.data.time_format import to_unix
+from polarbgb.data.time_format import numbers_of, to_unix
 from polarbgb.data.time_problem import likely_format
 from polarbgb.errors import InputError, nearest
 
@@ -81,7 +81,7 @@ def read_known(
     _require(is_unix(times), table, time, wanted, path)
     if isinstance(duration, str):
         empty = (table[duration].fill_null("").str.strip_chars() == "").to_numpy()
-        durations = np.where(empty, unknown_duration, _numbers(table[duration]))
+        durations = np.where(empty, unknown_duration, numbers_of(table[duration]))
         _require((durations >= 0) & np.isfinite(durations), table, duration, "a number of seconds >= 0", path)
     else:
         durations = np.full(len(table), duration, np.float64)
@@ -126,11 +126,6 @@ def known_events_outside(known: pl.DataFrame, start: float, stop: float) -> str 
         f"no known event ({len(known):,} listed, {utc(times.min())} to {utc(times.max())} UTC) lies in the data "
         f"({utc(start)} to {utc(stop)} UTC); {hint}"
     )
-
-
-def _numbers(column: pl.Series) -> NDArray[np.float64]:
-    """Return text as numbers, NaN where it is not a number."""
-    return column.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
 def _require(valid: NDArray[np.bool_], table: pl.DataFrame, column: str, what: str, path: Path) -> None:

@@ -62,7 +62,7 @@ def to_unix(values: ArrayLike | pl.Series, settings: TimeFormat, *, where: str =
         seconds, zoned = _calendar_seconds(series)
         unix = np.where(zoned, seconds, _from_scale(seconds, settings.scale))
     else:
-        numbers = _numbers(series)
+        numbers = numbers_of(series)
         match settings.format:
             case "unix":
                 return numbers
@@ -121,7 +121,8 @@ def from_fits_keywords(
     return TimeFormat("met", kept, (whole, fraction + zero * seconds / _DAY), seconds)
 
 
-def _numbers(series: pl.Series) -> NDArray[np.float64]:
+def numbers_of(series: pl.Series) -> NDArray[np.float64]:
+    """Return the (n,) values as numbers, also those written as text; NaN where there is none."""
     if series.dtype == pl.String:
         series = series.str.strip_chars()
     return np.asarray(series.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), np.float64)

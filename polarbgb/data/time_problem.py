@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarbgb.config.times import TimeFormat
 from polarbgb.data.calendar import utc
-from polarbgb.data.time_format import to_unix
+from polarbgb.data.time_format import numbers_of, to_unix
 from polarbgb.errors import InputError
 
 _FEWEST = 20
@@ -235,9 +235,7 @@ def reading_of(values: ArrayLike) -> Reading | None:
 
 def _numbers(column: pl.Series) -> NDArray[np.float64]:
     """Return the values that are numbers, also those written as text."""
-    if column.dtype == pl.String:
-        column = column.str.strip_chars()
-    numbers = np.asarray(column.cast(pl.Float64, strict=False).drop_nulls().to_numpy(), np.float64)
+    numbers = numbers_of(column)
     return numbers[np.abs(numbers) < _ABSURD]
 
 

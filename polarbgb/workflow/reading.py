@@ -108,7 +108,7 @@ def read_dataset(config: Config, files: Sequence[Path], *, track: Track = silent
         if config.input.time in frame.columns:
             frame, rows = _in_unix_seconds(frame, file, config)
             outside.append(rows)
-            rules = replace(rules, clock=TimeFormat())
+            rules = replace(rules, clock=None)
         frames.append(frame)
     entries = [len(frame) for frame in frames]
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=True)
